@@ -1,0 +1,107 @@
+"""What a language model must offer to be a backend: open a batch of chains, ask step by step.
+
+A backend knows nothing of FACS, journals or retries. It gets questions and returns replies::
+
+    with backend.open(faces) as session:           # one canonical crop a chain
+        replies = session.ask(questions)           # step I for every chain of the batch
+        replies = session.ask(next_questions)      # step II: the session keeps what came before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from tbd.schema import Annotation
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One finished exchange of a conversation: what was asked and what came back."""
+
+    question: str
+    reply: str
+    token_ids: tuple[int, ...] | None = None
+    """The reply as the model generated it; re-tokenised text need not give the same ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The start of one conversation.
+
+    Attributes:
+        key: stable name of the chain; a server backend routes by it.
+        image: canonical crop, ``(512, 512, 3)`` uint8 RGB; None when the backend needs no image.
+        system: system message.
+        history: exchanges that are journalled already (a resumed chain, or a retry).
+        topic: what is to be annotated, for backends that know the answer without a model.
+    """
+
+    key: str
+    image: np.ndarray[Any, np.dtype[np.uint8]] | None
+    system: str
+    topic: Annotation
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One step's request. Greedy unless ``temperature`` is above 0."""
+
+    step: str
+    text: str
+    schema: Mapping[str, Any]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Costs of one reply; they go to the journal and the report, never into the manifest."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. ``failed`` is not an answer: ``text`` then says why (time-out, HTTP status, …)."""
+
+    text: str
+    finish: Literal["stop", "length", "failed"] = "stop"
+    usage: Usage = field(default_factory=Usage)
+    token_ids: tuple[int, ...] | None = None
+
+
+class Session(Protocol):
+    """A batch of conversations that advance together, one question each a call."""
+
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        """One reply for each question, in order. A failure is a ``failed`` reply, not an exception."""
+
+
+class Backend(Protocol):
+    """A source of replies."""
+
+    name: str
+    model: str
+    revision: str
+    batch_size: int
+    """Chains that one session takes."""
+    concurrency: int
+    """Sessions that may be open at the same time (threads)."""
+    needs_image: bool
+
+    def open(self, faces: Sequence[Face]) -> AbstractContextManager[Session]:
+        """Start a batch of conversations. All faces have equally long histories."""
+
+    def close(self) -> None:
+        """Give back what the backend holds (GPU memory, connections)."""

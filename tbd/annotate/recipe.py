@@ -1,0 +1,88 @@
+"""The annotation recipe: every key that ``annotate/recipes/*.toml`` may set, with its default."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tbd.media.canonical import ClipRule
+from tbd.recipe import Recipe, operational
+from tbd.schema import Mode
+
+
+class Chain(Recipe):
+    """The chain of thought (section 3.2 and Fig. 4 of the paper)."""
+
+    mode: Mode = "cot"
+    """``label`` and ``describe`` are the first two rows of Table 2."""
+    per: Literal["clip", "identity"] = "clip"
+    """``identity`` writes one text for each identity x emotion x level and shares it."""
+    prompts: str = "v1"
+    """Folder below ``annotate/prompts/``."""
+    max_tokens: tuple[int, int, int, int] = (128, 384, 384, 256)
+    """New tokens for steps I to IV; ``describe`` takes the last."""
+    attempts: int = Field(3, ge=1, le=5)
+    """Asks a step gets until its reply can be read."""
+    seed: int = Field(0, ge=0)
+
+
+class Model(Recipe):
+    """The language model."""
+
+    name: Literal["qwen2-vl", "server", "facs"] = "qwen2-vl"
+    model: str = "Qwen/Qwen2-VL-7B-Instruct"
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """``auto``: bfloat16 on a GPU, float32 on a CPU."""
+    quantize: Literal["none", "8bit", "4bit"] = "none"
+    """Needs the extra ``low-memory``."""
+    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = operational("auto")
+    device_map: str | None = operational(None)
+    """``auto`` spreads one model over all GPUs of the machine."""
+    batch_size: int = operational(8, ge=1)
+    """Chains that run together on one GPU."""
+
+
+class Server(Recipe):
+    """An OpenAI-compatible endpoint."""
+
+    concurrency: int = operational(32, ge=1)
+    """Chains in flight on each endpoint."""
+    timeout: float = operational(120.0, gt=0)
+    """Seconds one request may take."""
+    retries: int = operational(5, ge=0)
+    """Tries after a failure that may pass (429, 5xx, cut connection, time-out)."""
+    backoff: float = operational(1.0, gt=0)
+    """Seconds before the first retry; doubles each time, to a minute at most."""
+    structured: Literal["auto", "json_schema", "off"] = "auto"
+    """``auto`` sends ``response_format`` and stops when the server refuses the field."""
+    extra: dict[str, Any] = {}
+    """Vendor fields added to every request body, e.g. vLLM's ``repetition_detection``."""
+
+
+class Gates(Recipe):
+    """Quality gates."""
+
+    audit: float = Field(0.01, ge=0, le=1)
+    """Share of the clean rows that is queued as a blind audit."""
+    facs: str = "facs"
+    """Folder below ``annotate/`` with the FACS knowledge base."""
+
+
+class AnnotateRecipe(Recipe):
+    """A whole annotation recipe."""
+
+    clip: ClipRule = ClipRule()
+    chain: Chain = Chain()
+    backend: Model = Model()
+    server: Server = Server()
+    gates: Gates = Gates()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_model_for_facs(cls, values: Any) -> Any:
+        """``facs`` has no model: its name must not depend on the default of the others."""
+        backend = values.get("backend") if isinstance(values, dict) else None
+        if isinstance(backend, dict) and backend.get("name") == "facs":
+            values = values | {"backend": backend | {"model": "facs"}}
+        return values

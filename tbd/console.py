@@ -1,0 +1,95 @@
+"""The only module besides ``cli`` that prints: results to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def out(text: str) -> None:
+    """A result, on stdout."""
+    print(text, flush=True)
+
+
+def document(value: Any) -> None:
+    """The one JSON document of a ``--json`` command, on stdout."""
+    out(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def say(text: str) -> None:
+    """Words for a person, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Progress:
+    """What a long command tells while it runs. ``advance`` and ``note`` are safe to call often."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self.counts: dict[str, int] = {}
+        self.started = self.told = time.monotonic()
+
+    def advance(self, **counts: int) -> None:
+        """One more item is done; ``counts`` are added to the numbers shown beside the bar."""
+        self.done += 1
+        for name, more in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + more
+
+    def line(self) -> str:
+        """``annotate 120/5000 · 3.1/s · about 26 min left · flagged 7``."""
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        rate = self.done / elapsed
+        left = f" · about {human_seconds((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
+        counts = "".join(f" · {name} {count}" for name, count in self.counts.items() if count)
+        return f"{self.label} {self.done}/{self.total} · {rate:.1f}/s{left}{counts}"
+
+
+class _Lines(Progress):
+    """For logs: a line every 30 seconds."""
+
+    def advance(self, **counts: int) -> None:
+        super().advance(**counts)
+        if time.monotonic() - self.told >= 30:
+            self.told = time.monotonic()
+            say(self.line())
+
+
+class _Bar(Progress):
+    """For terminals: a bar that rich draws."""
+
+    def __init__(self, label: str, total: int, bar: Any) -> None:
+        super().__init__(label, total)
+        self.bar, self.task = bar, bar.add_task(label, total=total, words="")
+
+    def advance(self, **counts: int) -> None:
+        super().advance(**counts)
+        words = self.line().partition(" · ")[2]
+        self.bar.update(self.task, completed=self.done, words=words)
+
+
+@contextmanager
+def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Progress]:
+    """A bar on a terminal, a line every 30 s otherwise, and nothing when ``quiet``."""
+    if quiet:
+        yield Progress(label, total)
+    elif not sys.stderr.isatty():
+        yield _Lines(label, total)
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Rich
+
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[words]}")
+        with Rich(*columns, console=Console(stderr=True)) as bar:
+            yield _Bar(label, total, bar)
+
+
+def human_seconds(seconds: float) -> str:
+    """``45 s``, ``26 min``, ``3.2 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
