@@ -43,7 +43,9 @@ class Progress:
         """``annotate 120/5000 · 3.1/s · about 26 min left · flagged 7``."""
         elapsed = max(time.monotonic() - self.started, 1e-9)
         rate = self.done / elapsed
-        left = f" · about {human_seconds((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
+        left = (
+            f" · about {human_seconds((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
+        )
         counts = "".join(f" · {name} {count}" for name, count in self.counts.items() if count)
         return f"{self.label} {self.done}/{self.total} · {rate:.1f}/s{left}{counts}"
 
@@ -83,7 +85,11 @@ def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Progres
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Rich
 
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[words]}")
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} {task.fields[words]}"),
+        )
         with Rich(*columns, console=Console(stderr=True)) as bar:
             yield _Bar(label, total, bar)
 

@@ -76,7 +76,9 @@ def read(stage: str, name: str) -> dict[str, Any]:
         if name not in names:
             close = difflib.get_close_matches(name, names, 1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"
-            raise RecipeError(f"no recipe {name!r} in {folder}/{hint}", next=f"--recipe {(close or names or ['FILE'])[0]}")
+            raise RecipeError(
+                f"no recipe {name!r} in {folder}/{hint}", next=f"--recipe {(close or names or ['FILE'])[0]}"
+            )
         path = workspace.find(f"{folder}/{name}.toml")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

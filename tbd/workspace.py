@@ -45,6 +45,11 @@ def find(relative: str | Path) -> Path:
     )
 
 
+def cache() -> Path:
+    """Where results that can be computed again are kept: ``$TBD_CACHE``, else ``~/.cache/tbd``."""
+    return Path(os.environ.get("TBD_CACHE") or "~/.cache/tbd").expanduser()
+
+
 def manifests(root: Path | None = None) -> list[Path]:
     """Every manifest folder below ``data_manifests/``, sorted; ``example/`` and ``cards/`` are passed over."""
     folder = (root or Path.cwd()) / MANIFESTS
@@ -89,7 +94,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write(temporary)
             _sync(temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)

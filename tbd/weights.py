@@ -1,0 +1,257 @@
+"""Finding weights on this machine. Nothing downloads unless somebody calls ``pull``.
+
+Places, in order: the folder given by ``--weights-dir``, ``$TBD_WEIGHTS``, the Hugging Face cache, a
+``pretrained_models/`` folder here (other projects' tree), and where the libraries keep their own.
+A file whose hash is not the published one loads all the same; ``published`` tells the difference.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tbd.catalogue import CATALOGUE, File, Weights, language_model
+from tbd.digests import sha256
+from tbd.errors import InputError, MissingError, UsageError
+
+__all__ = [
+    "CATALOGUE",
+    "Check",
+    "File",
+    "Weights",
+    "find",
+    "lookup",
+    "published",
+    "pull",
+    "resolve",
+    "sha256",
+    "use_folder",
+    "verify",
+]
+
+_PUBLISHED = frozenset(file.sha256 for entry in CATALOGUE for file in entry.files if file.sha256)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_folder: Path | None = None
+
+
+def use_folder(folder: Path | None) -> None:
+    """Look here first from now on: what ``--weights-dir`` sets. None forgets it."""
+    global _folder
+    if folder and not folder.is_dir():
+        raise InputError(f"--weights-dir {folder}: no such folder")
+    _folder = folder
+
+
+def lookup(name: str) -> Weights:
+    """The catalogue entry for a key or a hub repository; a repository it does not know gets a plain entry.
+
+    Raises:
+        UsageError: ``name`` is neither; the message names the nearest key.
+    """
+    for entry in CATALOGUE:
+        if name == entry.key or name in entry.ids:
+            return entry
+    if _HUB_ID.fullmatch(name):
+        return language_model(name)
+    close = difflib.get_close_matches(name, [entry.key for entry in CATALOGUE], 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise UsageError(f"no weights called {name!r}{hint}", next="tbd weights list")
+
+
+def resolve(name: str | Path, folder: Path | None = None) -> Path:
+    """Where weights lie on this machine.
+
+    Args:
+        name: a catalogue key, a hub repository (``Qwen/Qwen2-VL-7B-Instruct``), or a path, which is taken as it is.
+        folder: look here before anywhere else.
+
+    Returns:
+        The file when the entry has one file, else the folder that holds its files.
+
+    Raises:
+        MissingError: it is nowhere, or incomplete; says what, where it looked, and how to get it.
+        UsageError: there are no weights of this name.
+    """
+    text = str(name)
+    path = Path(text).expanduser()
+    if text not in {entry.key for entry in CATALOGUE}:
+        if path.exists():
+            return path
+        if isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
+            raise MissingError(f"{text}: no such file or folder", next="tbd weights list")
+    entry = lookup(text)
+    found = find(entry, folder)
+    if found is None:
+        raise _missing(entry, folder)
+    return found
+
+
+def find(entry: Weights, folder: Path | None = None) -> Path | None:
+    """Like ``resolve`` for one entry; None when no place has all of its files."""
+    for place in _places(entry, folder):
+        if not lacking(entry, place):
+            return (
+                place / entry.files[0].name if len(entry.files) == 1 and entry.files[0].name != "config.json" else place
+            )
+    return None
+
+
+def lacking(entry: Weights, place: Path) -> list[str]:
+    """The files of ``entry`` that are not in the folder ``place``; the shards of an index count too."""
+    names = [file.name for file in entry.files]
+    if names == ["config.json"]:
+        shards = {shard for index in place.glob("*.safetensors.index.json") for shard in _shards(index)}
+        names += sorted(shards) if shards or any(place.glob("*.safetensors")) else ["*.safetensors"]
+    return [name for name in names if not (place / name).is_file()]
+
+
+def published(path: Path) -> bool:
+    """Whether this file is byte for byte one of the published ones of the catalogue."""
+    return path.is_file() and sha256(path) in _PUBLISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One file of an entry after ``verify``. ``unknown``: no published hash to compare with."""
+
+    file: str
+    state: Literal["published", "different", "unknown", "missing"]
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+def verify(entry: Weights, folder: Path | None = None) -> list[Check]:
+    """Hash every file of an entry and compare with what was published.
+
+    Raises:
+        MissingError: the entry is not on this machine.
+    """
+    place = find(entry, folder)
+    if place is None:
+        raise _missing(entry, folder)
+    return [_check(file, place if place.is_file() else place / file.name) for file in entry.files]
+
+
+def pull(name: str, folder: Path | None = None) -> Path:
+    """Download weights from the Hugging Face Hub: the only function of ``tbd`` that does.
+
+    Args:
+        name: a catalogue key or a hub repository.
+        folder: put it below here (``<folder>/<key>``); None takes the Hugging Face cache.
+
+    Raises:
+        MissingError: no network, no permission, or not published on the hub; says what to do.
+    """
+    entry = lookup(name)
+    if entry.hub is None:
+        raise MissingError(
+            f"{entry.key} is not on the Hugging Face Hub; it comes from {entry.origin}", next=_next(entry)
+        )
+    from huggingface_hub import snapshot_download
+
+    target = folder / entry.key if folder else None
+    try:
+        snapshot_download(entry.hub, allow_patterns=entry.patterns, local_dir=target)
+    except OSError as error:  # every network and hub failure is one
+        raise _cannot_pull(entry, error) from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("huggingface_hub", "httpx", "hf_xet"):
+            raise
+        raise _cannot_pull(entry, error) from error
+    return resolve(entry.key, folder)
+
+
+def _places(entry: Weights, folder: Path | None) -> Iterator[Path]:
+    """Folders that may hold the files of ``entry``, the first choice first."""
+    for root in _roots(folder):
+        names = (entry.key, *entry.ids, *(name.rpartition("/")[2] for name in entry.ids), *entry.trees)
+        for name in names:
+            yield root / name / entry.subfolder
+            yield root / name
+        if "config.json" not in {file.name for file in entry.files}:  # that name says nothing about whose it is
+            yield root
+    yield from _cached(entry)
+    yield from (Path.cwd() / "pretrained_models" / tree for tree in entry.trees)
+    yield from (Path(place).expanduser() for place in entry.elsewhere)
+    if entry.package:
+        spec = importlib.util.find_spec(entry.package[0])
+        yield from (Path(place) / entry.package[1] for place in (spec and spec.submodule_search_locations) or ())
+
+
+def _roots(folder: Path | None) -> list[Path]:
+    environment = os.environ.get("TBD_WEIGHTS")
+    return [root for root in (folder, _folder, Path(environment).expanduser() if environment else None) if root]
+
+
+def _cached(entry: Weights) -> Iterator[Path]:
+    if not entry.ids:
+        return
+    from huggingface_hub import try_to_load_from_cache
+
+    first = f"{entry.subfolder}/{entry.files[0].name}".lstrip("/")
+    for hub in entry.ids:
+        path = try_to_load_from_cache(hub, first)
+        if isinstance(path, str):
+            yield Path(path.removesuffix(first)) / entry.subfolder
+
+
+def _shards(index: Path) -> set[str]:
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return {f"{index.name} (unreadable)"}
+
+
+def _check(file: File, path: Path) -> Check:
+    if not path.is_file():
+        return Check(file.name, "missing")
+    digest = sha256(path)
+    state: Literal["published", "different", "unknown"] = "unknown"
+    if file.sha256:
+        state = "published" if digest == file.sha256 else "different"
+    return Check(file.name, state, path.stat().st_size, digest)
+
+
+def _missing(entry: Weights, folder: Path | None) -> MissingError:
+    from huggingface_hub import constants
+
+    title = entry.hub if entry.without else f"{entry.key} ({', '.join(file.name for file in entry.files)})"
+    lines = [f"{title} is not on this machine; it is for {entry.purpose}"]
+    for place in dict.fromkeys(_places(entry, folder)):
+        lack = lacking(entry, place) if place.is_dir() else []
+        if any((place / file.name).is_file() for file in entry.files):
+            lines.append(f"  {place} has a part of it, but not {', '.join(lack)}")
+    roots = [str(root) for root in _roots(folder)] or ["$TBD_WEIGHTS (not set)"]
+    lines.append(
+        f"  looked in {', '.join(roots)}, the Hugging Face cache ({constants.HF_HUB_CACHE}), pretrained_models/"
+    )
+    lines += [f"  {entry.without}"] if entry.without else []
+    return MissingError("\n".join(lines), next=_next(entry))
+
+
+def _next(entry: Weights) -> str:
+    if entry.hub:
+        return f"tbd weights pull {entry.key}"
+    names = " and ".join(file.name for file in entry.files)
+    return f"get {names} from {entry.origin} into a folder, then: export TBD_WEIGHTS=FOLDER"
+
+
+def _cannot_pull(entry: Weights, error: Exception) -> MissingError:
+    kind = type(error).__name__
+    if kind == "GatedRepoError":
+        return MissingError(f"{entry.hub}: its publisher asks you to accept terms first", next="hf auth login")
+    if kind == "RepositoryNotFoundError":
+        return MissingError(f"{entry.hub}: no such repository on the hub, or it is private", next="tbd weights list")
+    words = str(error).strip().splitlines()[0] if str(error).strip() else kind
+    return MissingError(
+        f"{entry.hub} cannot be downloaded: {words}\n"
+        "  without a network: download it on another machine and copy the folder here",
+        next="export TBD_WEIGHTS=FOLDER",
+    )
