@@ -103,7 +103,8 @@ def essence(recipe: BaseModel) -> dict[str, Any]:
             continue
         value = getattr(recipe, key)
         kept[key] = essence(value) if isinstance(value, BaseModel) else value
-    return json.loads(json.dumps(kept))  # tuples and paths as a file would hold them
+    plain: dict[str, Any] = json.loads(json.dumps(kept))  # tuples as a file would hold them
+    return plain
 
 
 def digest(document: Any) -> str:

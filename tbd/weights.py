@@ -65,12 +65,11 @@ def lookup(name: str) -> Weights:
     raise UsageError(f"no weights called {name!r}{hint}", next="tbd weights list")
 
 
-def resolve(name: str | Path, folder: Path | None = None) -> Path:
+def resolve(name: str | Path) -> Path:
     """Where weights lie on this machine.
 
     Args:
         name: a catalogue key, a hub repository (``Qwen/Qwen2-VL-7B-Instruct``), or a path, which is taken as it is.
-        folder: look here before anywhere else.
 
     Returns:
         The file when the entry has one file, else the folder that holds its files.
@@ -87,20 +86,15 @@ def resolve(name: str | Path, folder: Path | None = None) -> Path:
         if isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
             raise MissingError(f"{text}: no such file or folder", next="tbd weights list")
     entry = lookup(text)
-    found = find(entry, folder)
+    found = find(entry)
     if found is None:
-        raise _missing(entry, folder)
+        raise _missing(entry)
     return found
 
 
-def find(entry: Weights, folder: Path | None = None) -> Path | None:
+def find(entry: Weights) -> Path | None:
     """Like ``resolve`` for one entry; None when no place has all of its files."""
-    for place in _places(entry, folder):
-        if not lacking(entry, place):
-            return (
-                place / entry.files[0].name if len(entry.files) == 1 and entry.files[0].name != "config.json" else place
-            )
-    return None
+    return next((_inside(entry, place) for place in _places(entry) if not lacking(entry, place)), None)
 
 
 def lacking(entry: Weights, place: Path) -> list[str]:
@@ -127,15 +121,15 @@ class Check:
     sha256: str | None = None
 
 
-def verify(entry: Weights, folder: Path | None = None) -> list[Check]:
+def verify(entry: Weights) -> list[Check]:
     """Hash every file of an entry and compare with what was published.
 
     Raises:
         MissingError: the entry is not on this machine.
     """
-    place = find(entry, folder)
+    place = find(entry)
     if place is None:
-        raise _missing(entry, folder)
+        raise _missing(entry)
     return [_check(file, place if place.is_file() else place / file.name) for file in entry.files]
 
 
@@ -158,19 +152,28 @@ def pull(name: str, folder: Path | None = None) -> Path:
 
     target = folder / entry.key if folder else None
     try:
-        snapshot_download(entry.hub, allow_patterns=entry.patterns, local_dir=target)
-    except OSError as error:  # every network and hub failure is one
+        place = Path(snapshot_download(entry.hub, allow_patterns=entry.patterns, local_dir=target)) / entry.subfolder
+    except OSError as error:  # a refused folder, or a network or hub failure
         raise _cannot_pull(entry, error) from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("huggingface_hub", "httpx", "hf_xet"):
             raise
         raise _cannot_pull(entry, error) from error
-    return resolve(entry.key, folder)
+    if lack := lacking(entry, place):
+        raise MissingError(
+            f"{entry.hub} was downloaded to {place}, but has no {', '.join(lack)}", next="tbd weights list"
+        )
+    return _inside(entry, place)
 
 
-def _places(entry: Weights, folder: Path | None) -> Iterator[Path]:
+def _inside(entry: Weights, place: Path) -> Path:
+    """The file of an entry that is one file, else its folder."""
+    return place / entry.files[0].name if len(entry.files) == 1 and entry.files[0].name != "config.json" else place
+
+
+def _places(entry: Weights) -> Iterator[Path]:
     """Folders that may hold the files of ``entry``, the first choice first."""
-    for root in _roots(folder):
+    for root in _roots():
         names = (entry.key, *entry.ids, *(name.rpartition("/")[2] for name in entry.ids), *entry.trees)
         for name in names:
             yield root / name / entry.subfolder
@@ -185,9 +188,9 @@ def _places(entry: Weights, folder: Path | None) -> Iterator[Path]:
         yield from (Path(place) / entry.package[1] for place in (spec and spec.submodule_search_locations) or ())
 
 
-def _roots(folder: Path | None) -> list[Path]:
+def _roots() -> list[Path]:
     environment = os.environ.get("TBD_WEIGHTS")
-    return [root for root in (folder, _folder, Path(environment).expanduser() if environment else None) if root]
+    return [root for root in (_folder, Path(environment).expanduser() if environment else None) if root]
 
 
 def _cached(entry: Weights) -> Iterator[Path]:
@@ -219,16 +222,16 @@ def _check(file: File, path: Path) -> Check:
     return Check(file.name, state, path.stat().st_size, digest)
 
 
-def _missing(entry: Weights, folder: Path | None) -> MissingError:
+def _missing(entry: Weights) -> MissingError:
     from huggingface_hub import constants
 
     title = entry.hub if entry.without else f"{entry.key} ({', '.join(file.name for file in entry.files)})"
     lines = [f"{title} is not on this machine; it is for {entry.purpose}"]
-    for place in dict.fromkeys(_places(entry, folder)):
+    for place in dict.fromkeys(_places(entry)):
         lack = lacking(entry, place) if place.is_dir() else []
         if any((place / file.name).is_file() for file in entry.files):
             lines.append(f"  {place} has a part of it, but not {', '.join(lack)}")
-    roots = [str(root) for root in _roots(folder)] or ["$TBD_WEIGHTS (not set)"]
+    roots = [str(root) for root in _roots()] or ["$TBD_WEIGHTS (not set)"]
     lines.append(
         f"  looked in {', '.join(roots)}, the Hugging Face cache ({constants.HF_HUB_CACHE}), pretrained_models/"
     )

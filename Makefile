@@ -1,0 +1,46 @@
+# Every target sets itself up: Python 3.11 or newer is all it needs.
+#   make demo    draw a small dataset and run the stages on it
+#   make test    the test suite, offline, two workers
+#   make lint    ruff and mypy
+#   make bench   speed, as ratios measured in one run
+#   make soak    the long fault tests
+# PYTHON=python3.12 chooses the interpreter, VENV=DIR the environment, ARGS="…" adds arguments.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.tbd-ready
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: help demo test lint bench soak
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(READY)
+	$(BIN)/tbd demo $(ARGS)
+
+test: $(READY)
+	$(PYTEST) -n 2 $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(PYTEST) tests/benchmarks -m bench -o python_files='bench_*.py' --timeout=1800 -s $(ARGS)
+
+soak: $(READY)
+	$(PYTEST) -m soak --timeout=7200 $(ARGS)
+
+# Installed once; again when what is to be installed has changed.
+$(READY): pyproject.toml setup.py constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no python3 found; install Python 3.11 or newer, or say PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is older than Python 3.11; say PYTHON=/path/to/a/newer/python" >&2; exit 1; }
+	@echo "make: installing tbd and what it needs into $(VENV) (once, a few minutes)" >&2
+	@$(PYTHON) -m venv $(VENV) || { echo "make: this Python has no venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@

@@ -1,0 +1,25 @@
+"""The one thing pyproject.toml cannot say: the folders a person edits ship inside the package.
+
+``annotate/`` at the root becomes ``tbd/shipped/annotate/`` in a wheel, and so on. A checkout reads
+them in place; ``tbd.workspace.shipped`` knows both.
+"""
+
+from setuptools import find_packages, setup
+
+SHIPPED = {
+    "annotate": ["**/*"],
+    "evaluate": ["**/*"],
+    "train": ["**/*"],
+    "data_manifests": ["cards/**/*", "example/**/*"],  # never a user's own manifests
+}
+
+setup(
+    packages=[*find_packages(include=["tbd", "tbd.*"]), *(f"tbd.shipped.{name}" for name in SHIPPED)],
+    package_dir={f"tbd.shipped.{name}": name for name in SHIPPED},
+    include_package_data=False,
+    package_data={
+        "tbd": ["py.typed"],
+        "tbd.review.web": ["static/**/*", "templates/**/*"],
+        **{f"tbd.shipped.{name}": files for name, files in SHIPPED.items()},
+    },
+)

@@ -1,0 +1,185 @@
+"""``tbd doctor``: what this machine has, what it lacks, and what therefore works."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import tbd
+from tbd import weights, workspace
+from tbd.console import document, human_bytes, out
+
+TESTED = {
+    "torch": "2.15.0",
+    "torchvision": "0.29.2",
+    "transformers": "5.23.0",
+    "diffusers": "0.42.1",
+    "accelerate": "1.15.0",
+    "datasets": "5.2.0",
+    "pyarrow": "26.0.1",
+    "av": "18.1.0",
+    "facenet-pytorch": "2.5.3",
+    "open-clip-torch": "3.3.0",
+    "typer": "0.29.2",
+}
+"""The versions of ``constraints.txt`` that matter most."""
+
+CODECS: tuple[tuple[str, Literal["r", "w"]], ...] = (
+    ("h264", "r"),
+    ("hevc", "r"),
+    ("aac", "r"),
+    ("libx264", "w"),
+    ("aac", "w"),
+)
+LANGUAGE_MODELS = ("qwen2-vl-7b", "qwen2-vl-2b", "qwen2.5-vl-7b", "qwen3-vl-8b")
+LOW_DISK = 5e9
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. ``bad`` breaks something that every stage needs; ``note`` does not."""
+
+    name: str
+    state: Literal["ok", "note", "bad"]
+    words: str
+
+
+def doctor(
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Do not look for a GPU (that needs torch, a few seconds).")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Look at this machine and say what works. Exit 1 when something essential is broken.
+
+    Example: tbd doctor --fast
+    """
+    findings = [
+        *_python(),
+        *_libraries(),
+        *_media(),
+        *_faces_and_text(),
+        *_place(),
+        *_weights(),
+        *([] if fast else _gpu()),
+    ]
+    works = _works(findings)
+    if json:
+        document({"findings": [asdict(finding) for finding in findings], "works": works})
+    else:
+        for finding in findings:
+            out(f"{finding.state:5} {finding.name:16} {finding.words}")
+        out("")
+        for command, verdict in works.items():
+            out(f"{command}: {verdict}")
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> Iterator[Finding]:
+    fine = sys.version_info >= (3, 11)
+    yield Finding("python", "ok" if fine else "bad", f"{platform.python_version()} ({sys.executable})")
+    yield Finding("tbd", "ok", f"{tbd.__version__} ({Path(tbd.__file__).parent})")
+
+
+def _libraries() -> Iterator[Finding]:
+    for name, tested in TESTED.items():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "bad", "not installed: pip install think-before-draw")
+            continue
+        same = version.split("+")[0] == tested
+        yield Finding(name, "ok" if same else "note", version if same else f"{version} (tested with {tested})")
+
+
+def _media() -> Iterator[Finding]:
+    try:
+        import av
+    except ImportError as error:
+        yield Finding("ffmpeg", "bad", f"PyAV cannot be imported: {error}")
+        return
+    missing = []
+    for codec, direction in CODECS:
+        try:
+            av.codec.Codec(codec, direction)
+        except ValueError:
+            missing.append(f"{codec} ({'decode' if direction == 'r' else 'encode'})")
+    version = ".".join(map(str, av.library_versions["libavcodec"]))
+    words = f"libavcodec {version} in PyAV" + (f", without {', '.join(missing)}" if missing else ": h264, hevc, aac")
+    yield Finding("ffmpeg", "bad" if missing else "ok", words)
+
+
+def _faces_and_text() -> Iterator[Finding]:
+    found = weights.find(weights.lookup("mtcnn"))
+    words = (
+        str(found) if found else "the weights inside facenet-pytorch are not there: pip install facenet-pytorch==2.5.3"
+    )
+    yield Finding("face detector", "ok" if found else "bad", words)
+    spec = importlib.util.find_spec("open_clip")
+    folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    there = any(next(folder.glob("bpe_simple_vocab*"), None) for folder in folders)
+    words = "CLIP's vocabulary is here" if there else "CLIP's vocabulary is missing: pip install open_clip_torch"
+    yield Finding("token counts", "ok" if there else "bad", words)
+
+
+def _place() -> Iterator[Finding]:
+    free = shutil.disk_usage(Path.cwd()).free
+    words = f"{human_bytes(free)} free in {Path.cwd()}"
+    yield Finding("disk", "ok" if free >= LOW_DISK else "note", words)
+    own = [name for name in workspace.SHIPPED_FOLDERS if (Path.cwd() / name).is_dir()]
+    manifests = [path.name for path in workspace.manifests()]
+    words = (
+        f"own folders: {', '.join(own) or 'none (tbd init makes them)'}; manifests: {', '.join(manifests) or 'none'}"
+    )
+    yield Finding("workspace", "ok", f"{words}; shipped: {workspace.shipped()}")
+
+
+def _weights() -> Iterator[Finding]:
+    here = [entry for entry in weights.CATALOGUE if weights.find(entry)]
+    yield Finding("weights", "ok", f"here: {', '.join(entry.key for entry in here)}")
+    missing = [entry.key for entry in weights.CATALOGUE if entry not in here]
+    if missing:
+        yield Finding("weights", "note", f"not here: {', '.join(missing)} (tbd weights list tells what each is for)")
+    bound = [f"{entry.key} ({entry.licence})" for entry in here if entry.commercial != "yes"]
+    if bound:
+        yield Finding("licences", "note", f"think before commercial use of {', '.join(bound)}")
+
+
+def _gpu() -> Iterator[Finding]:
+    try:
+        import torch
+    except Exception as error:  # noqa: BLE001 - a broken CUDA library shows as almost anything
+        yield Finding("gpu", "bad", f"torch cannot be imported: {error}")
+        return
+    names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    for index, device in enumerate(names):
+        yield Finding("gpu", "ok", f"{index}: {device.name}, {human_bytes(device.total_memory)}")
+    if not names:
+        yield Finding("gpu", "note", "none that torch can use; everything runs on the CPU, slowly")
+
+
+def _works(findings: list[Finding]) -> dict[str, str]:
+    """Command -> ``works``, or what it still needs."""
+    broken = [finding.name for finding in findings if finding.state == "bad"]
+    if broken:
+        return {"tbd": f"needs {', '.join(broken)} first"}
+    model = next((key for key in LANGUAGE_MODELS if weights.find(weights.lookup(key))), None)
+    return {
+        "tbd annotate DATASET --backend facs": "works",
+        "tbd annotate DATASET --endpoint URL": "works, given a server that has the model",
+        "tbd annotate DATASET": "works"
+        if model == "qwen2-vl-7b"
+        else f"works with --model {weights.lookup(model).hub}"
+        if model
+        else "needs the language model: tbd weights pull qwen2-vl-7b",
+    }
