@@ -65,7 +65,9 @@ class Usage:
     """Costs of one reply; they go to the journal and the report, never into the manifest."""
 
     prompt_tokens: int = 0
+    """Of the whole conversation up to this question, cached or not."""
     cached_tokens: int = 0
+    """Those of them that were not computed again."""
     completion_tokens: int = 0
     seconds: float = 0.0
     attempts: int = 1

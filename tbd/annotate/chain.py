@@ -1,0 +1,206 @@
+"""The chain of thought: ask the steps of a batch in order, judge each reply, ask again, journal.
+
+    questions -> session.ask -> judge -> accepted: journal, next step
+                                      -> not:      ask again with a note, up to ``attempts`` times
+
+A reply that stays bad ends its chain; what was answered before is kept, and the row says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tbd.annotate import recipe as settings
+from tbd.annotate.backends.base import Backend, Face, Question, Reply, Turn
+from tbd.annotate.gates import judge_reply
+from tbd.annotate.journal import Journal, StepRecord
+from tbd.annotate.replies import Unreadable, read
+from tbd.annotate.steps import STEPS, Prompts, label_prompt, schema
+from tbd.recipe import digest
+from tbd.schema import Annotation, Status
+
+NOTES = {
+    "unreadable": "Answer with one JSON object in exactly the form given above, and nothing else.",
+    "refused": "This concerns an actor's visible facial movement for a drawing; nobody is to be identified. Do answer.",
+    "wrong_language": "Answer in English only.",
+    "repetition": "Do not repeat yourself.",
+    "truncated": "Be brief.",
+}
+"""What is added to a question that is asked again, by what was wrong with the reply."""
+
+TOLERABLE = ("truncated", "repetition", "wrong_language")
+"""Defects that, after the last attempt, are kept and flagged if the reply can be read."""
+
+OUTCOMES: dict[str, Status] = {"refused": "refused", "truncated": "truncated"}
+"""How a row ends whose reply could not be kept; ``error`` for the rest."""
+
+
+@dataclass(eq=False)
+class Chain:
+    """One conversation on its way from the first step to the last.
+
+    Attributes:
+        key: stable name; a server routes by it.
+        topic: what is to be annotated; replies are filled in as they come.
+        image: canonical crop ``(512, 512, 3)`` uint8 RGB, or None for a backend that needs none.
+        image_sha256: stands for the picture in the keys of the journal.
+        round: 0, and one more each time a person sent the text back.
+        turns: finished exchanges.
+        attempt, defect: how often the present step was asked in vain, and what was wrong last.
+        status, error: how it ended.
+    """
+
+    key: str
+    topic: Annotation
+    image: np.ndarray[Any, np.dtype[np.uint8]] | None = None
+    image_sha256: str | None = None
+    round: int = 0
+    turns: list[Turn] = field(default_factory=list)
+    attempt: int = 0
+    defect: str = ""
+    status: Status = "success"
+    error: str | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Everything a chain needs besides itself: the same for all chains of a run."""
+
+    recipe: settings.AnnotateRecipe
+    prompts: Prompts
+    journal: Journal
+    origin: tuple[str, str, str]
+    """Backend, model and revision: part of every step's key."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of this run's mode."""
+        return STEPS[self.recipe.chain.mode]
+
+    def recall(self, chain: Chain) -> None:
+        """Take the leading steps that the journal has already."""
+        if not self.steps:
+            chain.topic, chain.ended = replace(chain.topic, prompts=(label_prompt(chain.topic),)), True
+        while not chain.ended:
+            step = self.steps[len(chain.turns)]
+            record = self.journal.step(self.key(chain, step))
+            if record is None or not self.accept(chain, step, record):
+                return
+
+    def run(self, chains: Sequence[Chain], backend: Backend) -> None:
+        """Carry a batch of chains that have equally many turns to their ends.
+
+        A session cannot lose one of its conversations: a chain whose reply is not accepted rides
+        along unheeded until the session ends, and then goes on by itself.
+        """
+        waiting = [list(chains)]
+        while waiting:
+            batch = waiting.pop()
+            self._session(batch, backend)
+            waiting += [[chain] for chain in batch if not chain.ended]
+
+    def _session(self, chains: list[Chain], backend: Backend) -> None:
+        """One session, from the present step as far as any of its chains gets."""
+        system = self.prompts.system()
+        faces = [Face(chain.key, chain.image, system, chain.topic, tuple(chain.turns)) for chain in chains]
+        riding = list(chains)
+        with backend.open(faces) as session:
+            for step in self.steps[len(chains[0].turns) :]:
+                questions = [self._question(chain, step) for chain in chains]
+                replies = session.ask(questions)
+                for chain, question, reply in zip(chains, questions, replies, strict=True):
+                    if chain in riding and not self._take(chain, question, reply):
+                        riding.remove(chain)
+                if not riding:
+                    return
+
+    def _question(self, chain: Chain, step: str) -> Question:
+        budget = self.recipe.chain.max_tokens[-1 if step == "describe" else int(step[-1]) - 1]
+        note = f"\n\n{NOTES[chain.defect]}" if chain.attempt else ""
+        return Question(
+            step=step,
+            text=self.prompts.question(step, chain.topic) + note,
+            schema=schema(step),
+            max_tokens=budget * (2 if chain.defect == "truncated" and chain.attempt else 1),
+            temperature=0.3 if chain.attempt > 1 or chain.round else 0.0,
+            seed=self.recipe.chain.seed + chain.round + 1000 * chain.attempt,
+        )
+
+    def _take(self, chain: Chain, question: Question, reply: Reply) -> bool:
+        """Accept a reply, count a vain attempt, or end the chain. True: it can ride on."""
+        step = question.step
+        if reply.finish == "failed":
+            return self._end(chain, "error", f"{step}: {reply.text}")
+        record = StepRecord(question.text, reply.text, reply.finish, reply.usage, reply.token_ids)
+        key = self.key(chain, step)
+        defect = self._defect(step, reply)
+        last = chain.attempt + 1 >= self.recipe.chain.attempts
+        tolerable = defect is None or (last and defect in TOLERABLE)
+        if tolerable and self.accept(chain, step, record):
+            self.journal.put_step(key, record)
+            return not chain.ended
+        defect = defect or "unreadable"
+        if not last:
+            chain.attempt, chain.defect = chain.attempt + 1, defect
+            return False
+        chain.topic = replace(chain.topic, step_outputs=(*chain.topic.step_outputs, reply.text))
+        return self._end(chain, OUTCOMES.get(defect, "error"), f"{step}: reply is {defect.replace('_', ' ')}")
+
+    def accept(self, chain: Chain, step: str, record: StepRecord) -> bool:
+        """Fill a reply into the topic and move on; False when it cannot be read."""
+        try:
+            fields = read(step, record.reply)
+        except Unreadable:
+            return False
+        cut = (len(chain.turns),) if record.finish == "length" else ()
+        chain.topic = replace(
+            chain.topic,
+            **fields,
+            step_outputs=(*chain.topic.step_outputs, record.reply),
+            truncated=chain.topic.truncated + cut,
+        )
+        chain.turns.append(Turn(record.question, record.reply, record.token_ids))
+        chain.attempt = 0
+        if cut:
+            chain.status = "truncated"
+        chain.ended = len(chain.turns) == len(self.steps)
+        return True
+
+    def _defect(self, step: str, reply: Reply) -> str | None:
+        codes = [flag.code for flag in judge_reply(reply.text)]
+        for code in ("refused", "wrong_language", "repetition"):
+            if code in codes:
+                return code
+        if reply.finish == "length":
+            return "truncated"
+        try:
+            read(step, reply.text)
+        except Unreadable:
+            return "unreadable"
+        return None
+
+    def _end(self, chain: Chain, status: Status, error: str) -> bool:
+        chain.status, chain.error, chain.ended = status, error, True
+        return False
+
+    def key(self, chain: Chain, step: str) -> str:
+        """Hash of everything that can change this step's reply."""
+        question = self._question(replace(chain, attempt=0), step)
+        return digest(
+            {
+                "origin": self.origin,
+                "image": chain.image_sha256,
+                "system": self.prompts.system(),
+                "question": question.text,
+                "topic": [chain.topic.emotion, chain.topic.level, chain.topic.instruction, chain.topic.gender],
+                "schema": question.schema,
+                "limit": question.max_tokens,
+                "sampling": [question.temperature, question.seed, self.recipe.chain.attempts],
+                "before": [[turn.question, turn.reply] for turn in chain.turns],
+            }
+        )

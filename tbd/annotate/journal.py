@@ -1,0 +1,199 @@
+"""The journal: every model call and every finished row, on disk the moment it ends.
+
+One SQLite file in WAL mode with full synchronisation. A step is found again by a hash of everything
+that can change its reply, so a changed step-IV prompt finds steps I to III where they are. Killing
+the process at any point loses at most the calls that were in flight.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tbd import workspace
+from tbd.annotate.backends.base import Usage
+from tbd.errors import InputError, MissingError
+
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS medium (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS step (
+    key TEXT PRIMARY KEY, body BLOB NOT NULL, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, attempts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS row (
+    clip_id TEXT PRIMARY KEY, clip TEXT NOT NULL, fingerprint TEXT NOT NULL, status TEXT NOT NULL,
+    round INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One accepted reply, and what it cost."""
+
+    question: str
+    reply: str
+    finish: str
+    usage: Usage
+    token_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What a plan needs to know of a finished row.
+
+    Attributes:
+        clip: hash of the clip and its medium, as they were when the row was written.
+        round: how often a person sent the text back (``--retry rejected``).
+    """
+
+    clip: str
+    fingerprint: str
+    status: str
+    round: int
+
+
+class Journal:
+    """``journal.sqlite`` of one manifest folder. Safe to use from several threads of one process.
+
+    Raises:
+        InputError: the file is not a journal, or the folder cannot be written.
+        MissingError: the disk is full, or another run holds the folder.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self.path = folder / "journal.sqlite"
+        self.lock = threading.RLock()
+        with workspace.writing(self.path), self._explained():
+            if read_only:
+                uri = f"{self.path.absolute().as_uri()}?mode=ro"
+                self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+                return
+            folder.mkdir(parents=True, exist_ok=True)
+            self.db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=5)
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.execute("PRAGMA synchronous=FULL")
+            self.db.executescript(_TABLES)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: either everything written inside is on disk afterwards, or none of it."""
+        with self.lock, self._explained():
+            if self.db.in_transaction:
+                yield
+                return
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    def meta(self, key: str) -> Any:
+        """A remembered JSON value, or None."""
+        found = self._one("SELECT value FROM meta WHERE key = ?", key)
+        return json.loads(found[0]) if found else None
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Remember a JSON value."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, json.dumps(value))
+
+    def step(self, key: str) -> StepRecord | None:
+        """The reply that was accepted for exactly these inputs, or None."""
+        found = self._one("SELECT * FROM step WHERE key = ?", key)
+        if not found:
+            return None
+        _, body, finish, *usage = found
+        question, reply, ids = json.loads(zlib.decompress(body))
+        return StepRecord(question, reply, finish, Usage(*usage), tuple(ids) if ids else None)
+
+    def put_step(self, key: str, record: StepRecord) -> None:
+        """Keep a reply. The first one stands."""
+        body = zlib.compress(json.dumps([record.question, record.reply, record.token_ids]).encode())
+        self._write(
+            "INSERT OR IGNORE INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            key, body, record.finish, *astuple(record.usage),
+        )  # fmt: skip
+
+    def costs(self) -> dict[str, float]:
+        """Sums over every accepted reply: ``replies`` and the fields of ``Usage``."""
+        names = ("replies", *(field.name for field in fields(Usage)))
+        sums = ", ".join(f"COALESCE(SUM({name}), 0)" for name in names[1:])
+        return dict(zip(names, self._one(f"SELECT COUNT(*), {sums} FROM step"), strict=True))
+
+    def medium(self, name: str) -> tuple[str, str] | None:
+        """What a look at a medium found: (stamp of its files, JSON body), or None."""
+        return self._one("SELECT stamp, body FROM medium WHERE name = ?", name)
+
+    def put_medium(self, name: str, stamp: str, body: str) -> None:
+        """Keep what a look at a medium found. ``stamp`` changes when the file does."""
+        self._write("INSERT OR REPLACE INTO medium VALUES (?, ?, ?)", name, stamp, body)
+
+    def row_states(self) -> dict[str, RowState]:
+        """The state of every finished row by ``clip_id``."""
+        with self.lock:
+            query = self.db.execute("SELECT clip_id, clip, fingerprint, status, round FROM row")
+            return {clip_id: RowState(*state) for clip_id, *state in query}
+
+    def put_row(self, clip_id: str, state: RowState, row: dict[str, Any]) -> None:
+        """Keep a finished row; a later one replaces it."""
+        body = zlib.compress(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), 1)
+        with self.transaction():
+            self._write(
+                "INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?, ?, ?)",
+                clip_id, state.clip, state.fingerprint, state.status, state.round, body,
+            )  # fmt: skip
+            self._write("DELETE FROM meta WHERE key = 'sealed'")
+
+    def rows(self) -> Iterator[bytes]:
+        """Every finished row as UTF-8 JSON, ordered by ``clip_id``: what sealing reads."""
+        for (body,) in self.db.execute("SELECT body FROM row ORDER BY clip_id"):
+            yield zlib.decompress(body)
+
+    def count(self, table: str) -> int:
+        """Entries of ``medium``, ``step`` or ``row``."""
+        return int(self._one(f"SELECT COUNT(*) FROM {table}")[0])
+
+    def _one(self, query: str, *values: Any) -> Any:
+        with self.lock, self._explained():
+            return self.db.execute(query, values).fetchone()
+
+    def _write(self, query: str, *values: Any) -> None:
+        with self.transaction():
+            self.db.execute(query, values)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """SQLite's own words, turned into what a person can do about it."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            words = str(error)
+            if "full" in words:
+                raise MissingError(
+                    f"{self.path}: the disk is full; every finished row is saved",
+                    next="free some space, then run the same command again",
+                ) from error
+            if "locked" in words:
+                raise MissingError(
+                    f"{self.path}: another run is writing here", next="wait for it, or use another -o"
+                ) from error
+            raise InputError(f"{self.path}: {words}", next="choose another folder with -o DIR") from error
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{self.path}: not a journal of tbd ({error})", next=f"move {self.path} away") from error

@@ -1,0 +1,275 @@
+"""One whole ``tbd annotate``: scan, select, plan, run, seal."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tbd
+from tbd import console, workspace
+from tbd.annotate import backends, plan
+from tbd.annotate.chain import Asker
+from tbd.annotate.journal import Journal
+from tbd.annotate.recipe import AnnotateRecipe
+from tbd.annotate.runner import Runner
+from tbd.annotate.scan import Scan, default_where, scan, select
+from tbd.annotate.steps import load_prompts
+from tbd.errors import Interrupted, UsageError
+from tbd.manifest import reviews
+from tbd.manifest.schema import SCHEMA_VERSION
+from tbd.manifest.seal import seal
+from tbd.recipe import difference, digest
+from tbd.schema import Clip
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for on the command line. Names are those of the options."""
+
+    dataset: Path
+    recipe: AnnotateRecipe
+    output: Path | None = None
+    layout: str = "auto"
+    endpoints: tuple[str, ...] = ()
+    devices: str = "auto"
+    where: Mapping[str, str] = field(default_factory=dict)
+    clips: tuple[str, ...] | None = None
+    sample: str | None = None
+    limit: int | None = None
+    shard: str | None = None
+    split: str | None = None
+    retry: tuple[str, ...] = ()
+    update: bool = False
+    workers: int | None = None
+    quiet: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the manifest is written: ``data_manifests/<dataset folder name>`` by default."""
+        return self.output or workspace.MANIFESTS / self.dataset.resolve().name
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request after the dataset was scanned and the manifest folder was read."""
+
+    request: Request
+    scan: Scan
+    selection: tuple[Clip, ...]
+    where: Mapping[str, str]
+    plan: plan.Plan
+    identity: Mapping[str, Any]
+    changes: tuple[str, ...]
+    """What differs from the recipe that the folder's rows were made with."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of this run."""
+        return digest(self.identity)[:32]
+
+
+def prepare(request: Request) -> Prepared:
+    """Scan, select and plan. Reads only; nothing is decoded and no model is loaded.
+
+    Raises:
+        UsageError: the folder's rows were made with another recipe and ``update`` is off.
+        InputError: the dataset cannot be used.
+        MissingError: the model's weights, or its server, are not there.
+    """
+    found = scan(request.dataset, request.layout, seed=request.recipe.chain.seed, duration=_duration)
+    where = dict(request.where) or default_where(found.layout)
+    selection = tuple(
+        select(
+            found.clips,
+            where=where,
+            ids=request.clips,
+            sample=request.sample,
+            limit=request.limit,
+            shard=request.shard,
+            seed=request.recipe.chain.seed,
+            by=lambda clip: plan.chain_id(clip, request.recipe.chain.per),
+        )
+    )
+    before = read_run(request.folder)
+    identity = _identity(request, before)
+    changes = tuple(difference(before.get("identity", identity), identity)) if before else ()
+    if changes and not request.update:
+        raise UsageError(
+            f"{request.folder} was made with another recipe; what differs:\n"
+            + "\n".join(f"  {line}" for line in changes),
+            next="add --update (only steps whose inputs changed run again; old replies stay), or take another folder with -o DIR",
+        )
+    if before and before["dataset"] != (name := _dataset_name(found.clips)):
+        raise UsageError(
+            f"{request.folder} holds {before['dataset']}, not {name}", next="take another folder with -o DIR"
+        )
+    return Prepared(request, found, selection, where, _plan(request, found, selection, identity), identity, changes)
+
+
+def run(prepared: Prepared) -> dict[str, Any]:
+    """Carry out a plan, seal the manifest, and return a summary for people and programs.
+
+    Raises:
+        Interrupted: Ctrl-C; what was finished is saved and sealed.
+        TbdError: the backend or the disk gave up; what was finished is saved and sealed.
+    """
+    request = prepared.request
+    with Journal(request.folder) as journal:
+        _write_run(prepared)
+        failure: BaseException | None = None
+        notes: list[str] = []
+        try:
+            notes = _work(prepared, journal)
+        except (Interrupted, workspace.TbdError) as error:
+            failure = error
+        summary = finish(request.folder, journal) | {"notes": notes, "changes": list(prepared.changes)}
+        if failure:
+            raise failure
+    return summary
+
+
+def finish(folder: Path, journal: Journal) -> dict[str, Any]:
+    """Seal what the journal holds (unless the manifest is up to date) and count it."""
+    document = read_run(folder)
+    token = [document.get("split"), reviews.state(folder)]
+    if journal.meta("sealed") != token or not (folder / "manifest.parquet").is_file():
+        seal(folder, journal.rows(), split=document.get("split"), decisions=reviews.decisions(folder))
+        journal.set_meta("sealed", token)
+    states = journal.row_states().values()
+    return {
+        "manifest": str(folder / "manifest.parquet"),
+        "rows": len(states),
+        "status": dict(Counter(state.status for state in states)),
+        "costs": journal.costs(),
+    }
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """``run.json`` of a manifest folder; empty when there is none."""
+    path = folder / "run.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Mapping[str, Any]) -> plan.Plan:
+    states, rejected = {}, set()
+    if (request.folder / "journal.sqlite").is_file():
+        with Journal(request.folder, read_only=True) as journal:
+            states = journal.row_states()
+        if "rejected" in request.retry:
+            rejected = reviews.rejected_for_text(request.folder)
+    return plan.make(
+        selection,
+        found.clips,
+        per=request.recipe.chain.per,
+        root=request.dataset,
+        fingerprint=digest(identity)[:32],
+        states=states,
+        retry=request.retry,
+        rejected=rejected,
+    )
+
+
+def _work(prepared: Prepared, journal: Journal) -> list[str]:
+    request, todo = prepared.request, prepared.plan
+    if not todo.groups:
+        return []
+    origin = tuple(prepared.identity["backend"][key] for key in ("name", "model", "revision"))
+    asker = Asker(request.recipe, load_prompts(request.recipe.chain.prompts), journal, origin)
+    opened = backends.open_all(request.recipe, request.endpoints, request.devices)
+    workers = max((os.cpu_count() or 1), 1) if request.workers is None else request.workers
+    try:
+        with interruptible() as stopping, console.progress("annotate", todo.rows, quiet=request.quiet) as bar:
+            Runner(todo, asker, request.dataset, prepared.fingerprint, opened, workers, bar, stopping).run()
+            if stopping.is_set():
+                raise Interrupted(
+                    f"stopped after {bar.done} of {todo.rows} rows; they are saved", next="run the same command again"
+                )
+    finally:
+        for backend in opened:
+            backend.close()
+    return sorted({note for backend in opened for note in getattr(backend, "notes", ())})
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """First Ctrl-C sets the event (drain and save); a second ends the process at once.
+
+    That is safe at any point: everything finished is on disk already.
+    """
+    stopping = threading.Event()
+
+    def handle(*_: object) -> None:
+        if stopping.is_set():
+            os._exit(Interrupted.exit_code)
+        stopping.set()
+        console.say("stopping: calls under way are finished and saved (Ctrl-C again stops at once)")
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, handle) if main else None
+    try:
+        yield stopping
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+
+
+def _identity(request: Request, before: Mapping[str, Any]) -> dict[str, Any]:
+    """A finished folder can be planned again without its weights or its server at hand."""
+    prompts = load_prompts(request.recipe.chain.prompts)
+    recorded = before.get("identity", {}).get("backend", {})
+    asked = (request.recipe.backend.name, request.recipe.backend.model)
+    if before and before.get("asked") == list(asked):
+        origin = (recorded["name"], recorded["model"], recorded["revision"])
+    else:
+        origin = backends.identify(request.recipe, request.endpoints)
+    return plan.identity(request.recipe, prompts, origin)
+
+
+def _write_run(prepared: Prepared) -> None:
+    request = prepared.request
+    before = read_run(request.folder)
+    split = {"rule": request.split, "seed": request.recipe.chain.seed} if request.split else before.get("split")
+    workspace.write_json(
+        request.folder / "run.json",
+        {
+            "tbd": tbd.__version__,
+            "schema_version": SCHEMA_VERSION,
+            "dataset": _dataset_name(prepared.scan.clips),
+            "layout": prepared.scan.layout,
+            "root": str(request.dataset.resolve()),
+            "fingerprint": prepared.fingerprint,
+            "asked": [request.recipe.backend.name, request.recipe.backend.model],
+            "identity": prepared.identity,
+            "recipe": request.recipe.model_dump(mode="json"),
+            "split": split,
+            "versions": _versions(),
+        },
+    )
+
+
+def _dataset_name(clips: Sequence[Clip]) -> str:
+    return clips[0].dataset
+
+
+def _versions() -> dict[str, str]:
+    names = ("av", "facenet-pytorch", "pyarrow", "torch", "transformers")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def _duration(path: Path) -> float:
+    from tbd.media.video import probe
+
+    return probe(path).duration
+
+
+__all__ = ["Prepared", "Request", "finish", "interruptible", "prepare", "read_run", "run"]

@@ -1,0 +1,245 @@
+"""The run: media are looked at, chains are asked, rows are journalled, all at the same time.
+
+    plan -> look (processes) -> recall from the journal -> batches -> ask (threads) -> rows
+
+One loop in the main thread owns all state; workers only compute. What is done is on disk, so the
+loop may be stopped or killed anywhere and started again.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tbd.annotate import plan as planning
+from tbd.annotate import rows
+from tbd.annotate.backends.base import Backend
+from tbd.annotate.chain import Asker, Chain
+from tbd.annotate.journal import RowState
+from tbd.annotate.looks import Image, Job, Look, Lookers, lookers
+from tbd.console import Progress
+from tbd.errors import TbdError
+from tbd.recipe import digest, essence
+from tbd.schema import Clip, Flag, Medium
+
+
+@dataclass(eq=False)
+class _Work:
+    """A group on its way. ``tried`` counts the candidates whose picture could not be used."""
+
+    group: planning.Group
+    chain: Chain
+    tried: int = 0
+    written: int = 0
+    looks: dict[str, Look] = field(default_factory=dict)
+
+
+@dataclass
+class Runner:
+    """One run of a plan.
+
+    Attributes:
+        root: where the dataset lies on this machine.
+        fingerprint: of this run's recipe; written into every row.
+        backends: one entry for each session that may be open at a time.
+        workers: processes that look at media; 0 looks in this process.
+        stopping: set it to drain and stop.
+    """
+
+    plan: planning.Plan
+    asker: Asker
+    root: Path
+    fingerprint: str
+    backends: Sequence[Backend]
+    workers: int
+    progress: Progress
+    stopping: threading.Event
+    failed: int = 0
+    flagged: int = 0
+    under_way: int = 0
+    """Groups begun and not finished: pictures in memory are bounded by it."""
+
+    def run(self) -> None:
+        """Work through the plan; returns when it is done or stopped.
+
+        Raises:
+            TbdError: the backend as a whole gave up, or the disk did; finished rows are saved.
+        """
+        self._slots: queue.SimpleQueue[Backend] = queue.SimpleQueue()
+        for backend in self.backends:
+            self._slots.put(backend)
+        self._groups = deque(self.plan.groups)
+        self._ready: dict[int, list[_Work]] = {}
+        self._futures: dict[Future[Any], Callable[[Any], None]] = {}
+        self._failure: TbdError | None = None
+        with lookers(self.workers) as self._lookers, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
+            while self._feed():
+                done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._settle(future)
+        if self._failure:
+            raise self._failure
+
+    def _feed(self) -> bool:
+        """Start what can be started; False when nothing is under way any more."""
+        ahead = 2 * max(self.workers, 1) + 2 * self._batch * len(self.backends)
+        while self._groups and self.under_way < ahead and not self.stopping.is_set():
+            self._begin(self._groups.popleft())
+        if self.stopping.is_set():
+            self._ready.clear()
+        for depth, waiting in self._ready.items():
+            while waiting and (len(waiting) >= self._batch or not self._futures):
+                batch, self._ready[depth] = waiting[: self._batch], waiting[self._batch :]
+                waiting = self._ready[depth]
+                self._ask(batch)
+        return bool(self._futures)
+
+    def _begin(self, group: planning.Group) -> None:
+        topic = planning.topic(group.todo[0], self.asker.recipe)
+        rounds = max(self.plan.rounds.get(clip.clip_id, 0) for clip in group.todo)
+        self.under_way += 1
+        self._seek(_Work(group, Chain(group.chain_id, topic, round=rounds)))
+
+    @property
+    def _batch(self) -> int:
+        return max((backend.batch_size for backend in self.backends), default=1)
+
+    def _settle(self, future: Future[Any]) -> None:
+        then = self._futures.pop(future)
+        try:
+            then(future.result())
+        except TbdError as error:
+            self._failure = self._failure or error
+            self.stopping.set()
+
+    def _seek(self, work: _Work) -> None:
+        """Find the first candidate with a usable face, look by look."""
+        if work.tried < len(work.group.candidates):
+            clip = work.group.candidates[work.tried]
+            self._look(work, clip, lambda found: self._found(work, found))
+        else:
+            self._finish(work)
+
+    def _found(self, work: _Work, found: Look) -> None:
+        if found.medium is None or found.medium.image_sha256 is None:
+            work.tried += 1
+            self._seek(work)
+            return
+        eyes = any(backend.needs_image for backend in self.backends)
+        work.chain.image_sha256 = found.medium.image_sha256 if eyes else None
+        work.chain.image = found.image if eyes else None
+        self.asker.recall(work.chain)
+        if work.chain.ended:
+            self._finish(work)
+        elif eyes and work.chain.image is None:
+            clip = work.group.candidates[work.tried]
+            job = replace(self._job(clip), medium=found.medium)
+            self._futures[self._lookers.submit(job)] = lambda again: self._pictured(work, again)
+        else:
+            self._ready.setdefault(len(work.chain.turns), []).append(work)
+
+    def _pictured(self, work: _Work, found: Look) -> None:
+        if found.image is None:
+            work.tried += 1
+            self._seek(work)
+            return
+        work.chain.image = found.image
+        self._ready.setdefault(len(work.chain.turns), []).append(work)
+
+    def _ask(self, batch: list[_Work]) -> None:
+        def asked() -> None:
+            backend = self._slots.get()
+            try:
+                self.asker.run([work.chain for work in batch], backend)
+            finally:
+                self._slots.put(backend)
+
+        self._futures[self._threads.submit(asked)] = lambda _: [self._finish(work) for work in batch]
+
+    def _finish(self, work: _Work) -> None:
+        """The chain has ended: write the rows of its clips as their media are known."""
+        work.chain.image = None
+        for clip in work.group.todo:
+            self._look(work, clip, lambda found, clip=clip: self._write(work, clip, found))
+
+    def _look(self, work: _Work, clip: Clip, then: Callable[[Look], None]) -> None:
+        """What is known of a clip's medium, from this run, from the journal, or by looking."""
+        name, stamp = self._name(clip), planning.files_stamp(clip, self.root)
+        if clip.clip_id in work.looks:
+            then(work.looks[clip.clip_id])
+            return
+        known = self.asker.journal.medium(name)
+        if known and known[0] == stamp:
+            work.looks[clip.clip_id] = Look(medium_from(json.loads(known[1])))
+            then(work.looks[clip.clip_id])
+            return
+
+        def looked(found: Look) -> None:
+            if found.medium:
+                self.asker.journal.put_medium(name, stamp, json.dumps(asdict(found.medium)))
+            work.looks[clip.clip_id] = replace(found, image=None)
+            then(found)
+
+        self._futures[self._lookers.submit(self._job(clip))] = looked
+
+    def _job(self, clip: Clip) -> Job:
+        audio = self.root / clip.audio_file_name if clip.audio_file_name else None
+        return Job(self.root / clip.file_name, audio, clip.start, clip.end, self.asker.recipe.clip)
+
+    def _name(self, clip: Clip) -> str:
+        window = [clip.file_name, clip.audio_file_name, clip.start, clip.end, essence(self.asker.recipe.clip)]
+        return digest(window)[:32]
+
+    def _write(self, work: _Work, clip: Clip, found: Look) -> None:
+        chain = work.chain
+        status, error = chain.status, chain.error
+        if found.medium is None or found.medium.image_sha256 is None:
+            status, error = "error", f"media: {found.error or _reason(found.medium)}"
+        elif not chain.ended:
+            status, error = "error", "media: no clip of this chain shows a usable face"
+        recipe = self.asker.recipe
+        name, model, revision = self.asker.origin
+        row = rows.build(
+            clip,
+            found.medium,
+            chain.topic if status != "error" or chain.topic.step_outputs else replace(chain.topic, prompts=()),
+            chain_id=work.group.chain_id,
+            status=status,
+            error=error,
+            origin={
+                "backend": name,
+                "model": model,
+                "model_revision": revision,
+                "prompt_version": recipe.chain.prompts,
+                "fingerprint": self.fingerprint,
+                "seed": recipe.chain.seed + chain.round,
+            },
+        )
+        state = RowState(self.plan.stamps[clip.clip_id], self.fingerprint, status, chain.round)
+        self.asker.journal.put_row(clip.clip_id, state, row)
+        failed, flagged = int(status != "success"), int(row["severity"] >= 2)
+        self.failed, self.flagged = self.failed + failed, self.flagged + flagged
+        self.progress.advance(failed=failed, flagged=flagged)
+        work.written += 1
+        self.under_way -= work.written == len(work.group.todo)
+
+
+def medium_from(document: dict[str, Any]) -> Medium:
+    """A ``Medium`` as it was journalled."""
+    boxes = {name: tuple(document[name]) if document[name] else None for name in ("face_box", "crop_box")}
+    return Medium(**document | boxes | {"flags": tuple(Flag(**flag) for flag in document["flags"])})
+
+
+def _reason(medium: Medium | None) -> str:
+    flags = medium.flags if medium else ()
+    return max(flags, key=lambda flag: flag.severity).message if flags else "no usable face"
+
+
+__all__ = ["Image", "Lookers", "Runner", "medium_from"]

@@ -1,0 +1,96 @@
+"""The command line. ``main`` is the one place where a failure becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from tbd import __version__
+from tbd.cli import annotate, demo, doctor, init, manifest, prepare, weights
+from tbd.console import document, out, say
+from tbd.errors import TbdError
+
+app = typer.Typer(
+    name="tbd",
+    help="From raw talking-head clips to a publishable table. Exit codes: 0 done, 1 done but the answer is no, "
+    "2 usage, 3 input unusable, 4 something is missing here, 70 bug, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        out(f"tbd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """From raw talking-head clips to a publishable table."""
+
+
+app.command()(annotate.annotate)
+app.add_typer(manifest.app, name="manifest")
+app.command()(prepare.prepare)
+app.add_typer(weights.app, name="weights")
+app.command()(doctor.doctor)
+app.command()(init.init)
+app.command()(demo.demo)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; nothing a user does ends in a traceback."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in argv
+    try:
+        command = typer.main.get_command(app)
+        return int(command.main(argv, prog_name="tbd", standalone_mode=False) or 0)
+    except TbdError as error:
+        return _report(error, as_json)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 (the outermost frame)
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # typer's own usage errors
+            return _usage(error, as_json)
+        return _bug(error, as_json)
+
+
+def _report(error: TbdError, as_json: bool) -> int:
+    if as_json:
+        document(error.as_json())
+    say(f"error: {error.message}" + (f"\nnext:  {error.next}" if error.next else ""))
+    return error.exit_code
+
+
+def _usage(error: Any, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "tbd"
+    if as_json:
+        document({"error": {"kind": "usage", "message": error.format_message(), "next": f"{path} --help"}})
+    if error.format_message():
+        say(f"error: {error.format_message()}\nnext:  {path} --help")
+    return 2
+
+
+def _bug(error: Exception, as_json: bool) -> int:
+    words = f"{type(error).__name__}: {error}"
+    if as_json:
+        document({"error": {"kind": "bug", "message": words, "next": "report it with the lines on stderr"}})
+    say(
+        "".join(traceback.format_exception(error))
+        + f"error: a bug in tbd: {words}\nnext:  report it with the lines above"
+    )
+    return 70

@@ -1,0 +1,236 @@
+"""``tbd annotate``: a folder of clips becomes a manifest; a portrait becomes a chain."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tbd.cli import options
+from tbd.console import document, out, say
+from tbd.errors import UsageError
+
+
+class BackendName(str, Enum):
+    """Names of the backends."""
+
+    qwen = "qwen2-vl"
+    server = "server"
+    facs = "facs"
+
+
+class ModeName(str, Enum):
+    """Names of the modes."""
+
+    cot = "cot"
+    describe = "describe"
+    label = "label"
+
+
+class Per(str, Enum):
+    """What shares one chain."""
+
+    clip = "clip"
+    identity = "identity"
+
+
+def annotate(
+    dataset: Annotated[
+        Path | None, typer.Argument(help="Folder with the clips (MEAD, HDTF, RAVDESS, CREMA-D, or a table).")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Default: data_manifests/<dataset folder name>."),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="One portrait instead of a dataset.", rich_help_panel="One portrait")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Free instruction for the portrait.", rich_help_panel="One portrait")
+    ] = None,
+    emotion: Annotated[str | None, typer.Option(help="Label for the portrait.", rich_help_panel="One portrait")] = None,
+    intensity: Annotated[
+        str | None, typer.Option(help="mild, moderate or intense (or 1, 2, 3).", rich_help_panel="One portrait")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(help="auto, mead, hdtf, ravdess, crema-d or folder.", rich_help_panel=options.CLIPS)
+    ] = "auto",
+    backend: Annotated[
+        BackendName | None, typer.Option(help="Default: qwen2-vl.", rich_help_panel=options.MODEL)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="ID|DIR", help="Default: Qwen/Qwen2-VL-7B-Instruct.", rich_help_panel=options.MODEL),
+    ] = None,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="OpenAI-compatible server; may be repeated. Implies --backend server.",
+            rich_help_panel=options.MODEL,
+        ),
+    ] = None,
+    mode: Annotated[
+        ModeName | None,
+        typer.Option(
+            help="cot is the paper's chain; the others are rows of its Table 2.", rich_help_panel=options.MODEL
+        ),
+    ] = None,
+    per: Annotated[
+        Per | None,
+        typer.Option(help="identity: one chain for each identity, emotion and level.", rich_help_panel=options.MODEL),
+    ] = None,
+    devices: Annotated[
+        str, typer.Option(metavar="auto|0,1,…", help="GPUs, one worker each.", rich_help_panel=options.MODEL)
+    ] = "auto",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="random-80-20, speaker, official-last-n, text-disjoint, hdtf-16-4.",
+            rich_help_panel=options.CLIPS,
+        ),
+    ] = None,
+    where: options.Where = None,
+    clips: options.ClipFile = None,
+    sample: options.Sample = None,
+    limit: options.Limit = None,
+    shard: options.Shard = None,
+    retry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="failed,refused,truncated,rejected: ask these rows again.",
+            rich_help_panel=options.RUN,
+        ),
+    ] = None,
+    update: Annotated[
+        bool,
+        typer.Option(
+            "--update", help="The recipe changed: run again what its change concerns.", rich_help_panel=options.RUN
+        ),
+    ] = False,
+    recipe: options.RecipeName = None,
+    set_: options.Set = None,
+    seed: options.Seed = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read clips. Default: one a core.", rich_help_panel=options.RUN),
+    ] = None,
+    max_failed: Annotated[
+        str, typer.Option(metavar="N|P%", help="Failed rows that still count as success.", rich_help_panel=options.RUN)
+    ] = "0",
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> int:
+    """Emotion label and reference frame -> action units -> muscles -> a coarse and a fine prompt.
+
+    Killed or interrupted, the same command goes on where it was.
+
+    Example: tbd annotate mead/ --backend facs --limit 20
+
+    Example: tbd annotate --image face.jpg --text "a shy smile that slowly grows"
+    """
+    overrides = _overrides(backend, model, endpoint, mode, per, seed) + list(set_ or ())
+    from tbd.annotate.recipe import AnnotateRecipe
+    from tbd.recipe import load
+
+    settings = load(AnnotateRecipe, "annotate", recipe, overrides)
+    if image is not None:
+        return _portrait(image, text, emotion, intensity, settings, tuple(endpoint or ()), devices, json)
+    if dataset is None:
+        raise UsageError("neither a dataset nor --image was given", next="tbd annotate mead/")
+    from tbd.annotate.plan import RETRIES
+    from tbd.annotate.run import Request, prepare, run
+
+    kinds = tuple(filter(None, (retry or "").split(",")))
+    if unknown := set(kinds) - set(RETRIES):
+        raise UsageError(f"--retry {','.join(sorted(unknown))}: not one of {', '.join(RETRIES)}")
+    options.too_many(0, 0, max_failed)
+    request = Request(
+        dataset, settings, output, layout, tuple(endpoint or ()), devices, options.pairs(where, "--where"),
+        options.lines(clips), sample, limit, shard, split, kinds, update, workers, quiet,
+    )  # fmt: skip
+    prepared = prepare(request)
+    if dry_run:
+        return _dry_run(prepared, json)
+    _announce(prepared)
+    summary = run(prepared)
+    from tbd.annotate.report import write_reports
+
+    summary |= write_reports(request.folder, dataset)
+    _tell(summary, json)
+    failed = sum(count for status, count in summary["status"].items() if status != "success")
+    return int(options.too_many(failed, summary["rows"], max_failed))
+
+
+def _overrides(
+    backend: BackendName | None,
+    model: str | None,
+    endpoint: Any,
+    mode: ModeName | None,
+    per: Per | None,
+    seed: int | None,
+) -> list[str]:
+    """Flags are recipe keys under another name, so that the recorded recipe is the whole truth."""
+    if endpoint and backend not in (None, BackendName.server):
+        raise UsageError(f"--endpoint goes with --backend server, not {backend.value}")
+    name = "server" if endpoint else backend.value if backend else None
+    chosen = {
+        "backend.name": name,
+        "backend.model": model,
+        "chain.mode": mode.value if mode else None,
+        "chain.per": per.value if per else None,
+        "chain.seed": seed,
+    }
+    return [f"{key}={value}" for key, value in chosen.items() if value is not None]
+
+
+def _announce(prepared: Any) -> None:
+    from tbd.annotate.preview import headline
+
+    say("\n".join(headline(prepared)))
+
+
+def _dry_run(prepared: Any, json: bool) -> int:
+    from tbd.annotate.preview import describe, words
+
+    description = describe(prepared)
+    document(description) if json else out("\n".join(words(prepared, description)))
+    return 0
+
+
+def _tell(summary: dict[str, Any], json: bool) -> None:
+    for note in summary["notes"]:
+        say(f"note: {note}")
+    if json:
+        document(summary)
+        return
+    status = ", ".join(
+        f"{count} {name}" for name, count in sorted(summary["status"].items(), key=lambda item: -item[1])
+    )
+    out(f"{summary['rows']} rows: {status}; {summary['needs_review']} need review, {summary['approved']} approved")
+    for name in ("manifest", "report", "sheet"):
+        out(f"{name:9}{summary[name]}")
+
+
+def _portrait(
+    image: Path,
+    text: str | None,
+    emotion: str | None,
+    intensity: str | None,
+    settings: Any,
+    endpoints: tuple[str, ...],
+    devices: str,
+    json: bool,
+) -> int:
+    from tbd.annotate.portrait import annotate_portrait, words
+
+    result = annotate_portrait(
+        image, text=text, emotion=emotion, intensity=intensity, recipe=settings, endpoints=endpoints, devices=devices
+    )
+    document(result) if json else out("\n".join(words(result)))
+    return 0 if result["status"] == "success" else 1
