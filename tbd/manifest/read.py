@@ -1,0 +1,104 @@
+"""Opening a manifest: a folder or its Parquet file, checked before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tbd.errors import InputError, UsageError
+from tbd.manifest import reviews
+from tbd.manifest.review_columns import NEEDED, with_reviews
+from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
+
+MANIFEST = "manifest.parquet"
+
+
+def read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a manifest with every review applied, also those made since it was sealed.
+
+    Args:
+        path: a manifest folder or its ``manifest.parquet``.
+        columns: what to read; None reads every column of ``SCHEMA``. Fewer are much faster.
+
+    Returns:
+        A table whose columns are those of ``SCHEMA``, in that order, or ``columns`` in theirs.
+
+    Raises:
+        InputError: there is no manifest, it is damaged, or a newer version of tbd wrote it.
+        UsageError: there is no such column.
+    """
+    wanted = list(SCHEMA.names if columns is None else columns)
+    unknown = [name for name in wanted if name not in SCHEMA.names]
+    if unknown:
+        raise UsageError(f"a manifest has no column {unknown[0]!r}; it has: {', '.join(SCHEMA.names)}")
+    file = locate(path)
+    store = file.parent / reviews.FILE
+    fresh = store.is_file() and not set(wanted).isdisjoint(REVIEW_COLUMNS)
+    with opened(file) as parquet:
+        needed = wanted + [name for name in NEEDED if fresh and name not in wanted]
+        table = parquet.read(columns=needed)
+    if fresh:
+        table = with_reviews(table, reviews.decisions(file.parent))
+    return table.select(wanted)
+
+
+def locate(path: str | Path) -> Path:
+    """The Parquet file of a manifest, given the file or its folder.
+
+    Raises:
+        InputError: there is none; the message says what is there instead.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    file = path / MANIFEST
+    if file.is_file():
+        return file
+    if (path / "journal.sqlite").is_file():
+        raise InputError(f"{path}: annotated, but not sealed yet", next=f"tbd manifest seal {path}")
+    if path.is_dir():
+        raise InputError(f"{path}: no manifest in this folder ({MANIFEST} is missing)", next="tbd manifest list")
+    raise InputError(f"{path}: there is no such file or folder", next="tbd manifest list")
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[pq.ParquetFile]:
+    """A manifest's Parquet file, known to be whole and to have the columns of ``SCHEMA``.
+
+    Raises:
+        InputError: it is not; also when a damaged part is met while reading inside the block.
+    """
+    try:
+        with pq.ParquetFile(file) as parquet:
+            _check(file, parquet.schema_arrow)
+            yield parquet
+    except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
+        raise InputError(f"{file}: {_damage(file, error)}", next=f"tbd manifest seal {file.parent}") from None
+
+
+def _check(file: Path, schema: pa.Schema) -> None:
+    version = (schema.metadata or {}).get(b"schema_version", b"").decode()
+    if not version.isdigit():
+        raise InputError(f"{file}: a Parquet file, but not a manifest of tbd (no schema_version)")
+    if int(version) > SCHEMA_VERSION:
+        raise InputError(
+            f"{file}: written by a newer tbd (schema version {version}, this one reads {SCHEMA_VERSION})",
+            next="pip install --upgrade think-before-draw",
+        )
+    if not schema.equals(SCHEMA):
+        odd = [field.name for field in SCHEMA if field not in list(schema)] or ["their order or number"]
+        raise InputError(f"{file}: the columns are not those of a manifest (differs: {', '.join(odd[:5])})")
+
+
+def _damage(file: Path, error: Exception) -> str:
+    with file.open("rb") as stream:
+        start = stream.read(4)
+        stream.seek(max(0, file.stat().st_size - 4))
+        end = stream.read(4)
+    if start != b"PAR1":
+        return "not a Parquet file"
+    return "cut off: the end of the file is missing" if end != b"PAR1" else f"damaged ({error})"

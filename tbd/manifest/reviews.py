@@ -1,0 +1,197 @@
+"""``reviews.sqlite``: what people decided, as events that are only ever added.
+
+An undo is an event too. A decision belongs to the text it judged: ``before_hash`` names the text that
+the reviewer saw, and a decision about a text that is no longer the row's has no effect.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tbd.errors import InputError
+
+FILE = "reviews.sqlite"
+Action = Literal["accept", "edit", "reject", "skip", "undo"]
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS event (
+  id          INTEGER PRIMARY KEY,
+  clip_id     TEXT NOT NULL,
+  reviewer    TEXT NOT NULL,
+  time        REAL NOT NULL,
+  action      TEXT NOT NULL CHECK (action IN ('accept', 'edit', 'reject', 'skip', 'undo')),
+  before_hash TEXT NOT NULL,
+  after       TEXT,
+  reason      TEXT,
+  flags       TEXT,
+  seconds     REAL,
+  undo_of     INTEGER REFERENCES event (id)
+);
+CREATE INDEX IF NOT EXISTS event_of_clip ON event (clip_id);
+CREATE TRIGGER IF NOT EXISTS event_never_changes BEFORE UPDATE ON event
+  BEGIN SELECT RAISE(ABORT, 'review events are only added'); END;
+CREATE TRIGGER IF NOT EXISTS event_never_goes BEFORE DELETE ON event
+  BEGIN SELECT RAISE(ABORT, 'review events are only added'); END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing a reviewer did.
+
+    Attributes:
+        id: position in the store; later events have higher ids.
+        time: seconds since 1970.
+        before_hash: ``text_hash`` of the prompts that were on the card.
+        after: the prompts as edited, coarse to fine; None unless ``action`` is ``edit``.
+        flags: codes of the flags that the reviewer confirmed.
+        seconds: how long the card was open.
+        undo_of: the event that an ``undo`` takes back; undoing an undo brings it back.
+    """
+
+    id: int
+    clip_id: str
+    reviewer: str
+    time: float
+    action: Action
+    before_hash: str
+    after: tuple[str, ...] | None = None
+    reason: str | None = None
+    flags: tuple[str, ...] = ()
+    seconds: float | None = None
+    undo_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What people made of one text.
+
+    Attributes:
+        status: ``accepted``, ``edited`` or ``rejected``.
+        prompts: the text that stands after an edit; None keeps the model's.
+        reviewers: whose decisions these are, sorted.
+    """
+
+    status: Literal["accepted", "edited", "rejected"]
+    prompts: tuple[str, ...] | None
+    reviewers: tuple[str, ...]
+
+
+Decisions = dict[str, dict[str, Decision]]
+"""``clip_id`` -> ``text_hash`` of the model's prompts -> the decision about them."""
+
+_Text = tuple[str, tuple[str, ...] | None]
+"""A text that was judged: the hash of the model's text it goes back to, and the edit (None: unedited)."""
+
+
+def text_hash(prompts: Sequence[str]) -> str:
+    """sha256 of a row's prompts, coarse to fine, as 64 hex digits: the name of that text."""
+    from tbd.recipe import digest  # brings pydantic, which readers of a manifest do not need
+
+    return digest(list(prompts))
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Open ``reviews.sqlite`` for writing and make its table if it is new. The caller closes it."""
+    connection = sqlite3.connect(path)
+    connection.executescript(_TABLE)
+    return connection
+
+
+def add(connection: sqlite3.Connection, event: Event) -> int:
+    """Append an event and commit it. ``event.id`` is not used; the store gives the id it returns."""
+    values = (
+        *(event.clip_id, event.reviewer, event.time, event.action, event.before_hash),
+        *(None if event.after is None else json.dumps(event.after), event.reason, json.dumps(event.flags)),
+        *(event.seconds, event.undo_of),
+    )
+    with connection:
+        names = "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of"
+        cursor = connection.execute(f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return int(cursor.lastrowid or 0)
+
+
+def events(path: Path) -> list[Event]:
+    """Every event of a store, oldest first; none when there is no such file.
+
+    Raises:
+        InputError: the file is not a review store.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = [dict(row) for row in connection.execute("SELECT * FROM event ORDER BY id")]
+        return [Event(**row | {"after": _list(row["after"]), "flags": _list(row["flags"]) or ()}) for row in rows]
+    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read as a review store ({error})") from None
+
+
+def decisions(folder: Path) -> Decisions:
+    """What holds in the reviews of a manifest folder, for every clip and every text that was judged."""
+    by_clip: dict[str, list[Event]] = {}
+    for event in events(folder / FILE):
+        by_clip.setdefault(event.clip_id, []).append(event)
+    return {clip_id: decide(of_clip) for clip_id, of_clip in by_clip.items()}
+
+
+def decide(history: Iterable[Event]) -> dict[str, Decision]:
+    """The decisions about one clip, by ``text_hash`` of the model's text that they go back to.
+
+    Of each reviewer the latest decision counts that is not undone; skipping decides nothing. A
+    reviewer judges the model's text, or the text that somebody's edit made of it. Of several
+    reviewers: one rejection rejects; else the latest edit, or acceptance of an edit, gives the text;
+    else it is accepted as it was.
+
+    Args:
+        history: the events of one clip, oldest first.
+    """
+    made: dict[str, _Text] = {}  # hash of an edited text -> the model's hash, the edited text
+    latest: dict[tuple[str, str], tuple[Event, tuple[str, ...] | None]] = {}
+    for event in _standing(history):
+        judged: list[_Text] = [(event.before_hash, None)]
+        if event.before_hash in made:
+            judged.append(made[event.before_hash])
+        for origin, text in judged:
+            if event.action == "edit" and event.after is not None:
+                text = event.after
+                made[text_hash(text)] = origin, text
+            latest.pop((origin, event.reviewer), None)  # so that the order is that of the decisions
+            latest[origin, event.reviewer] = event, text
+    by_origin: dict[str, list[tuple[Event, tuple[str, ...] | None]]] = {}
+    for (origin, _), decision in latest.items():
+        by_origin.setdefault(origin, []).append(decision)
+    return {origin: _combine(made_of_it) for origin, made_of_it in by_origin.items()}
+
+
+def _standing(history: Iterable[Event]) -> list[Event]:
+    """The decisions that nobody took back."""
+    undone: set[int | None] = set()
+    standing = []
+    for event in reversed(list(history)):
+        if event.id in undone:
+            continue
+        if event.action == "undo":
+            undone.add(event.undo_of)
+        elif event.action != "skip":
+            standing.append(event)
+    return standing[::-1]
+
+
+def _combine(judged: Sequence[tuple[Event, tuple[str, ...] | None]]) -> Decision:
+    reviewers = tuple(sorted(event.reviewer for event, _ in judged))
+    if any(event.action == "reject" for event, _ in judged):
+        return Decision("rejected", None, reviewers)
+    texts = [text for _, text in judged if text is not None]
+    return Decision("edited" if texts else "accepted", texts[-1] if texts else None, reviewers)
+
+
+def _list(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(json.loads(text))

@@ -1,0 +1,189 @@
+"""Sealing: finished rows + reviews + a split rule -> ``manifest.parquet``, always the same bytes.
+
+Rows stream through in groups of 2,000, so memory does not grow with their number. A rule has to see
+all rows before the first is written; then they wait in a spool file beside the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tbd import workspace
+from tbd.errors import InputError
+from tbd.manifest import reviews
+from tbd.manifest.read import MANIFEST, locate, opened
+from tbd.manifest.review_columns import with_reviews
+from tbd.manifest.rows import parse
+from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP, SCHEMA
+from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign
+
+RUN = "run.json"
+
+
+@dataclass(slots=True)
+class Sealed:
+    """What was written: where, how many rows, and how they stand.
+
+    Attributes:
+        status, split, review: rows by ``status``, by ``split`` (key "" where it is null) and by ``review_status``.
+        notes: what a person should know about the split.
+    """
+
+    path: Path
+    rows: int = 0
+    needs_review: int = 0
+    approved: int = 0
+    status: Counter[str] = field(default_factory=Counter)
+    split: Counter[str] = field(default_factory=Counter)
+    review: Counter[str] = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
+
+    def count(self, table: pa.Table) -> None:
+        """Add the rows of one group."""
+        self.rows += len(table)
+        self.needs_review += pc.sum(table["needs_review"]).as_py() or 0
+        self.approved += pc.sum(table["approved"]).as_py() or 0
+        for counter, name in ((self.status, "status"), (self.split, "split"), (self.review, "review_status")):
+            counter.update({pair["values"] or "": pair["counts"] for pair in table[name].value_counts().to_pylist()})
+
+
+def seal(
+    folder: Path,
+    rows: Iterable[str | bytes],
+    *,
+    split: SplitRule | None = None,
+    decisions: reviews.Decisions | None = None,
+) -> Sealed:
+    """Write ``folder/manifest.parquet`` from finished rows: a pure function of its arguments.
+
+    Args:
+        folder: the manifest folder; an older manifest in it is replaced whole, or not at all.
+        rows: one JSON object each with ``MODEL_COLUMNS``, sorted by ``clip_id``; other keys are ignored.
+        split: the rule that fills ``split``; None leaves what the dataset itself says.
+        decisions: what people decided; None takes them from ``folder/reviews.sqlite``.
+
+    Raises:
+        InputError: a row is not as described, or the rule is not made for these rows.
+        MissingError: the disk is full.
+    """
+    made = reviews.decisions(folder) if decisions is None else decisions
+    return write(folder / MANIFEST, parse(rows), split=split, decisions=made)
+
+
+def reseal(folder: Path, *, decisions: reviews.Decisions | None = None) -> Sealed:
+    """Seal an existing manifest again, with the reviews of now and the split rule of ``run.json``.
+
+    The bytes are those that ``seal`` gives for the same rows.
+
+    Raises:
+        InputError: no manifest; or it cannot be known what to write: reviews that the manifest shows
+            are missing, or the rule was taken out of ``run.json`` and with it the dataset's own split.
+    """
+    file, split = locate(folder), recorded_split(folder)
+    _refuse_loss(file, split)
+    made = reviews.decisions(folder) if decisions is None else decisions
+    return write(file, _groups(file), split=split, decisions=made)
+
+
+def resplit(folder: Path, split: SplitRule) -> Sealed:
+    """Record a rule in ``run.json`` and seal again with it.
+
+    Raises:
+        InputError: as ``reseal``, or the rule is not made for these rows; nothing has changed then.
+    """
+    file = locate(folder)
+    with opened(file) as parquet:
+        assign(parquet.read(columns=list(SPLIT_COLUMNS)), split)
+    workspace.write_json(folder / RUN, _run(folder) | {"split": split.as_json()})
+    return reseal(folder)
+
+
+def recorded_split(folder: Path) -> SplitRule | None:
+    """The rule in ``run.json``; None when there is none and the datasets' own words hold."""
+    split = _run(folder).get("split")
+    return SplitRule(split["rule"], split.get("seed", 0)) if split else None
+
+
+def write(path: Path, groups: Iterable[pa.Table], *, split: SplitRule | None, decisions: reviews.Decisions) -> Sealed:
+    """Write a manifest from tables of ``MODEL_SCHEMA``, ``ROW_GROUP`` rows each but the last, sorted."""
+    sealed = Sealed(path)
+    metadata = {**(SCHEMA.metadata or {}), b"split": json.dumps(split.as_json() if split else None).encode()}
+
+    def write_groups(temporary: Path, groups: Iterable[pa.Table]) -> None:
+        with pq.ParquetWriter(temporary, SCHEMA.with_metadata(metadata), compression="zstd") as writer:
+            for group in groups:
+                table = with_reviews(group, decisions).select(SCHEMA.names).cast(SCHEMA).combine_chunks()
+                writer.write_table(table, row_group_size=ROW_GROUP)
+                sealed.count(table)
+
+    def write_split(temporary: Path) -> None:
+        if split is None:
+            return write_groups(temporary, groups)
+        spool = temporary.with_name(temporary.name + ".rows")
+        try:
+            assignment = assign(_spool(groups, spool), split)
+            sealed.notes = assignment.notes
+            return write_groups(temporary, _spooled(spool, assignment.sides))
+        finally:
+            spool.unlink(missing_ok=True)
+
+    workspace.write_whole(path, write_split)
+    return sealed
+
+
+def _spool(groups: Iterable[pa.Table], spool: Path) -> pa.Table:
+    """Put the groups into a file, and keep the columns that a rule looks at."""
+    kept = [MODEL_SCHEMA.empty_table().select(SPLIT_COLUMNS)]
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_file(sink, MODEL_SCHEMA, options=options) as writer:
+        for group in groups:
+            writer.write_table(group.combine_chunks())
+            kept.append(group.select(SPLIT_COLUMNS).combine_chunks())
+    return pa.concat_tables(kept)
+
+
+def _spooled(spool: Path, sides: list[str]) -> Iterator[pa.Table]:
+    at = MODEL_SCHEMA.get_field_index("split")
+    with pa.OSFile(str(spool), "rb") as source, pa.ipc.open_file(source) as reader:
+        done = 0
+        for index in range(reader.num_record_batches):
+            table = pa.Table.from_batches([reader.get_batch(index)])
+            column = pa.array(sides[done : done + len(table)], pa.string())
+            done += len(table)
+            yield table.set_column(at, MODEL_SCHEMA.field(at), column)
+
+
+def _groups(file: Path) -> Iterator[pa.Table]:
+    with opened(file) as parquet:
+        for index in range(parquet.num_row_groups):
+            yield parquet.read_row_group(index, columns=list(MODEL_COLUMNS)).cast(MODEL_SCHEMA)
+
+
+def _refuse_loss(file: Path, split: SplitRule | None) -> None:
+    folder, seal_again = file.parent, f"tbd manifest seal {file.parent}"
+    with opened(file) as parquet:
+        before = json.loads((parquet.schema_arrow.metadata or {}).get(b"split", b"null"))
+        statuses = [] if (folder / reviews.FILE).is_file() else parquet.read(columns=["review_status"])[0]
+    reviewed = sum(str(status) != "unreviewed" for status in statuses)
+    if reviewed:
+        raise InputError(f"{folder}: {reviewed} rows are reviewed, but {reviews.FILE} is missing; it would be lost")
+    if before and split is None:
+        raise InputError(f"{folder}: split by {before['rule']}, but {RUN} has no rule any more", next=seal_again)
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    file = folder / RUN
+    try:
+        document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON ({error})") from None
+    return document if isinstance(document, dict) else {}
