@@ -1,0 +1,216 @@
+"""One batch of chains on a Qwen model: questions in, replies out, nothing read twice.
+
+Each row keeps all of its token ids. That makes a resumed chain, a retry and a batch that ran out
+of memory the same thing: what the cache does not hold is read again from the ids.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tbd.annotate.backends.base import Face, Question, Reply, Usage
+from tbd.annotate.backends.kv import Context, decode
+
+if TYPE_CHECKING:
+    from tbd.annotate.backends.qwen import QwenBackend
+
+_REPLY = "@@reply@@"
+
+_FAILURES = (RuntimeError, ValueError, LookupError, MemoryError)
+"""What torch and transformers raise on input or hardware; anything else is a bug."""
+
+
+@dataclass(eq=False)
+class Row:
+    """One conversation.
+
+    Attributes:
+        ids: everything said so far, the picture's tokens included.
+        image: ``pixel_values (patches, values)`` and ``image_grid_thw (1, 3)`` of the picture.
+        question: what is being asked.
+        failure: why this row cannot go on.
+    """
+
+    face: Face
+    ids: list[int] = field(default_factory=list)
+    image: dict[str, torch.Tensor] = field(default_factory=dict)
+    question: Question | None = None
+    failure: str = ""
+
+
+@dataclass(eq=False)
+class Batch:
+    """Rows that share a cache. Without a context they have not been read yet."""
+
+    rows: list[Row]
+    context: Context | None = None
+
+
+class QwenSession:
+    """A batch of conversations that advance together; see ``backends.base.Session``."""
+
+    def __init__(self, backend: QwenBackend, faces: Sequence[Face]) -> None:
+        self.backend = backend
+        self.model, self.writer = backend.network, Writer(backend.processor, backend.network)
+        self.rows = [Row(face) for face in faces]
+        size = backend.batch_size
+        self.batches = [Batch(self.rows[start : start + size]) for start in range(0, len(self.rows), size)]
+
+    def close(self) -> None:
+        """Free the caches."""
+        self.batches = []
+
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        """One reply for each question, in order; a row that cannot go on gets a ``failed`` one.
+
+        A batch that fails, for lack of memory or because of one of its rows, is asked again in
+        halves, so that no row takes others down.
+        """
+        for row, question in zip(self.rows, questions, strict=True):
+            self._put(row, question)
+        replies: dict[Row, Reply] = {}
+        waiting, self.batches = self.batches, []
+        while waiting:
+            batch = waiting.pop(0)
+            if any(row.failure for row in batch.rows):
+                batch = Batch([row for row in batch.rows if not row.failure])
+            if not batch.rows:
+                continue
+            try:
+                replies |= self._advance(batch)
+                self.batches.append(batch)
+                continue
+            except _FAILURES as error:
+                reason, memory = f"{type(error).__name__}: {error}", _is_memory(error)
+            waiting = self._smaller(batch, reason, memory, [*self.batches, *waiting]) + waiting
+        return [replies.get(row) or Reply(f"the model failed: {row.failure}", "failed") for row in self.rows]
+
+    def _put(self, row: Row, question: Question) -> None:
+        """Append the question to the row's ids; with the first one come picture and history."""
+        if row.failure:
+            return
+        row.question = question
+        try:
+            if row.ids:
+                row.ids += self.writer.next(question.text)
+            else:
+                row.ids, row.image = self.writer.start(row.face, question.text)
+        except _FAILURES as error:
+            row.failure = f"{type(error).__name__}: {error}"
+
+    def _advance(self, batch: Batch) -> dict[Row, Reply]:
+        started = time.perf_counter()
+        context = batch.context or Context(self.model, len(batch.rows))
+        cached = list(context.read)
+        images = [row.image for row in batch.rows] if batch.context is None else []
+        batch.context = context
+        questions = [row.question for row in batch.rows if row.question]
+        logits = context.feed([row.ids[seen:] for row, seen in zip(batch.rows, cached, strict=True)], images)
+        written = decode(context, logits, questions, self.writer.stop, self.writer.never)
+        seconds = (time.perf_counter() - started) / len(batch.rows)
+        replies = {}
+        for row, seen, (ids, stopped) in zip(batch.rows, cached, written, strict=True):
+            usage = Usage(len(row.ids), seen, len(ids), seconds)
+            replies[row] = Reply(self.writer.text(ids), "stop" if stopped else "length", usage, tuple(ids))
+            row.ids += ids
+        return replies
+
+    def _smaller(self, batch: Batch, reason: str, memory: bool, others: Sequence[Batch]) -> list[Batch]:
+        """What to try instead of a batch that failed. Its rows lose their cache, not their ids."""
+        rows, freed = batch.rows, False
+        batch.context = None
+        if memory:
+            freed = any(other.context for other in others)
+            for other in others:
+                other.context = None
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        if len(rows) > 1:
+            half = (len(rows) + 1) // 2
+            if memory and half < self.backend.batch_size:
+                self.backend.note(f"out of memory with {len(rows)} chains at once: going on with {half}")
+                self.backend.batch_size = half
+            return [Batch(rows[:half]), Batch(rows[half:])]
+        if freed:
+            return [Batch(rows)]
+        rows[0].failure = reason
+        return []
+
+
+class Writer:
+    """Turns words into token ids in the model's own chat format, and back.
+
+    Attributes:
+        stop: ids that end a reply.
+        never: ids that a reply must not have: all other special tokens (a written ``<|image_pad|>``
+            would ask for a picture that is not there) and the unused end of the embedding table.
+    """
+
+    def __init__(self, processor: Any, model: Any) -> None:
+        self.processor, self.tokenizer = processor, processor.tokenizer
+        ends = model.generation_config.eos_token_id
+        self.stop = frozenset(
+            [self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [] if ends is None else [ends])]
+        )
+        special = {id: token.content for id, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        self._special = sorted(special.values(), key=len, reverse=True)
+        unused = range(len(self.tokenizer), model.get_output_embeddings().weight.shape[0])
+        self.never = torch.tensor(sorted({*special, *unused} - self.stop), dtype=torch.long, device=model.device)
+
+    def start(self, face: Face, text: str) -> tuple[list[int], dict[str, torch.Tensor]]:
+        """Ids and picture of a conversation up to the reply to ``text``, its history included.
+
+        Raises:
+            ValueError: there is no picture.
+        """
+        if face.image is None:
+            raise ValueError("this backend needs a picture")
+        asked = [*(turn.question for turn in face.history), text]
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": self._plain(face.system)}]},
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": self._plain(asked[0])}]},
+        ]
+        encoded = self.processor(text=[self._render(messages)], images=[face.image], return_tensors="pt")
+        ids = encoded["input_ids"][0].tolist()
+        for turn, question in zip(face.history, asked[1:], strict=True):
+            ids += self._ids(self._plain(turn.reply)) if turn.token_ids is None else turn.token_ids
+            ids += self.next(question)
+        return ids, {name: encoded[name] for name in ("pixel_values", "image_grid_thw")}
+
+    def next(self, text: str) -> list[int]:
+        """Ids from the end of one reply to the beginning of the next, with a question in between."""
+        question = [{"type": "text", "text": self._plain(text)}]
+        messages = [
+            {"role": "user", "content": [{"type": "text", "text": "?"}]},
+            {"role": "assistant", "content": [{"type": "text", "text": _REPLY}]},
+            {"role": "user", "content": question},
+        ]
+        return self._ids(self._render(messages).partition(_REPLY)[2])
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The words of a reply."""
+        words: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return words
+
+    def _render(self, messages: list[dict[str, Any]]) -> str:
+        rendered: str = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return rendered
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _plain(self, text: str) -> str:
+        """Special tokens that somebody wrote into a question stay words."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
