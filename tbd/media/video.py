@@ -1,0 +1,216 @@
+"""Moving pictures in and out: one forward pass that hands over chosen frames, and an encoder."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from tbd import workspace
+from tbd.errors import InputError
+from tbd.media.probe import AGAIN, Probe, opened, probe, read_picture, video_stream
+
+__all__ = ["Probe", "decoded", "frames", "probe", "rgb", "write"]
+
+Pixels = npt.NDArray[np.uint8]
+
+SEEK = 12
+"""Frames that must be saved before a seek, which empties the decoder, is worth it."""
+
+SKIPPABLE = ("h264", "hevc")
+"""Codecs that mark frames on which no other frame depends; unwanted ones are not decoded at all."""
+
+
+def frames(source: Probe | Path, indices: Iterable[int] | None = None) -> Iterator[tuple[int, Pixels]]:
+    """Chosen frames as ``(index, (H, W, 3) uint8 RGB)``, upright, each once, in ascending order.
+
+    Args:
+        source: a video or a picture; a ``Probe`` saves looking at the file again.
+        indices: 0-based frames in any order; None yields all.
+
+    Raises:
+        InputError: the file cannot be read, or has no such frame.
+    """
+    source = source if isinstance(source, Probe) else probe(source)
+    chosen = range(source.num_frames) if indices is None else indices
+    for index, frame in decoded(source, chosen):
+        yield index, rgb(frame, source.rotation)
+
+
+def rgb(frame: av.VideoFrame, rotation: int = 0, longest: int | None = None) -> Pixels:
+    """A decoded frame as upright ``(H, W, 3)`` uint8 RGB, its longer side reduced to ``longest`` pixels."""
+    return np.rot90(_scaled(frame, "rgb24", longest), rotation // 90)
+
+
+def grey(frame: av.VideoFrame, rotation: int = 0) -> Pixels:
+    """The luma of a decoded frame as upright ``(H, W)`` uint8, without the cost of colours."""
+    return np.rot90(_scaled(frame, "gray", None), rotation // 90)
+
+
+def decoded(source: Probe, indices: Iterable[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Chosen frames as the decoder gives them: one pass forward that ends at the last.
+
+    Nothing is converted. The pass jumps where a keyframe lies well ahead, and h264 and hevc frames that
+    are neither wanted nor needed by others are skipped, which changes no pixel of the rest.
+
+    Raises:
+        InputError: an index lies outside the file, or a frame cannot be decoded.
+    """
+    wanted = sorted(set(indices))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < source.num_frames:
+        raise InputError(f"{source.path}: frame {wanted[-1]} asked for, it has {source.num_frames}")
+    if source.is_picture:
+        yield from ((0, av.VideoFrame.from_ndarray(read_picture(source.path))) for _ in wanted)
+        return
+    with opened(source.path) as container:
+        stream = video_stream(source.path, container)
+        for keyframe, run in _runs(source, wanted):
+            found = 0
+            for index, frame in _pass(source, container, stream, keyframe, run):
+                found += 1
+                yield index, frame
+            if found < len(run):
+                raise InputError(f"{source.path}: frame {run[found]} cannot be decoded", next=AGAIN)
+
+
+def write(
+    path: Path,
+    frames: Iterable[Pixels],
+    fps: float,
+    audio: npt.NDArray[np.float32] | None = None,
+    *,
+    sample_rate: int = 16_000,
+    crf: int = 16,
+) -> int:
+    """Write an mp4 (h264, yuv420p, aac), whole or not at all, while the frames stream in.
+
+    Args:
+        path: ends in ``.mp4``.
+        frames: ``(H, W, 3)`` uint8 RGB, all of one size; an odd side gets its last line repeated.
+        fps: constant rate.
+        audio: mono ``(n,)`` float32 in [-1, 1] that starts with the first frame.
+        sample_rate: of ``audio``, in Hz.
+        crf: x264 quality; 16 cannot be told from the original by eye.
+
+    Returns:
+        The number of frames written.
+
+    Raises:
+        InputError: there is no frame, or the folder cannot be written.
+        MissingError: the disk is full.
+    """
+    count = 0
+
+    def encode(temporary: Path) -> None:
+        nonlocal count
+        # No limit on the delay: all sound is handed over first and is woven in as the pictures come.
+        options = {"movflags": "+faststart", "max_interleave_delta": "0"}
+        with av.open(str(temporary.absolute()), "w", format="mp4", options=options) as container:
+            count = _encode(container, iter(frames), Fraction(fps).limit_denominator(1001), audio, sample_rate, crf)
+
+    workspace.write_whole(Path(path), encode)
+    return count
+
+
+def _runs(source: Probe, wanted: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """Wanted frames grouped by the keyframe from which their pass begins."""
+    keyframes = source.keyframes.tolist() if source.exact else []
+    runs: list[tuple[int, list[int]]] = []
+    position = 0
+    for index in wanted:
+        place = bisect.bisect_right(keyframes, index)
+        keyframe = keyframes[place - 1] if place else 0
+        if not runs or keyframe > position + SEEK:
+            runs.append((keyframe if keyframe > position + SEEK else 0, []))
+        runs[-1][1].append(index)
+        position = index + 1
+    return runs
+
+
+def _pass(
+    source: Probe, container: av.container.InputContainer, stream: av.VideoStream, keyframe: int, run: Sequence[int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames of one run, from its keyframe forward."""
+    if keyframe:
+        container.seek(int(source.pts[keyframe]), stream=stream)
+    stamps = {int(source.pts[index]): index for index in run}
+    left = set(run)
+    for count, frame in enumerate(_frames(source, container, stream, stamps)):
+        index = stamps.get(frame.pts) if source.exact and frame.pts is not None else count
+        if index in left:
+            left.remove(index)
+            yield index, frame
+        if not left:
+            return
+        if keyframe and count == 0 and frame.pts is not None and frame.pts > source.pts[run[0]]:
+            yield from _from_the_start(source, run)  # the container's own index was wrong
+            return
+
+
+def _from_the_start(source: Probe, run: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    with opened(source.path) as container:
+        yield from _pass(source, container, video_stream(source.path, container), 0, run)
+
+
+def _frames(
+    source: Probe, container: av.container.InputContainer, stream: av.VideoStream, stamps: dict[int, int]
+) -> Iterator[av.VideoFrame]:
+    skippable = source.exact and source.codec in SKIPPABLE
+    for packet in container.demux(stream):
+        if skippable:
+            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in stamps else "NONREF"
+        yield from stream.decode(packet)
+
+
+def _scaled(frame: av.VideoFrame, format: str, longest: int | None) -> Pixels:
+    longer = max(frame.width, frame.height)
+    if longest is None or longer <= longest:
+        return frame.to_ndarray(format=format)  # type: ignore[return-value]
+    width, height = (max(1, round(side * longest / longer)) for side in (frame.width, frame.height))
+    return frame.to_ndarray(format=format, width=width, height=height, interpolation="AREA")  # type: ignore[return-value]
+
+
+def _encode(
+    container: av.container.OutputContainer,
+    pictures: Iterator[Pixels],
+    rate: Fraction,
+    audio: npt.NDArray[np.float32] | None,
+    sample_rate: int,
+    crf: int,
+) -> int:
+    first = next(pictures, None)
+    if first is None:
+        raise InputError("a video without a frame cannot be written")
+    stream: Any = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+    stream.height, stream.width = (side + side % 2 for side in first.shape[:2])
+    stream.pix_fmt, stream.thread_count = "yuv420p", 1  # one thread: the same bytes on every machine
+    if audio is not None:
+        _encode_audio(container, audio, sample_rate)
+    count = 0
+    picture: Pixels | None = first
+    while picture is not None:
+        odd = [(0, side % 2) for side in picture.shape[:2]]
+        picture = np.pad(picture, [*odd, (0, 0)], mode="edge") if any(map(any, odd)) else picture
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame.pts, frame.time_base = count, 1 / rate
+        container.mux(stream.encode(frame))
+        count, picture = count + 1, next(pictures, None)
+    container.mux(stream.encode(None))
+    return count
+
+
+def _encode_audio(container: av.container.OutputContainer, audio: npt.NDArray[np.float32], sample_rate: int) -> None:
+    stream: Any = container.add_stream("aac", rate=sample_rate, layout="mono")
+    samples = np.clip(audio, -1, 1).astype(np.float32)[None]
+    for start in range(0, samples.shape[1], 1024):
+        chunk = np.ascontiguousarray(samples[:, start : start + 1024])
+        frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
