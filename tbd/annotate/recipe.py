@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tbd.media.canonical import ClipRule
 from tbd.recipe import Recipe, operational
@@ -31,7 +31,8 @@ class Model(Recipe):
     """The language model."""
 
     name: Literal["qwen2-vl", "server", "facs"] = "qwen2-vl"
-    model: str = "Qwen/Qwen2-VL-7B-Instruct"
+    model: str | None = None
+    """A hub id or a folder; None is the paper's Qwen/Qwen2-VL-7B-Instruct, or the only model of a server."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """``auto``: bfloat16 on a GPU, float32 on a CPU."""
     quantize: Literal["none", "8bit", "4bit"] = "none"
@@ -77,12 +78,3 @@ class AnnotateRecipe(Recipe):
     backend: Model = Model()
     server: Server = Server()
     gates: Gates = Gates()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_model_for_facs(cls, values: Any) -> Any:
-        """``facs`` has no model: its name must not depend on the default of the others."""
-        backend = values.get("backend") if isinstance(values, dict) else None
-        if isinstance(backend, dict) and backend.get("name") == "facs":
-            values = values | {"backend": backend | {"model": "facs"}}
-        return values

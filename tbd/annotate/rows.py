@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tbd.annotate.gates import check
-from tbd.manifest.levels import levels
+from tbd.manifest.levels import coarse_and_fine
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Annotation, Clip, Flag, Medium, as_record
 
@@ -62,8 +62,7 @@ def _clip_columns(clip: Clip, medium: Medium) -> dict[str, Any]:
 
 
 def _chain_columns(annotation: Annotation, chain_id: str) -> dict[str, Any]:
-    prompts = list(annotation.prompts) if all(annotation.prompts) else []
-    coarse, fine = (*levels(prompts, 2), None)[:2] if len(prompts) > 1 else (*prompts, None, None)[:2]
+    coarse, fine = coarse_and_fine([prompt for prompt in annotation.prompts if prompt])
     return {
         "chain_id": chain_id,
         "mode": annotation.mode,

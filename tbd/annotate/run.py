@@ -7,10 +7,9 @@ import os
 import platform
 import signal
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,8 @@ from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.runner import Runner
 from tbd.annotate.scan import Scan, default_where, scan, select
 from tbd.annotate.steps import load_prompts
-from tbd.errors import Interrupted, UsageError
-from tbd.manifest import reviews
-from tbd.manifest.schema import SCHEMA_VERSION
-from tbd.manifest.seal import seal
+from tbd.errors import Interrupted, TbdError, UsageError
+from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, read, recorded_split, reviews, seal
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
 
@@ -126,11 +123,11 @@ def run(prepared: Prepared) -> dict[str, Any]:
     request = prepared.request
     with Journal(request.folder) as journal:
         _write_run(prepared)
-        failure: BaseException | None = None
+        failure: TbdError | None = None
         notes: list[str] = []
         try:
             notes = _work(prepared, journal)
-        except (Interrupted, workspace.TbdError) as error:
+        except TbdError as error:
             failure = error
         summary = finish(request.folder, journal) | {"notes": notes, "changes": list(prepared.changes)}
         if failure:
@@ -139,19 +136,19 @@ def run(prepared: Prepared) -> dict[str, Any]:
 
 
 def finish(folder: Path, journal: Journal) -> dict[str, Any]:
-    """Seal what the journal holds (unless the manifest is up to date) and count it."""
-    document = read_run(folder)
-    token = [document.get("split"), reviews.state(folder)]
-    if journal.meta("sealed") != token or not (folder / "manifest.parquet").is_file():
-        seal(folder, journal.rows(), split=document.get("split"), decisions=reviews.decisions(folder))
-        journal.set_meta("sealed", token)
-    states = journal.row_states().values()
-    return {
-        "manifest": str(folder / "manifest.parquet"),
-        "rows": len(states),
-        "status": dict(Counter(state.status for state in states)),
-        "costs": journal.costs(),
-    }
+    """Seal what the journal holds, unless the manifest is up to date, and count it.
+
+    Returns:
+        ``manifest rows needs_review approved status split review`` and ``costs``.
+    """
+    split = recorded_split(folder)
+    token = [split.as_json() if split else None, plan.files_stamp_of(folder / reviews.FILE)]
+    sealed = journal.meta("sealed")
+    if not sealed or sealed["token"] != token or not (folder / MANIFEST).is_file():
+        counts = asdict(seal(folder, journal.rows(), split=split))
+        sealed = {"token": token, "counts": counts | {"path": None}}
+        journal.set_meta("sealed", sealed)
+    return sealed["counts"] | {"manifest": str(folder / MANIFEST), "costs": journal.costs()}
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -166,7 +163,8 @@ def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Ma
         with Journal(request.folder, read_only=True) as journal:
             states = journal.row_states()
         if "rejected" in request.retry:
-            rejected = reviews.rejected_for_text(request.folder)
+            table = read(request.folder, ["clip_id", "review_status"]).to_pylist()
+            rejected = {row["clip_id"] for row in table if row["review_status"] == "rejected"}
     return plan.make(
         selection,
         found.clips,
@@ -183,9 +181,15 @@ def _work(prepared: Prepared, journal: Journal) -> list[str]:
     request, todo = prepared.request, prepared.plan
     if not todo.groups:
         return []
-    origin = tuple(prepared.identity["backend"][key] for key in ("name", "model", "revision"))
+    planned = prepared.identity["backend"]
+    origin = (planned["name"], planned["model"], planned["revision"])
     asker = Asker(request.recipe, load_prompts(request.recipe.chain.prompts), journal, origin)
     opened = backends.open_all(request.recipe, request.endpoints, request.devices)
+    if origin != (now := (opened[0].name, opened[0].model, opened[0].revision)):
+        raise UsageError(
+            f"{request.folder} was made with {' '.join(origin)}; at hand is {' '.join(now)}",
+            next="take another folder with -o DIR",
+        )
     workers = max((os.cpu_count() or 1), 1) if request.workers is None else request.workers
     try:
         with interruptible() as stopping, console.progress("annotate", todo.rows, quiet=request.quiet) as bar:
@@ -238,7 +242,7 @@ def _identity(request: Request, before: Mapping[str, Any]) -> dict[str, Any]:
 def _write_run(prepared: Prepared) -> None:
     request = prepared.request
     before = read_run(request.folder)
-    split = {"rule": request.split, "seed": request.recipe.chain.seed} if request.split else before.get("split")
+    asked = SplitRule(request.split, request.recipe.chain.seed).as_json() if request.split else None
     workspace.write_json(
         request.folder / "run.json",
         {
@@ -251,7 +255,7 @@ def _write_run(prepared: Prepared) -> None:
             "asked": [request.recipe.backend.name, request.recipe.backend.model],
             "identity": prepared.identity,
             "recipe": request.recipe.model_dump(mode="json"),
-            "split": split,
+            "split": asked or before.get("split"),
             "versions": _versions(),
         },
     )

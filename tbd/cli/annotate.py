@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from tbd.console import document, out, say
 from tbd.errors import UsageError
 
 
-class BackendName(str, Enum):
+class BackendName(StrEnum):
     """Names of the backends."""
 
     qwen = "qwen2-vl"
@@ -21,7 +21,7 @@ class BackendName(str, Enum):
     facs = "facs"
 
 
-class ModeName(str, Enum):
+class ModeName(StrEnum):
     """Names of the modes."""
 
     cot = "cot"
@@ -29,7 +29,7 @@ class ModeName(str, Enum):
     label = "label"
 
 
-class Per(str, Enum):
+class Per(StrEnum):
     """What shares one chain."""
 
     clip = "clip"
@@ -162,7 +162,7 @@ def annotate(
     from tbd.annotate.report import write_reports
 
     summary |= write_reports(request.folder, dataset)
-    _tell(summary, json)
+    document(summary) if json else tell(summary)
     failed = sum(count for status, count in summary["status"].items() if status != "success")
     return int(options.too_many(failed, summary["rows"], max_failed))
 
@@ -203,12 +203,10 @@ def _dry_run(prepared: Any, json: bool) -> int:
     return 0
 
 
-def _tell(summary: dict[str, Any], json: bool) -> None:
+def tell(summary: dict[str, Any]) -> None:
+    """A run's summary, for people."""
     for note in summary["notes"]:
         say(f"note: {note}")
-    if json:
-        document(summary)
-        return
     status = ", ".join(
         f"{count} {name}" for name, count in sorted(summary["status"].items(), key=lambda item: -item[1])
     )

@@ -1,0 +1,117 @@
+"""``tbd annotate --dry-run``: what was found, what would be done, what it would cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tbd.annotate import plan
+from tbd.annotate.journal import Journal
+from tbd.annotate.run import Prepared
+from tbd.annotate.steps import STEPS, load_prompts
+from tbd.console import human_seconds
+
+IMAGE_TOKENS = 324
+"""Tokens of the canonical crop for Qwen2-VL and Qwen2.5-VL: (504 / 28)²."""
+
+CHARACTERS_A_TOKEN = 4.2
+"""Measured on English prose with Qwen's vocabulary; only for estimates."""
+
+
+def headline(prepared: Prepared) -> list[str]:
+    """What was found and selected, in a few lines."""
+    found, todo = prepared.scan, prepared.plan
+    where = ",".join(f"{key}={value}" for key, value in prepared.where.items())
+    lines = [
+        f"{found.layout}: {len(found.clips)} clips in {prepared.request.dataset}",
+        f"selected {todo.selected}{f' ({where})' if where else ''}; done {todo.done}, to do {todo.rows} "
+        f"rows from {len(todo.groups)} chains -> {prepared.request.folder}",
+    ]
+    if todo.reasons:
+        lines.append("why: " + ", ".join(f"{count} {reason}" for reason, count in todo.reasons.items()))
+    lines += [f"note: {note}" for note in found.notes]
+    lines += [f"recipe changed: {change}" for change in prepared.changes]
+    return lines + [f"problem: {problem}" for problem in found.problems[:5]] + _more(len(found.problems) - 5)
+
+
+def describe(prepared: Prepared) -> dict[str, Any]:
+    """The dry run as one document."""
+    todo = prepared.plan
+    return {
+        "layout": prepared.scan.layout,
+        "found": len(prepared.scan.clips),
+        "selected": todo.selected,
+        "done": todo.done,
+        "rows": todo.rows,
+        "chains": len(todo.groups),
+        "reasons": dict(todo.reasons),
+        "output": str(prepared.request.folder),
+        "where": dict(prepared.where),
+        "fingerprint": prepared.fingerprint,
+        "changes": list(prepared.changes),
+        "problems": [str(problem) for problem in prepared.scan.problems],
+        "notes": list(prepared.scan.notes),
+        "emotions": dict(Counter(clip.emotion or "unknown" for clip in prepared.selection)),
+        "estimate": _estimate(prepared),
+        "conversation": _conversation(prepared),
+    }
+
+
+def words(prepared: Prepared, description: dict[str, Any]) -> list[str]:
+    """The dry run for people."""
+    estimate = description["estimate"]
+    lines = [*headline(prepared), "emotions: " + ", ".join(f"{count} {name}" for name, count in description["emotions"].items())]
+    lines.append(
+        f"estimate: {estimate['prompt_tokens']:,} prompt tokens ({estimate['computed_tokens']:,} computed, the rest from the "
+        f"cache), at most {estimate['new_tokens']:,} new ones; time: {estimate['time']}"
+    )
+    for turn in description["conversation"]:
+        lines += ["", f"--- {turn['role']}", turn["text"]]
+    return [*lines, "", "dry run: nothing was written"]
+
+
+def _estimate(prepared: Prepared) -> dict[str, Any]:
+    """Token sums from the prompts' lengths, and time from what this folder's journal has measured."""
+    recipe, chains = prepared.request.recipe, len(prepared.plan.groups)
+    steps = STEPS[recipe.chain.mode] if recipe.backend.name != "facs" else ()
+    asked = [round(len(turn["text"]) / CHARACTERS_A_TOKEN) for turn in _conversation(prepared)]
+    budgets = recipe.chain.max_tokens if len(steps) == 4 else recipe.chain.max_tokens[-1:] if steps else ()
+    whole = computed = before = 0
+    for question, budget in zip(asked[1:], budgets, strict=False):
+        fresh = question + (0 if before else asked[0] + IMAGE_TOKENS)
+        whole, computed, before = whole + before + fresh, computed + fresh, before + fresh + budget
+    return {
+        "prompt_tokens": whole * chains,
+        "computed_tokens": computed * chains,
+        "new_tokens": sum(budgets) * chains,
+        "time": _time(prepared, chains),
+    }
+
+
+def _time(prepared: Prepared, chains: int) -> str:
+    if not chains:
+        return "nothing to do"
+    folder = prepared.request.folder
+    if (folder / "journal.sqlite").is_file():
+        with Journal(folder, read_only=True) as journal:
+            costs, rows = journal.costs(), journal.count("row")
+        if rows and costs["seconds"]:
+            return f"about {human_seconds(costs['seconds'] / rows * chains)} of model time, as measured in this folder"
+    return "unknown until a pilot has run here (--limit 20)"
+
+
+def _conversation(prepared: Prepared) -> list[dict[str, str]]:
+    clips = [group.todo[0] for group in prepared.plan.groups[:1]] or list(prepared.selection[:1])
+    if not clips:
+        return []
+    prompts = load_prompts(prepared.request.recipe.chain.prompts)
+    topic = plan.topic(clips[0], prepared.request.recipe)
+    turns = [{"role": "system", "text": prompts.system()}]
+    for index, step in enumerate(STEPS[topic.mode]):
+        picture = "[the canonical crop of the reference frame]\n" if index == 0 else ""
+        turns.append({"role": f"user, {step}", "text": picture + prompts.question(step, topic)})
+    return turns
+
+
+def _more(count: int) -> list[str]:
+    return [f"problem: … and {count} more"] if count > 0 else []

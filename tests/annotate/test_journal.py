@@ -1,0 +1,154 @@
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tbd.annotate.backends.base import Usage
+from tbd.annotate.journal import Journal, RowState, StepRecord
+from tbd.errors import InputError, MissingError
+
+RECORD = StepRecord("question?", 'reply ☺ "quoted"', "stop", Usage(100, 60, 20, 1.5, 2), (5, 7, 9))
+
+
+def test_a_step_comes_back_as_it_was_written(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.put_step("k", RECORD)
+    with Journal(tmp_path) as journal:
+        assert journal.step("k") == RECORD
+        assert journal.step("other") is None
+
+
+def test_the_first_reply_to_the_same_inputs_stands(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.put_step("k", RECORD)
+        journal.put_step("k", StepRecord("q", "another", "stop", Usage()))
+        assert journal.step("k").reply == RECORD.reply
+
+
+def test_rows_come_out_in_order_of_their_clip_id_and_the_last_one_stands(tmp_path):
+    state = RowState("c", "f", "success", 0)
+    with Journal(tmp_path) as journal:
+        for name in ("b", "a", "c", "a"):
+            journal.put_row(name, state, {"clip_id": name, "n": 1})
+        journal.put_row("a", RowState("c2", "f", "error", 1), {"clip_id": "a", "n": 2})
+        assert list(journal.rows()) == [
+            b'{"clip_id":"a","n":2}',
+            b'{"clip_id":"b","n":1}',
+            b'{"clip_id":"c","n":1}',
+        ]
+        assert journal.row_states()["a"] == RowState("c2", "f", "error", 1)
+
+
+def test_a_new_row_takes_the_sealed_mark_away(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.put_row("a", RowState("c", "f", "success", 0), {})
+        journal.set_meta("sealed", [1])
+        assert journal.meta("sealed") == [1]
+        journal.put_row("a", RowState("c", "f", "success", 0), {})
+        assert journal.meta("sealed") is None
+
+
+def test_costs_are_sums_over_replies(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.put_step("1", RECORD)
+        journal.put_step("2", RECORD)
+        assert journal.costs() == {
+            "replies": 2, "prompt_tokens": 200, "cached_tokens": 120, "completion_tokens": 40, "seconds": 3.0, "attempts": 4,
+        }  # fmt: skip
+
+
+def test_an_exception_inside_a_transaction_undoes_all_of_it(tmp_path):
+    with Journal(tmp_path) as journal:
+        with pytest.raises(RuntimeError), journal.transaction():
+            journal.put_step("k", RECORD)
+            raise RuntimeError
+        assert journal.step("k") is None
+
+
+def test_what_was_acknowledged_survives_sigkill(tmp_path):
+    program = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from tbd.annotate.journal import Journal, RowState
+        journal = Journal(Path({str(tmp_path)!r}))
+        for n in range(100000):
+            journal.put_row(f"{{n:06d}}", RowState("c", "f", "success", 0), {{"n": n}})
+            print(n, flush=True)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        acknowledged = int(line)
+        if acknowledged == 40:
+            process.send_signal(signal.SIGKILL)
+            break
+    rest = process.communicate()[0].split()
+    acknowledged = int(rest[-1]) if rest else acknowledged
+    with Journal(tmp_path) as journal:
+        states = journal.row_states()
+    assert set(f"{n:06d}" for n in range(acknowledged + 1)) <= states.keys()
+
+
+def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.put_step("k", RECORD)
+        pages = journal.db.execute("PRAGMA page_count").fetchone()[0]
+        journal.db.execute(f"PRAGMA max_page_count={pages}")
+        noise = os.urandom(100_000).hex()
+        with pytest.raises(MissingError, match="disk is full"):
+            journal.put_step("big", StepRecord("q", noise, "stop", Usage()))
+    with Journal(tmp_path) as journal:
+        assert journal.step("k") == RECORD
+        assert journal.step("big") is None
+
+
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "journal.sqlite").write_text("a letter to my mother, and certainly not a database" * 20)
+    with pytest.raises(InputError, match="not a journal"):
+        Journal(tmp_path)
+    assert "mother" in (tmp_path / "journal.sqlite").read_text()
+
+
+def test_a_second_writer_is_told_that_the_folder_is_taken(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.db.execute("BEGIN IMMEDIATE")
+        other = Journal.__new__(Journal)
+        other.path, other.lock = journal.path, journal.lock
+        other.db = sqlite3.connect(journal.path, isolation_level=None, timeout=0.05)
+        with pytest.raises(MissingError, match="another run"):
+            other.put_step("k", RECORD)
+        journal.db.execute("ROLLBACK")
+
+
+def _open_as_nobody(folder: str, answer) -> None:
+    os.setuid(65534)
+    try:
+        Journal(Path(folder))
+        answer.put("opened")
+    except InputError as error:
+        answer.put(error.message)
+
+
+def test_a_read_only_folder_is_said():
+    folder = Path(tempfile.mkdtemp())  # outside pytest's private folder, which nobody else may enter
+    try:
+        (folder / "closed").mkdir(mode=0o555)
+        folder.chmod(0o755)
+        context = multiprocessing.get_context("fork")
+        answer = context.Queue()
+        child = context.Process(target=_open_as_nobody, args=(str(folder / "closed"), answer))
+        child.start()
+        words = answer.get(timeout=20)
+        child.join()
+        assert "closed" in words
+        assert words != "opened"
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,90 @@
+"""A backend whose replies a test writes, and a dataset whose pictures nobody has to decode."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tbd.annotate.backends.base import Face, Question, Reply, Usage
+from tbd.annotate.backends.facs import FacsBackend
+from tbd.annotate.looks import Job, Look
+from tbd.schema import Medium
+
+Script = Callable[[Face, Question, Reply], Reply]
+"""Given the conversation, the question and the knowledge base's good reply: what is answered."""
+
+
+class ScriptedBackend:
+    """Answers like ``facs`` unless the script says otherwise. Counts what it is asked."""
+
+    name, model, revision = "scripted", "scripted-1", "r1"
+    needs_image = True
+
+    def __init__(self, script: Script = lambda face, question, good: good, batch_size: int = 1, concurrency: int = 1):
+        self.script, self.batch_size, self.concurrency = script, batch_size, concurrency
+        self.asked: list[tuple[str, Question]] = []
+        self.batches: list[int] = []
+        self.open_now = self.most_open = 0
+        self.lock = threading.Lock()
+        self.notes: list[str] = []
+
+    @contextmanager
+    def open(self, faces: Sequence[Face]) -> Iterator[ScriptedSession]:
+        assert len({len(face.history) for face in faces}) == 1
+        with self.lock:
+            self.batches.append(len(faces))
+            self.open_now += 1
+            self.most_open = max(self.most_open, self.open_now)
+        with FacsBackend().open(faces) as known:
+            yield ScriptedSession(self, faces, known)
+        with self.lock:
+            self.open_now -= 1
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ScriptedSession:
+    def __init__(self, backend: ScriptedBackend, faces: Sequence[Face], known) -> None:
+        self.backend, self.faces, self.known = backend, faces, known
+
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        good = self.known.ask(questions)
+        with self.backend.lock:
+            self.backend.asked += [(face.key, question) for face, question in zip(self.faces, questions, strict=True)]
+        usage = Usage(prompt_tokens=100, cached_tokens=60, completion_tokens=20, seconds=0.1)
+        return [
+            self.backend.script(face, question, replace(reply, usage=usage))
+            for face, question, reply in zip(self.faces, questions, good, strict=True)
+        ]
+
+
+def fake_look(job: Job) -> Look:
+    """A look that reads the first bytes of a file instead of decoding it: ``broken`` cannot be read,
+    ``faceless`` has no face, everything else is a picture that its bytes decide."""
+    words = job.path.read_bytes()
+    if words.startswith(b"broken"):
+        return Look(error=f"{job.path.name}: cannot be decoded")
+    medium = Medium(True, 25.0, 50, 2.0, 512, 512, 12)
+    if words.startswith(b"faceless"):
+        return Look(medium)
+    tone = hashlib.sha256(words).digest()[0]
+    image = np.full((8, 8, 3), tone, np.uint8)
+    sha = hashlib.sha256(image.tobytes()).hexdigest()
+    box = (100.0, 100.0, 300.0, 300.0)
+    return Look(replace(medium, face_box=box, crop_box=(0.0, 0.0, 512.0, 512.0), image_sha256=sha), image)
+
+
+def mead_tree(root: Path, clips: Sequence[tuple[str, str, int, int]], words: str = "clip") -> Path:
+    """Files laid out as MEAD; each entry is (speaker, MEAD's emotion word, level, index)."""
+    for speaker, emotion, level, index in clips:
+        path = root / speaker / "video" / "front" / emotion / f"level_{level}" / f"{index:03d}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{words} {speaker} {emotion} {level} {index}")
+    return root
