@@ -16,6 +16,7 @@ import typer
 
 import tbd
 from tbd import weights, workspace
+from tbd.cli.options import Json
 from tbd.console import document, human_bytes, out
 
 TESTED = {
@@ -57,7 +58,7 @@ def doctor(
     fast: Annotated[
         bool, typer.Option("--fast", help="Do not look for a GPU (that needs torch, a few seconds).")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Look at this machine and say what works. Exit 1 when something essential is broken.
 

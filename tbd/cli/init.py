@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tbd import workspace
+from tbd.cli.options import DryRun, Json
 from tbd.console import document, out, say
 
 SHIPPED_MANIFESTS = ("cards", "example")
@@ -19,8 +20,8 @@ SHIPPED_MANIFESTS = ("cards", "example")
 
 def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there and differ.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Copy recipes, prompts, protocols and dataset cards here, to edit them. What is here wins over what is shipped.
 

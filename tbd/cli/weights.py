@@ -10,6 +10,7 @@ import typer
 
 from tbd import weights
 from tbd.catalogue import CATALOGUE, Weights
+from tbd.cli.options import DryRun, Json
 from tbd.console import document, human_bytes, out, say
 
 app = typer.Typer(help="Find, check and download model weights.", no_args_is_help=True)
@@ -18,7 +19,6 @@ Name = Annotated[
     str, typer.Argument(help="A name from `tbd weights list`, or a hub repository such as Qwen/Qwen2-VL-7B-Instruct.")
 ]
 Folder = Annotated[Path | None, typer.Option("--weights-dir", metavar="DIR", help="Look here before anywhere else.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 TERMS = {"yes": "", "no": "[non-commercial]", "unstated": "[ask before commercial use]"}
 
 
@@ -84,7 +84,7 @@ def pull(
     weights_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Put them here, not in the Hugging Face cache.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be downloaded, and stop.")] = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Download weights from the Hugging Face Hub. No other command downloads anything.

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tbd import console
+
+
+def test_results_go_to_stdout_and_words_to_stderr(capsys):
+    console.out("result")
+    console.say("words")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("result\n", "words\n")
+
+
+def test_a_document_is_one_readable_json_value_whatever_it_holds(capsys):
+    console.document({"path": Path("a/b"), "name": "Zoë", "rows": [1, None]})
+    text = capsys.readouterr().out
+    assert json.loads(text) == {"path": "a/b", "name": "Zoë", "rows": [1, None]}
+    assert "Zoë" in text
+
+
+def test_the_progress_line_counts_what_it_was_told(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = console.Progress("annotate", 8)
+    for flagged in (0, 1):
+        progress.advance(flagged=flagged, failed=0)
+    now[0] = 104.0
+    assert progress.line() == "annotate 2/8 · 0.5/s · about 12 s left · flagged 1"
+
+
+def test_the_progress_line_of_finished_and_of_untouched_work_promises_no_time(monkeypatch):
+    monkeypatch.setattr(console.time, "monotonic", lambda: 0.0)
+    assert "left" not in console.Progress("annotate", 8).line()
+    done = console.Progress("annotate", 1)
+    done.advance()
+    assert "left" not in done.line()
+
+
+def test_a_log_gets_a_line_every_thirty_seconds(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    with console.progress("annotate", 100) as progress:
+        for second in range(70):
+            now[0] = float(second)
+            progress.advance()
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_quiet_says_nothing_and_still_counts(capsys):
+    with console.progress("annotate", 2, quiet=True) as progress:
+        progress.advance()
+    assert progress.done == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (11520, "3.2 h")]
+)
+def test_durations_are_written_in_the_unit_a_person_would_choose(seconds, words):
+    assert console.human_seconds(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 B"), (999, "999 B"), (28_570, "28.6 kB"), (334_643_276, "335 MB"), (3.438e9, "3.44 GB")]
+)
+def test_sizes_are_written_in_powers_of_a_thousand(count, words):
+    assert console.human_bytes(count) == words
