@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,10 +91,11 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         MissingError: the disk is full.
         InputError: the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
             write(temporary)
             _sync(temporary)
             temporary.replace(path)
@@ -127,6 +131,14 @@ def writing(path: Path) -> Any:
                 f"{path}: cannot be written ({error.strerror})", next="choose another folder with -o DIR"
             ) from error
         raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed runs left beside ``path``: temporary files that nobody touched for an hour."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 3600:
+                left.unlink()
 
 
 def _sync(path: Path) -> None:

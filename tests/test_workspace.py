@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,22 @@ write_whole(Path({str(path)!r}), half)
     result = subprocess.run([sys.executable, "-c", code], check=False)
     assert result.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
+    (left,) = [other for other in tmp_path.iterdir() if other != path]
     workspace.write_text(path, "new")
     assert path.read_text() == "new"
+    assert left.exists(), "it could belong to a run that is still writing"
+    os.utime(left, (0, 0))
+    workspace.write_text(path, "newer")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_many_threads_may_write_the_same_file(tmp_path):
+    path = tmp_path / "file.txt"
+    texts = [f"{number}" * 10_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: workspace.write_text(path, text), texts * 4))
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_content_is_on_disk_before_the_name_is(tmp_path, monkeypatch):

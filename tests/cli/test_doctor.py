@@ -4,7 +4,6 @@ import json
 import huggingface_hub.constants
 import pytest
 
-from tbd import weights
 from tbd.cli import doctor, main
 
 
@@ -64,7 +63,11 @@ def test_the_words_for_people_have_a_line_for_every_finding(capsys):
     assert all(line.split()[0] in ("ok", "note", "tbd") for line in text.splitlines() if line)
 
 
-def test_fast_does_not_import_torch_and_the_whole_report_does(monkeypatch):
-    monkeypatch.setattr(doctor, "_gpu", lambda: [doctor.Finding("gpu", "note", "looked")])
+def test_only_the_whole_report_looks_for_a_gpu(monkeypatch, capsys):
+    looks = []
+    monkeypatch.setattr(doctor, "_gpu", lambda: looks.append(1) or [doctor.Finding("gpu", "note", "none")])
     assert main(["doctor", "--fast"]) == 0
-    assert weights.find(weights.lookup("mtcnn"))
+    assert looks == []
+    assert main(["doctor"]) == 0
+    assert looks == [1]
+    assert "gpu" in capsys.readouterr().out
