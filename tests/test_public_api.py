@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 import typer
@@ -55,3 +56,19 @@ def test_every_command_has_help_with_an_example_of_itself(path):
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_speaks_json(path):
     assert "--json" in {option for parameter in COMMANDS[path].params for option in parameter.opts}
+
+
+def _shown() -> list[str]:
+    """Every `tbd ...` line of the README's code blocks, without its comment."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    lines = [line for block in readme.split("```")[1::2] for line in block.splitlines()]
+    return [line.partition("#")[0].strip() for line in lines if line.startswith("tbd ")]
+
+
+@pytest.mark.parametrize("line", _shown())
+def test_the_readme_shows_only_commands_and_options_that_exist(line):
+    words = line.split()
+    path = next((path for path in (" ".join(words[:3]), " ".join(words[:2])) if path in COMMANDS), None)
+    assert path, f"no such command: {line}"
+    known = {option for parameter in COMMANDS[path].params for option in parameter.opts}
+    assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known
