@@ -112,7 +112,7 @@ def _resampled(
 
 
 def _mean(frame: av.AudioFrame) -> Samples:
-    return frame.to_ndarray().mean(axis=0, dtype=np.float32)
+    return np.asarray(frame.to_ndarray().mean(axis=0), np.float32)
 
 
 def _cut(sound: Samples, skip: int, length: int) -> Samples:

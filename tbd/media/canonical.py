@@ -6,7 +6,7 @@ Source file -> [start, end] -> ``crop_box`` -> size x size -> constant rate -> m
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,20 +29,20 @@ class ClipRule(Recipe):
 
     version: int = 1
     """Raised when the rule itself changes."""
-    size: int = Field(512, ge=16)
+    size: int = Field(default=512, ge=16)
     """Side of the square picture in pixels."""
-    fps: float = Field(25.0, gt=0)
+    fps: float = Field(default=25.0, gt=0)
     """Frames a second; canonical frame i is the source frame nearest to i / fps seconds."""
-    sample_rate: int = Field(16_000, gt=0)
+    sample_rate: int = Field(default=16_000, gt=0)
     """Sound, mono, in Hz."""
-    scale: float = Field(1.7, ge=1)
+    scale: float = Field(default=1.7, ge=1)
     """Side of the crop in longer sides of the union of the face boxes."""
-    lift: float = Field(0.1, ge=-0.5, le=0.5)
+    lift: float = Field(default=0.1, ge=-0.5, le=0.5)
     """How far the crop's centre lies above the union's, in its longer sides: detectors box a face from the
     forehead to the chin, so hair needs more room above than the neck below."""
     whole: tuple[float, float] = (0.35, 0.75)
     """A square clip whose face takes this share of its side is taken whole."""
-    candidates: int = Field(8, ge=1)
+    candidates: int = Field(default=8, ge=1)
     """Frames that are looked at for the reference picture, and for the union."""
 
 
@@ -113,14 +113,14 @@ class CanonicalClip:
         start, end: seconds from the beginning of the file; None takes the whole file.
         crop_box: square in native pixels; None takes the smallest square around the frame.
         rule: size, rates.
-        audio: speech outside the video file; None takes the file's own sound.
+        audio_file: speech outside the video file; None takes the file's own sound.
     """
 
     path: Path
     start: float | None = None
     end: float | None = None
     crop_box: Box | None = None
-    rule: ClipRule = ClipRule()
+    rule: ClipRule = field(default_factory=ClipRule)
     audio_file: Path | None = None
 
     @cached_property
@@ -143,9 +143,8 @@ class CanonicalClip:
         """
         from tbd.media import audio
 
-        whole = self.source.duration
-        if whole is None:
-            whole = audio.duration(self.audio_file) if self.audio_file else 0.0
+        speaking = self.audio_file if self.source.is_picture else None
+        whole = audio.duration(speaking) if speaking else self.source.duration
         return max(0.0, min(whole, whole if self.end is None else self.end) - (self.start or 0.0))
 
     @property

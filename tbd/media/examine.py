@@ -89,7 +89,7 @@ def examine(
         has_audio=audio is not None or source.has_audio,
         fps=source.fps,
         num_frames=stop - first,
-        duration=clip.duration,
+        duration=None if source.is_picture and audio is None else clip.duration,
         width=source.width,
         height=source.height,
         flags=(*_clip_flags(clip), *_face_flags(looks)),
@@ -227,7 +227,7 @@ def _clip_flags(clip: CanonicalClip) -> list[Flag]:
         flags.append(_flag("resampled_fps", INFO, f"{source.fps:.2f} frames a second become {rule.fps:g}"))
     if frames < NEEDED and not (source.is_picture and clip.audio_file is None):
         flags.append(_flag("short_clip", WARNING, f"{frames} frames; training takes {NEEDED}"))
-    if clip.end is not None and source.duration is not None and clip.end > source.duration + 0.5:
+    if clip.end is not None and not source.is_picture and clip.end > source.duration + 0.5:
         flags.append(_flag("window_cut", WARNING, f"asked for up to {clip.end:.2f} s of {source.duration:.2f} s"))
     return flags
 

@@ -36,7 +36,7 @@ class Probe:
         width, height: pixels as stored and after rotation (pixels are taken as square).
         rotation: degrees counter-clockwise, 0, 90, 180 or 270, by which a stored frame is turned.
         fps: frames a second; the average where the rate varies; None for a picture.
-        duration: seconds from the first frame to the end of the last; None for a picture.
+        duration: seconds from the first frame to the end of the last; 0 for a picture.
         variable_rate: the gaps between frames differ by more than a fifth of their median.
         has_audio: the file has a sound stream.
         times: ``(num_frames,)`` float64, ascending seconds from the first frame.
@@ -51,7 +51,7 @@ class Probe:
     height: int
     rotation: int
     fps: float | None
-    duration: float | None
+    duration: float
     variable_rate: bool
     has_audio: bool
     times: npt.NDArray[np.float64]
@@ -66,7 +66,7 @@ class Probe:
 
     @property
     def is_picture(self) -> bool:
-        """A still picture: it has neither rate nor duration."""
+        """A still picture: it has no rate."""
         return self.fps is None
 
     def window(self, start: float | None = None, end: float | None = None) -> tuple[int, int]:
@@ -75,10 +75,10 @@ class Probe:
         Raises:
             InputError: no frame lies there.
         """
-        first = 0 if start is None else int(np.searchsorted(self.times, start - TIE))
-        stop = self.num_frames if end is None else int(np.searchsorted(self.times, end - TIE))
         if self.is_picture:
             return 0, 1
+        first = 0 if start is None else int(np.searchsorted(self.times, start - TIE))
+        stop = self.num_frames if end is None else int(np.searchsorted(self.times, end - TIE))
         if first >= stop:
             raise InputError(
                 f"{self.path}: no frame between {start or 0:g} s and {'the end' if end is None else f'{end:g} s'}; "
@@ -274,7 +274,7 @@ def _picture(path: Path) -> Probe:
         height=height,
         rotation=0,
         fps=None,
-        duration=None,
+        duration=0.0,
         variable_rate=False,
         has_audio=False,
         times=zero.astype(np.float64),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import functools
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 from tbd import workspace
 from tbd.errors import InputError
@@ -169,11 +172,17 @@ def _frames(
 
 
 def _scaled(frame: av.VideoFrame, format: str, longest: int | None) -> Pixels:
-    longer = max(frame.width, frame.height)
-    if longest is None or longer <= longest:
-        return frame.to_ndarray(format=format)  # type: ignore[return-value]
-    width, height = (max(1, round(side * longest / longer)) for side in (frame.width, frame.height))
-    return frame.to_ndarray(format=format, width=width, height=height, interpolation="AREA")  # type: ignore[return-value]
+    scale = min(1.0, (longest or np.inf) / max(frame.width, frame.height))
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    converter = _converter(threading.get_ident(), format, width, height)
+    made = converter.reformat(frame, width=width, height=height, format=format, interpolation="AREA")
+    return made.to_ndarray()  # type: ignore[return-value]
+
+
+@functools.lru_cache(maxsize=32)
+def _converter(thread: int, format: str, width: int, height: int) -> VideoReformatter:
+    """The tables of a conversion take longer to make than one frame to convert, so they are kept."""
+    return VideoReformatter()
 
 
 def _encode(
