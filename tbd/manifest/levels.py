@@ -42,9 +42,9 @@ def levels(prompts: Sequence[str], k: int) -> list[str]:
 
 
 def coarse_and_fine(prompts: Sequence[str]) -> tuple[str | None, str | None]:
-    """The two texts of the paper; None for what a row does not have.
+    """The two texts of the paper, as ``coarse_prompt`` and ``fine_prompt`` of a row hold them.
 
-    ``coarse_prompt`` and ``fine_prompt`` of a row, and their final forms, are always these.
+    A single prompt is coarse and has no fine one; with a prompt missing or blank there are neither.
     """
-    texts = levels(prompts, 2)
+    texts = levels(prompts, 2) if all(prompt.strip() for prompt in prompts) else []
     return (texts[0] if texts else None), (texts[1] if len(texts) > 1 else None)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tbd.errors import InputError, UsageError
@@ -46,6 +47,14 @@ def read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     return table.select(wanted)
 
 
+def rejected(folder: Path) -> set[str]:
+    """The clips whose present text people rejected: those that ``--retry rejected`` asks for again."""
+    if not (folder / MANIFEST).is_file():
+        return set()
+    table = read(folder, ["clip_id", "review_status"])
+    return set(table.filter(pc.equal(table["review_status"], "rejected"))["clip_id"].to_pylist())
+
+
 def locate(path: str | Path) -> Path:
     """The Parquet file of a manifest, given the file or its folder.
 
@@ -78,6 +87,17 @@ def opened(file: Path) -> Iterator[pq.ParquetFile]:
             yield parquet
     except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
         raise InputError(f"{file}: {_damage(file, error)}", next=f"tbd manifest seal {file.parent}") from None
+
+
+def groups(file: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of a manifest one by one, as they are stored (reviews as of sealing).
+
+    Raises:
+        InputError: as ``opened``, at the group that is damaged.
+    """
+    with opened(file) as parquet:
+        for index in range(parquet.num_row_groups):
+            yield parquet.read_row_group(index, columns=None if columns is None else list(columns))
 
 
 def _check(file: Path, schema: pa.Schema) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,7 +19,7 @@ def with_reviews(table: pa.Table, decisions: Decisions) -> pa.Table:
 
     ``needs_review``: a flag of severity 2 or more, or a status other than success. ``approved``: a
     person accepted or edited it; or it does not need review, its media could be read, and nobody
-    rejected it. Without any prompt a row is never approved.
+    rejected it. Without prompts a row is never approved.
 
     Args:
         table: at least ``NEEDED``.
@@ -37,7 +35,7 @@ def with_reviews(table: pa.Table, decisions: Decisions) -> pa.Table:
     review_status = pa.array(statuses, pa.string())
     by_people = pc.is_in(review_status, pa.array(["accepted", "edited"]))
     by_gates = pc.and_(pc.invert(needs), pc.and_(pc.is_valid(table["width"]), pc.not_equal(review_status, "rejected")))
-    present = pc.greater(pc.list_value_length(finals[0]), 0)
+    present = pc.is_valid(finals[1])
     columns = [needs, review_status, pa.array(reviewers, pa.list_(pa.string())), *finals]
     columns.append(pc.and_(present, pc.or_(by_people, by_gates)))
     for name, column in zip(REVIEW_COLUMNS, columns, strict=True):
@@ -61,7 +59,7 @@ def _decided(table: pa.Table, decisions: Decisions) -> dict[int, Decision]:
     return found
 
 
-def _finals(table: pa.Table, found: dict[int, Decision]) -> Sequence[pa.ChunkedArray | pa.Array]:
+def _finals(table: pa.Table, found: dict[int, Decision]) -> list[pa.ChunkedArray]:
     """``prompts_final``, ``coarse_prompt_final`` and ``fine_prompt_final``."""
     originals = [table[name] for name in ("prompts", "coarse_prompt", "fine_prompt")]
     edits = {index: decision.prompts for index, decision in found.items() if decision.prompts is not None}
@@ -71,4 +69,6 @@ def _finals(table: pa.Table, found: dict[int, Decision]) -> Sequence[pa.ChunkedA
     for index, prompts in edits.items():
         for column, value in zip(columns, (prompts, *coarse_and_fine(prompts)), strict=True):
             column[index] = value
-    return [pa.array(column, original.type) for column, original in zip(columns, originals, strict=True)]
+    return [
+        pa.chunked_array([pa.array(column, original.type)]) for column, original in zip(columns, originals, strict=True)
+    ]

@@ -105,15 +105,14 @@ def create(path: Path) -> sqlite3.Connection:
 
 
 def add(connection: sqlite3.Connection, event: Event) -> int:
-    """Append an event and commit it. ``event.id`` is not used; the store gives the id it returns."""
+    """Append an event; the caller commits. ``event.id`` is not used; the store gives the id it returns."""
     values = (
         *(event.clip_id, event.reviewer, event.time, event.action, event.before_hash),
         *(None if event.after is None else json.dumps(event.after), event.reason, json.dumps(event.flags)),
         *(event.seconds, event.undo_of),
     )
-    with connection:
-        names = "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of"
-        cursor = connection.execute(f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    names = "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of"
+    cursor = connection.execute(f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     return int(cursor.lastrowid or 0)
 
 
@@ -134,10 +133,26 @@ def events(path: Path) -> list[Event]:
         raise InputError(f"{path}: cannot be read as a review store ({error})") from None
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a store as one moment saw it, even while somebody is reviewing."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
+def state(folder: Path) -> int:
+    """A number that changes with every event in a manifest folder: the last id, 0 when there is none."""
+    return max((event.id for event in events(folder / FILE)), default=0)
+
+
 def decisions(folder: Path) -> Decisions:
     """What holds in the reviews of a manifest folder, for every clip and every text that was judged."""
+    return decided(events(folder / FILE))
+
+
+def decided(history: Iterable[Event]) -> Decisions:
+    """What holds after these events, oldest first, of any number of clips."""
     by_clip: dict[str, list[Event]] = {}
-    for event in events(folder / FILE):
+    for event in history:
         by_clip.setdefault(event.clip_id, []).append(event)
     return {clip_id: decide(of_clip) for clip_id, of_clip in by_clip.items()}
 

@@ -20,13 +20,12 @@ import pyarrow.parquet as pq
 from tbd import workspace
 from tbd.errors import InputError
 from tbd.manifest import reviews
-from tbd.manifest.read import MANIFEST, locate, opened
+from tbd.manifest.read import MANIFEST, groups, locate, opened
 from tbd.manifest.review_columns import with_reviews
 from tbd.manifest.rows import parse
+from tbd.manifest.run import RUN, read_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP, SCHEMA
 from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign
-
-RUN = "run.json"
 
 
 @dataclass(slots=True)
@@ -88,10 +87,12 @@ def reseal(folder: Path, *, decisions: reviews.Decisions | None = None) -> Seale
         InputError: no manifest; or it cannot be known what to write: reviews that the manifest shows
             are missing, or the rule was taken out of ``run.json`` and with it the dataset's own split.
     """
-    file, split = locate(folder), recorded_split(folder)
+    file = locate(folder)
+    split = recorded_split(folder)
     _refuse_loss(file, split)
     made = reviews.decisions(folder) if decisions is None else decisions
-    return write(file, _groups(file), split=split, decisions=made)
+    rows = (group.cast(MODEL_SCHEMA) for group in groups(file, MODEL_COLUMNS))
+    return write(file, rows, split=split, decisions=made)
 
 
 def resplit(folder: Path, split: SplitRule) -> Sealed:
@@ -103,36 +104,40 @@ def resplit(folder: Path, split: SplitRule) -> Sealed:
     file = locate(folder)
     with opened(file) as parquet:
         assign(parquet.read(columns=list(SPLIT_COLUMNS)), split)
-    workspace.write_json(folder / RUN, _run(folder) | {"split": split.as_json()})
+    workspace.write_json(folder / RUN, read_run(folder) | {"split": split.as_json()})
     return reseal(folder)
 
 
 def recorded_split(folder: Path) -> SplitRule | None:
-    """The rule in ``run.json``; None when there is none and the datasets' own words hold."""
-    split = _run(folder).get("split")
+    """The rule in ``run.json``; without that key, the rule that the manifest was sealed with.
+
+    None when there is none, and what the datasets themselves say holds.
+    """
+    run, file = read_run(folder), folder / MANIFEST
+    split = run["split"] if "split" in run else _sealed_split(file) if file.is_file() else None
     return SplitRule(split["rule"], split.get("seed", 0)) if split else None
 
 
-def write(path: Path, groups: Iterable[pa.Table], *, split: SplitRule | None, decisions: reviews.Decisions) -> Sealed:
+def write(path: Path, tables: Iterable[pa.Table], *, split: SplitRule | None, decisions: reviews.Decisions) -> Sealed:
     """Write a manifest from tables of ``MODEL_SCHEMA``, ``ROW_GROUP`` rows each but the last, sorted."""
     sealed = Sealed(path)
     metadata = {**(SCHEMA.metadata or {}), b"split": json.dumps(split.as_json() if split else None).encode()}
 
-    def write_groups(temporary: Path, groups: Iterable[pa.Table]) -> None:
+    def write_tables(temporary: Path, tables: Iterable[pa.Table]) -> None:
         with pq.ParquetWriter(temporary, SCHEMA.with_metadata(metadata), compression="zstd") as writer:
-            for group in groups:
-                table = with_reviews(group, decisions).select(SCHEMA.names).cast(SCHEMA).combine_chunks()
+            for rows in tables:
+                table = with_reviews(rows, decisions).select(SCHEMA.names).cast(SCHEMA).combine_chunks()
                 writer.write_table(table, row_group_size=ROW_GROUP)
                 sealed.count(table)
 
     def write_split(temporary: Path) -> None:
         if split is None:
-            return write_groups(temporary, groups)
+            return write_tables(temporary, tables)
         spool = temporary.with_name(temporary.name + ".rows")
         try:
-            assignment = assign(_spool(groups, spool), split)
+            assignment = assign(_spool(tables, spool), split)
             sealed.notes = assignment.notes
-            return write_groups(temporary, _spooled(spool, assignment.sides))
+            return write_tables(temporary, _spooled(spool, assignment.sides))
         finally:
             spool.unlink(missing_ok=True)
 
@@ -140,14 +145,14 @@ def write(path: Path, groups: Iterable[pa.Table], *, split: SplitRule | None, de
     return sealed
 
 
-def _spool(groups: Iterable[pa.Table], spool: Path) -> pa.Table:
-    """Put the groups into a file, and keep the columns that a rule looks at."""
+def _spool(tables: Iterable[pa.Table], spool: Path) -> pa.Table:
+    """Put the rows into a file, and keep the columns that a rule looks at."""
     kept = [MODEL_SCHEMA.empty_table().select(SPLIT_COLUMNS)]
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_file(sink, MODEL_SCHEMA, options=options) as writer:
-        for group in groups:
-            writer.write_table(group.combine_chunks())
-            kept.append(group.select(SPLIT_COLUMNS).combine_chunks())
+        for table in tables:
+            writer.write_table(table.combine_chunks())
+            kept.append(table.select(SPLIT_COLUMNS).combine_chunks())
     return pa.concat_tables(kept)
 
 
@@ -162,28 +167,22 @@ def _spooled(spool: Path, sides: list[str]) -> Iterator[pa.Table]:
             yield table.set_column(at, MODEL_SCHEMA.field(at), column)
 
 
-def _groups(file: Path) -> Iterator[pa.Table]:
-    with opened(file) as parquet:
-        for index in range(parquet.num_row_groups):
-            yield parquet.read_row_group(index, columns=list(MODEL_COLUMNS)).cast(MODEL_SCHEMA)
-
-
 def _refuse_loss(file: Path, split: SplitRule | None) -> None:
-    folder, seal_again = file.parent, f"tbd manifest seal {file.parent}"
-    with opened(file) as parquet:
-        before = json.loads((parquet.schema_arrow.metadata or {}).get(b"split", b"null"))
-        statuses = [] if (folder / reviews.FILE).is_file() else parquet.read(columns=["review_status"])[0]
-    reviewed = sum(str(status) != "unreviewed" for status in statuses)
-    if reviewed:
-        raise InputError(f"{folder}: {reviewed} rows are reviewed, but {reviews.FILE} is missing; it would be lost")
+    before = _sealed_split(file)
     if before and split is None:
-        raise InputError(f"{folder}: split by {before['rule']}, but {RUN} has no rule any more", next=seal_again)
+        raise InputError(
+            f"{file.parent}: split by {before['rule']}, but {RUN} says that no rule applies; "
+            "the dataset's own split is not in the sealed file",
+            next=f"tbd manifest seal {file.parent}",
+        )
+    if not (file.parent / reviews.FILE).is_file():
+        with opened(file) as parquet:
+            statuses = parquet.read(columns=["review_status"])["review_status"]
+        if count := pc.sum(pc.not_equal(statuses, "unreviewed")).as_py():
+            raise InputError(f"{file.parent}: {count} rows are reviewed, but {reviews.FILE} is missing")
 
 
-def _run(folder: Path) -> dict[str, Any]:
-    file = folder / RUN
-    try:
-        document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error})") from None
-    return document if isinstance(document, dict) else {}
+def _sealed_split(file: Path) -> dict[str, Any] | None:
+    with opened(file) as parquet:
+        split: dict[str, Any] | None = json.loads((parquet.schema_arrow.metadata or {}).get(b"split", b"null"))
+    return split

@@ -1,0 +1,183 @@
+"""Merging manifests: shards of one dataset, or several datasets, into one that is sealed like any other.
+
+The sources are read side by side in order of ``clip_id``, so memory does not grow with their size.
+The result does not depend on the order of the sources, nor on the order of several merges.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tbd import workspace
+from tbd.errors import InputError, UsageError
+from tbd.manifest import reviews
+from tbd.manifest.read import MANIFEST, groups, locate, read
+from tbd.manifest.run import RUN, read_run, roots
+from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
+from tbd.manifest.seal import Sealed, write
+from tbd.manifest.split import SplitRule
+
+_STATUSES = ("success", "truncated", "refused", "error")
+"""Of two rows of one clip the one whose status comes first here stays."""
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a merge did.
+
+    Attributes:
+        sealed: the counts of the new manifest.
+        collapsed: rows that were in several sources, equal.
+        replaced: clips whose failed row gave way to another row, sorted.
+    """
+
+    sealed: Sealed
+    collapsed: int = 0
+    replaced: list[str] = field(default_factory=list)
+
+
+def merge(sources: Sequence[str | Path], folder: Path, *, split: SplitRule | None = None) -> Merged:
+    """Write the rows of several manifests as one, and their reviews.
+
+    A clip in several sources must have equal rows, which become one. A success replaces a failure;
+    of two failures the milder stays.
+
+    Args:
+        sources: manifest folders or Parquet files.
+        folder: a new folder, or one that an earlier merge wrote.
+        split: the rule of the new manifest; None keeps each row's own.
+
+    Raises:
+        InputError: a source cannot be read; two sources hold different successful rows of a clip (the
+            message names them); ``folder`` holds a manifest that is no merge.
+        UsageError: no sources.
+    """
+    files = [locate(source) for source in sources]
+    if not files:
+        raise UsageError("nothing to merge", next="tbd manifest merge DIR DIR -o DIR")
+    if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and "merged" not in read_run(folder)):
+        raise InputError(f"{folder}: holds a manifest of its own", next="choose another folder with -o DIR")
+    stores = [file.parent / reviews.FILE for file in files]
+    history = combine([reviews.events(store) for store in [*stores, folder / reviews.FILE]])
+    merged = Merged(Sealed(folder / MANIFEST))
+    found = {name: str(root) for file in files for name, root in roots(file.parent).items()}
+    rule = split.as_json() if split else None
+    workspace.write_json(folder / RUN, {"merged": [file.parent.name for file in files], "roots": found, "split": rule})
+    if history:
+        workspace.write_whole(folder / reviews.FILE, lambda temporary: _store(temporary, history))
+    rows = _groups(files, merged, keep_split=split is None)
+    merged.sealed = write(folder / MANIFEST, rows, split=split, decisions=reviews.decided(history))
+    merged.replaced.sort()
+    return merged
+
+
+def _groups(files: Sequence[Path], merged: Merged, *, keep_split: bool) -> Iterator[pa.Table]:
+    """The rows of all files in order, each clip once, ``ROW_GROUP`` rows at a time."""
+    ids = [table["clip_id"].to_pylist() for table in (read(file, ["clip_id"]) for file in files)]
+    take = [_taker(file) for file in files]
+    names = [str(file.parent) for file in files]
+    done = [0] * len(files)
+    every = iter(sorted(set().union(*ids)))
+    while window := list(islice(every, ROW_GROUP)):
+        pieces = []
+        for source, own in enumerate(ids):
+            until = bisect_right(own, window[-1])
+            pieces.append(take[source](until - done[source]))
+            done[source] = until
+        yield _unique(pieces, names, merged, keep_split)
+
+
+def _taker(file: Path) -> Callable[[int], pa.Table]:
+    """Rows from the front of a file, as many as are asked for; a row group or two are in memory."""
+    stored = groups(file, MODEL_COLUMNS)
+    waiting = MODEL_SCHEMA.empty_table()
+
+    def take(count: int) -> pa.Table:
+        nonlocal waiting
+        while len(waiting) < count:
+            waiting = pa.concat_tables([waiting, next(stored).cast(MODEL_SCHEMA)]).combine_chunks()
+        taken, waiting = waiting.slice(0, count), waiting.slice(count)
+        return taken
+
+    return take
+
+
+def _unique(pieces: Sequence[pa.Table], names: Sequence[str], merged: Merged, keep_split: bool) -> pa.Table:
+    """One row a clip out of one window of every source, sorted."""
+    table = pa.concat_tables(pieces).combine_chunks()
+    origins = [name for name, piece in zip(names, pieces, strict=True) for _ in range(len(piece))]
+    places: dict[str, list[int]] = {}
+    for index, clip_id in enumerate(table["clip_id"].to_pylist()):
+        places.setdefault(clip_id, []).append(index)
+    kept, conflicts = [], []
+    for clip_id in sorted(places):
+        first, *others = places[clip_id]
+        if others:
+            rows = {index: table.slice(index, 1).to_pylist()[0] for index in places[clip_id]}
+            first, differs = _choose(rows, merged, keep_split)
+            conflicts += [f"  {clip_id}: {origins[first]} and {origins[differs]}"] if differs is not None else []
+        kept.append(first)
+    if conflicts:
+        more = f"\n  and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
+        raise InputError(
+            "the same clip with different rows:\n" + "\n".join(conflicts[:5]) + more,
+            next="leave one of the manifests out, or give the datasets different names",
+        )
+    return table.take(kept)
+
+
+def _choose(rows: Mapping[int, dict[str, Any]], merged: Merged, keep_split: bool) -> tuple[int, int | None]:
+    """The row that stays, and a successful one that contradicts it."""
+    texts = {index: _text(row, keep_split) for index, row in rows.items()}
+    best = min(rows, key=lambda index: (_STATUSES.index(rows[index]["status"]), texts[index]))
+    if rows[best]["status"] == "success":
+        for index, row in rows.items():
+            if row["status"] == "success" and texts[index] != texts[best]:
+                return best, index
+    merged.collapsed += sum(text == texts[best] for text in texts.values()) - 1
+    if any(text != texts[best] for text in texts.values()):
+        merged.replaced.append(rows[best]["clip_id"])
+    return best, None
+
+
+def _text(row: dict[str, Any], keep_split: bool) -> str:
+    return json.dumps(row if keep_split else row | {"split": None}, sort_keys=True)
+
+
+def combine(histories: Sequence[Sequence[reviews.Event]]) -> list[reviews.Event]:
+    """Several review histories as one: by time, each event once, with new ids.
+
+    Args:
+        histories: the events of each store, oldest first.
+    """
+    together: dict[str, tuple[float, reviews.Event, str | None]] = {}
+    for history in histories:
+        names: dict[int | None, str] = {}  # id in this store -> what the event is, whatever its id
+        clock = 0.0  # never goes back, so that the order within a store stays
+        for event in history:
+            undone, clock = names.get(event.undo_of), max(clock, event.time)
+            names[event.id] = json.dumps([dataclasses.astuple(dataclasses.replace(event, id=0, undo_of=None)), undone])
+            together.setdefault(names[event.id], (clock, event, undone))
+    ids: dict[str | None, int] = {}
+    combined = []
+    ordered = sorted(together.items(), key=lambda item: (item[1][0], item[1][1].id, item[0]))
+    for name, (_, event, undone) in ordered:
+        ids[name] = len(ids) + 1
+        combined.append(dataclasses.replace(event, id=ids[name], undo_of=ids.get(undone)))
+    return combined
+
+
+def _store(path: Path, history: Sequence[reviews.Event]) -> None:
+    with closing(reviews.create(path)) as connection, connection:
+        for event in history:
+            reviews.add(connection, event)
