@@ -159,9 +159,9 @@ def annotate(
         return _dry_run(prepared, json)
     _announce(prepared)
     summary = run(prepared)
-    from tbd.annotate.report import write_reports
+    from tbd.cli.sheets import write_beside
 
-    summary |= write_reports(request.folder, dataset)
+    summary |= write_beside(request.folder)
     document(summary) if json else tell(summary)
     failed = sum(count for status, count in summary["status"].items() if status != "success")
     return int(options.too_many(failed, summary["rows"], max_failed))

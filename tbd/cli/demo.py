@@ -22,9 +22,9 @@ def demo(
     Example: tbd demo
     """
     from tbd.annotate.recipe import AnnotateRecipe
-    from tbd.annotate.report import write_reports
     from tbd.annotate.run import Request, prepare, run
     from tbd.cli.annotate import tell
+    from tbd.cli.sheets import write_beside
     from tbd.demo.dataset import draw
     from tbd.recipe import load
 
@@ -33,7 +33,7 @@ def demo(
     recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
     request = Request(folder / "mead", recipe, folder / "data_manifests" / "mead", split="speaker", quiet=quiet)
     summary = run(prepare(request))
-    summary |= write_reports(request.folder)
+    summary |= write_beside(request.folder)
     if json:
         document(summary)
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tbd.errors import UsageError
+from tbd.errors import InputError, UsageError
 
 CLIPS = "Which clips"
 MODEL = "Model"
@@ -110,3 +111,18 @@ def too_many(failed: int, of: int, allowed: str) -> bool:
         return failed > (float(allowed[:-1]) / 100 * of if allowed.endswith("%") else int(allowed))
     except ValueError:
         raise UsageError(f"--max-failed {allowed}: neither a number nor a percentage", next="--max-failed 2%") from None
+
+
+def located(manifest: Path, given: Mapping[str, Path]) -> dict[str, Path]:
+    """Where the datasets of a manifest lie on this machine.
+
+    Raises:
+        InputError: a dataset is not where it was when the manifest was made.
+    """
+    from tbd.manifest import locate, roots
+
+    places = roots(locate(manifest).parent, given)
+    for name, path in places.items():
+        if not path.is_dir():
+            raise InputError(f"dataset {name} is not in {path} any more", next=f"--root {name}=PATH")
+    return places

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tbd.errors import InputError
+
+if TYPE_CHECKING:
+    from tbd.media.canonical import ClipRule
 
 RUN = "run.json"
 
@@ -33,3 +36,11 @@ def roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict[str, Pa
     if run.get("root") and run.get("dataset"):
         recorded[run["dataset"]] = run["root"]
     return {name: Path(root) for name, root in recorded.items()} | dict(given or {})
+
+
+def clip_rule(folder: Path) -> ClipRule:
+    """The rule by which this manifest's clips become canonical, as recorded when it was made."""
+    from tbd.media.canonical import ClipRule  # brings numpy and pydantic, which readers of a manifest do not need
+
+    recorded = read_run(folder).get("recipe", {}).get("clip")
+    return ClipRule(**recorded) if recorded else ClipRule()

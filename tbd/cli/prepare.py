@@ -1,0 +1,56 @@
+"""``tbd prepare``: the canonical clips of a manifest, as files for other tools and for the eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbd.cli import options
+from tbd.console import document, out, progress, say
+
+
+def prepare(
+    manifest: Annotated[Path, typer.Argument(help="A manifest folder, or its Parquet file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the clips go.")],
+    root: options.Root = None,
+    limit: options.Limit = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> int:
+    """Write video.mp4, audio.wav and reference.png of every row, as all stages see them.
+
+    Example: tbd prepare data_manifests/mead -o clips/ --limit 10
+    """
+    from tbd.manifest import locate, read
+    from tbd.manifest.run import clip_rule
+    from tbd.media.prepare import prepare as write
+
+    columns = ["clip_id", "dataset", "file_name", "audio_file_name", "start", "end", "crop_box", "reference_frame"]
+    rows = read(manifest, columns).to_pylist()[:limit]
+    if dry_run:
+        document({"clips": len(rows), "output": str(output)}) if json else out(
+            f"{len(rows)} clips would go to {output}"
+        )
+        return 0
+    places = options.located(manifest, options.roots(root))
+    for row in rows:
+        for name in ("file_name", "audio_file_name"):
+            row[name] = str(places[row["dataset"]] / row[name]) if row[name] else None
+    with progress("prepare", len(rows), quiet=quiet) as bar:
+        done = write(
+            rows,
+            Path(),
+            output,
+            clip_rule(locate(manifest).parent),
+            told=lambda _, error: bar.advance(failed=int(bool(error))),
+        )
+    for clip_id, error in done.failed.items():
+        say(f"{clip_id}: {error}")
+    summary = {"clips": len(done.clips), "reused": done.reused, "failed": done.failed, "output": str(output)}
+    document(summary) if json else out(
+        f"{len(done.clips)} clips in {output} ({done.reused} were there), {len(done.failed)} failed"
+    )
+    return int(bool(done.failed))

@@ -1,0 +1,93 @@
+"""What is drawn and written beside a manifest: the contact sheet, and the report with its costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tbd.cli import options
+
+CELLS = 64
+
+
+def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] | None = None) -> Path:
+    """Draw ``sheet.png``: up to 64 rows, spread evenly over the manifest.
+
+    Raises:
+        InputError: no manifest, or its dataset has moved.
+    """
+    from tbd.manifest import locate, read
+    from tbd.manifest.run import clip_rule
+    from tbd.media.sheet import draw_sheet
+
+    file = locate(manifest)
+    rows = _spread(read(file).to_pylist())
+    places = options.located(manifest, given or {})
+    rule = clip_rule(file.parent)
+    with ThreadPoolExecutor(4) as pool:
+        cells = list(pool.map(lambda row: _cell(row, places, rule), rows))
+    path = output or file.parent / "sheet.png"
+    draw_sheet(cells, path)
+    return path
+
+
+def write_beside(folder: Path) -> dict[str, str]:
+    """Report and contact sheet of a manifest folder; returns their paths."""
+    from tbd.manifest import write_report
+
+    write_report(folder, costs(folder))
+    return {"report": str(folder / "report.md"), "sheet": str(draw(folder))}
+
+
+def costs(manifest: Path) -> dict[str, float] | None:
+    """What the journal beside a manifest says of its replies; None when there is no journal."""
+    from tbd.annotate.journal import Journal
+    from tbd.manifest import locate
+
+    folder = locate(manifest).parent
+    if not (folder / "journal.sqlite").is_file():
+        return None
+    with Journal(folder, read_only=True) as journal:
+        return journal.costs()
+
+
+def _spread(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    step = max(len(rows) / CELLS, 1)
+    return [rows[int(index * step)] for index in range(min(len(rows), CELLS))]
+
+
+def _cell(row: dict[str, Any], places: Mapping[str, Path], rule: Any) -> Any:
+    from tbd.errors import InputError
+    from tbd.media.canonical import CanonicalClip
+    from tbd.media.sheet import SheetCell
+
+    picture, box, why = None, None, row["error"] or "no crop"
+    if row["crop_box"]:
+        root = places[row["dataset"]]
+        audio = root / row["audio_file_name"] if row["audio_file_name"] else None
+        x0, y0, x1, _ = row["crop_box"]
+        try:
+            clip = CanonicalClip(root / row["file_name"], row["start"], row["end"], tuple(row["crop_box"]), rule, audio)
+            picture = clip.picture(row["reference_frame"])
+            scale = rule.size / (x1 - x0)
+            face = row["face_box"]
+            box = (
+                tuple((value - origin) * scale for value, origin in zip(face, (x0, y0, x0, y0), strict=True))
+                if face
+                else None
+            )
+        except InputError as error:
+            why = error.message
+    label = " · ".join(filter(None, (row["emotion"], row["intensity"], row["subject"])))
+    return SheetCell(
+        picture=picture,
+        title=re.sub(r"\s+", " ", label),
+        coarse=row["coarse_prompt_final"] or ("" if picture is not None else why),
+        fine=row["fine_prompt_final"] or "",
+        flags=tuple(row["flags"]),
+        severity=row["severity"],
+        box=box,
+    )

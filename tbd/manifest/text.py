@@ -1,0 +1,66 @@
+"""Manifest rows for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import Any
+
+from tbd.manifest.levels import coarse_and_fine
+from tbd.manifest.tokens import count_tokens
+
+_WIDTH = 100
+_LEVELS = ("scene", "expression", "muscles", "dynamics")
+
+
+def table_words(rows: Sequence[Mapping[str, Any]], total: int) -> list[str]:
+    """A line a row: clip, label, status, review, flags; and the coarse prompt below it."""
+    lines = [f"{total} rows" + (f", the first {len(rows)}:" if len(rows) < total else ":")]
+    for row in rows:
+        label = " ".join(filter(None, (row["intensity"], row["emotion"])))
+        state = "approved" if row["approved"] else row["review_status"] if row["status"] == "success" else row["status"]
+        flags = f"  ! {', '.join(row['flags'])}" if row["flags"] else ""
+        lines.append(f"{row['clip_id']}  {label}  {state}{flags}")
+        lines.append(f"    {row['coarse_prompt_final'] or row['error'] or ''}"[:_WIDTH])
+    return lines
+
+
+def row_words(row: Mapping[str, Any]) -> list[str]:
+    """One row in full: medium, chain, prompts with their tokens, outcome."""
+    lines = [
+        row["clip_id"],
+        _pair("label", " ".join(filter(None, (row["intensity"], row["emotion"], f"({row['emotion_raw']})")))),
+        _pair("file", row["file_name"]),
+        _pair("medium", _medium(row)),
+        _pair(
+            "person", ", ".join(filter(None, (row["gender"], row["age_range"], row["ethnicity"], row["appearance"])))
+        ),
+    ]
+    for unit in row["action_units"]:
+        marks = " ".join(filter(None, (unit["side"], unit["intensity"])))
+        lines.append(_pair(f"AU{unit['au']}", f"{unit['name']} {marks}: {unit['description']}"))
+    lines += [_pair("muscle", f"{muscle['name']} (AU{muscle['au']}): {muscle['action']}") for muscle in row["muscles"]]
+    prompts = row["prompts_final"]
+    names = _LEVELS if len(prompts) == 4 else tuple(f"level {index + 1}" for index in range(len(prompts)))
+    lines += [_pair(name, f"{text} [{count_tokens(text)}]") for name, text in zip(names, prompts, strict=False)]
+    coarse, fine = (len(text or "") and count_tokens(text or "") for text in coarse_and_fine(prompts))
+    lines.append(_pair("tokens", f"coarse {coarse}, fine {fine}"))
+    lines.append(_pair("outcome", row["status"] + (f": {row['error']}" if row["error"] else "")))
+    lines.append(_pair("flags", ", ".join(row["flags"]) or "none"))
+    state = "approved" if row["approved"] else "not approved"
+    lines.append(_pair("review", f"{row['review_status']} {', '.join(row['reviewers'])}".strip() + f"; {state}"))
+    lines.append(_pair("origin", " ".join(filter(None, (row["backend"], row["model"], row["prompt_version"])))))
+    return lines
+
+
+def _medium(row: Mapping[str, Any]) -> str:
+    if not row["width"]:
+        return "could not be read"
+    rate = f"{row['fps']:g} fps" if row["fps"] else "picture"
+    sound = "with sound" if row["has_audio"] else "silent"
+    return f"{row['width']}x{row['height']}, {rate}, {row['num_frames']} frames, {row['duration'] or 0:.2f} s, {sound}"
+
+
+def _pair(name: str, words: str) -> str:
+    text = fill(words or "-", _WIDTH - 12, subsequent_indent=" " * 12)
+    return f"{name:>10}  {text}"
