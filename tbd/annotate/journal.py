@@ -139,7 +139,8 @@ class Journal:
 
     def medium(self, name: str) -> tuple[str, str] | None:
         """What a look at a medium found: (stamp of its files, JSON body), or None."""
-        return self._one("SELECT stamp, body FROM medium WHERE name = ?", name)
+        found: tuple[str, str] | None = self._one("SELECT stamp, body FROM medium WHERE name = ?", name)
+        return found
 
     def put_medium(self, name: str, stamp: str, body: str) -> None:
         """Keep what a look at a medium found. ``stamp`` changes when the file does."""

@@ -49,13 +49,26 @@ def annotate_portrait(
     if not text and not emotion:
         raise UsageError("--image needs --text or --emotion", next=f"tbd annotate --image {image} --emotion happy")
     label = canonical(emotion) if emotion else emotion_in(text or "")
-    clip = Clip(image.stem, "portrait", image.stem, label, emotion or "", image.name, level=_level(intensity, text), instruction=text)
+    clip = Clip(
+        image.stem,
+        "portrait",
+        image.stem,
+        label,
+        emotion or "",
+        image.name,
+        level=_level(intensity, text),
+        instruction=text,
+    )
     backend = backends.open_all(recipe, endpoints, devices)[0]
     seen = look(Job(image, None, None, None, recipe.clip))
     if seen.medium is None or seen.image is None:
-        raise InputError(f"{image}: {seen.error or 'no face found'}", next="take a picture that shows one face from the front")
+        raise InputError(
+            f"{image}: {seen.error or 'no face found'}", next="take a picture that shows one face from the front"
+        )
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
-        asker = Asker(recipe, load_prompts(recipe.chain.prompts), journal, (backend.name, backend.model, backend.revision))
+        asker = Asker(
+            recipe, load_prompts(recipe.chain.prompts), journal, (backend.name, backend.model, backend.revision)
+        )
         chain = Chain(clip.clip_id, plan.topic(clip, recipe), seen.image, seen.medium.image_sha256)
         asker.recall(chain)
         if not chain.ended:
@@ -98,7 +111,8 @@ def _document(chain: Chain, costs: dict[str, float], media_flags: Sequence[Any])
         **{key: value for key, value in asdict(topic).items() if key not in ("prompts", "truncated", "mode", "level")},
         "intensity": topic.intensity,
         "prompts": [
-            {"name": name, "text": text, "tokens": count_tokens(text)} for name, text in zip(names, topic.prompts, strict=False)
+            {"name": name, "text": text, "tokens": count_tokens(text)}
+            for name, text in zip(names, topic.prompts, strict=False)
         ],
         "flags": [asdict(flag) for flag in (*media_flags, *check(topic))],
         "costs": costs,

@@ -24,8 +24,8 @@ def headline(prepared: Prepared) -> list[str]:
     where = ",".join(f"{key}={value}" for key, value in prepared.where.items())
     lines = [
         f"{found.layout}: {len(found.clips)} clips in {prepared.request.dataset}",
-        f"selected {todo.selected}{f' ({where})' if where else ''}; done {todo.done}, to do {todo.rows} "
-        f"rows from {len(todo.groups)} chains -> {prepared.request.folder}",
+        f"selected {todo.selected}{f' ({where})' if where else ''}; done {todo.done}",
+        f"to do: {todo.rows} rows from {len(todo.groups)} chains -> {prepared.request.folder}",
     ]
     if todo.reasons:
         lines.append("why: " + ", ".join(f"{count} {reason}" for reason, count in todo.reasons.items()))
@@ -60,7 +60,10 @@ def describe(prepared: Prepared) -> dict[str, Any]:
 def words(prepared: Prepared, description: dict[str, Any]) -> list[str]:
     """The dry run for people."""
     estimate = description["estimate"]
-    lines = [*headline(prepared), "emotions: " + ", ".join(f"{count} {name}" for name, count in description["emotions"].items())]
+    lines = [
+        *headline(prepared),
+        "emotions: " + ", ".join(f"{count} {name}" for name, count in description["emotions"].items()),
+    ]
     lines.append(
         f"estimate: {estimate['prompt_tokens']:,} prompt tokens ({estimate['computed_tokens']:,} computed, the rest from the "
         f"cache), at most {estimate['new_tokens']:,} new ones; time: {estimate['time']}"

@@ -10,6 +10,12 @@ from tbd.manifest.levels import coarse_and_fine
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Annotation, Clip, Flag, Medium, as_record
 
+CLIP_COLUMNS = (
+    *("clip_id", "dataset", "subject", "view", "emotion", "emotion_raw", "level", "intensity", "split"),
+    *("file_name", "audio_file_name", "start", "end", "instruction", "transcript"),
+)
+"""What a row takes from its ``Clip`` as it is."""
+
 
 def build(
     clip: Clip,
@@ -52,13 +58,9 @@ def codes(flags: Sequence[Flag]) -> list[str]:
 
 
 def _clip_columns(clip: Clip, medium: Medium) -> dict[str, Any]:
-    names = (
-        "clip_id dataset subject view emotion emotion_raw level intensity split file_name audio_file_name "
-        "start end instruction transcript"
-    ).split()
     seen = as_record(medium)
     del seen["flags"], seen["image_sha256"]
-    return {name: getattr(clip, name) for name in names} | seen | {"has_audio": bool(medium.has_audio)}
+    return {name: getattr(clip, name) for name in CLIP_COLUMNS} | seen | {"has_audio": bool(medium.has_audio)}
 
 
 def _chain_columns(annotation: Annotation, chain_id: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import signal
@@ -24,7 +23,8 @@ from tbd.annotate.runner import Runner
 from tbd.annotate.scan import Scan, default_where, scan, select
 from tbd.annotate.steps import load_prompts
 from tbd.errors import Interrupted, TbdError, UsageError
-from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, read, recorded_split, reviews, seal
+from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, read, recorded_split, rejected, reviews, seal
+from tbd.manifest.run import read_run
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
 
@@ -148,23 +148,14 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
         counts = asdict(seal(folder, journal.rows(), split=split))
         sealed = {"token": token, "counts": counts | {"path": None}}
         journal.set_meta("sealed", sealed)
-    return sealed["counts"] | {"manifest": str(folder / MANIFEST), "costs": journal.costs()}
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """``run.json`` of a manifest folder; empty when there is none."""
-    path = folder / "run.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {**sealed["counts"], "manifest": str(folder / MANIFEST), "costs": journal.costs()}
 
 
 def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Mapping[str, Any]) -> plan.Plan:
-    states, rejected = {}, set()
+    states = {}
     if (request.folder / "journal.sqlite").is_file():
         with Journal(request.folder, read_only=True) as journal:
             states = journal.row_states()
-        if "rejected" in request.retry:
-            table = read(request.folder, ["clip_id", "review_status"]).to_pylist()
-            rejected = {row["clip_id"] for row in table if row["review_status"] == "rejected"}
     return plan.make(
         selection,
         found.clips,
@@ -173,7 +164,7 @@ def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Ma
         fingerprint=digest(identity)[:32],
         states=states,
         retry=request.retry,
-        rejected=rejected,
+        rejected=rejected(request.folder) if "rejected" in request.retry else (),
     )
 
 
@@ -274,6 +265,3 @@ def _duration(path: Path) -> float:
     from tbd.media.video import probe
 
     return probe(path).duration
-
-
-__all__ = ["Prepared", "Request", "finish", "interruptible", "prepare", "read_run", "run"]

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tbd.annotate import rows
 from tbd.annotate.backends.base import Backend
 from tbd.annotate.chain import Asker, Chain
 from tbd.annotate.journal import RowState
-from tbd.annotate.looks import Image, Job, Look, Lookers, lookers
+from tbd.annotate.looks import Job, Look, lookers
 from tbd.console import Progress
 from tbd.errors import TbdError
 from tbd.recipe import digest, essence
@@ -123,7 +124,7 @@ class Runner:
         """Find the first candidate with a usable face, look by look."""
         if work.tried < len(work.group.candidates):
             clip = work.group.candidates[work.tried]
-            self._look(work, clip, lambda found: self._found(work, found))
+            self._look(work, clip, partial(self._found, work))
         else:
             self._finish(work)
 
@@ -141,7 +142,7 @@ class Runner:
         elif eyes and work.chain.image is None:
             clip = work.group.candidates[work.tried]
             job = replace(self._job(clip), medium=found.medium)
-            self._futures[self._lookers.submit(job)] = lambda again: self._pictured(work, again)
+            self._futures[self._lookers.submit(job)] = partial(self._pictured, work)
         else:
             self._ready.setdefault(len(work.chain.turns), []).append(work)
 
@@ -161,13 +162,17 @@ class Runner:
             finally:
                 self._slots.put(backend)
 
-        self._futures[self._threads.submit(asked)] = lambda _: [self._finish(work) for work in batch]
+        def answered(_: None) -> None:
+            for work in batch:
+                self._finish(work)
+
+        self._futures[self._threads.submit(asked)] = answered
 
     def _finish(self, work: _Work) -> None:
         """The chain has ended: write the rows of its clips as their media are known."""
         work.chain.image = None
         for clip in work.group.todo:
-            self._look(work, clip, lambda found, clip=clip: self._write(work, clip, found))
+            self._look(work, clip, partial(self._write, work, clip))
 
     def _look(self, work: _Work, clip: Clip, then: Callable[[Look], None]) -> None:
         """What is known of a clip's medium, from this run, from the journal, or by looking."""
@@ -240,6 +245,3 @@ def medium_from(document: dict[str, Any]) -> Medium:
 def _reason(medium: Medium | None) -> str:
     flags = medium.flags if medium else ()
     return max(flags, key=lambda flag: flag.severity).message if flags else "no usable face"
-
-
-__all__ = ["Image", "Lookers", "Runner", "medium_from"]
