@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tbd import workspace
 from tbd.annotate.backends.base import Usage
@@ -83,7 +83,7 @@ class Journal:
             self.db.execute("PRAGMA synchronous=FULL")
             self.db.executescript(_TABLES)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

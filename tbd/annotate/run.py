@@ -23,7 +23,7 @@ from tbd.annotate.runner import Runner
 from tbd.annotate.scan import Scan, default_where, scan, select
 from tbd.annotate.steps import load_prompts
 from tbd.errors import Interrupted, TbdError, UsageError
-from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, read, recorded_split, rejected, reviews, seal
+from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected, reviews, seal
 from tbd.manifest.run import read_run
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
