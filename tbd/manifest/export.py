@@ -115,7 +115,7 @@ def _with_media(table: pa.Table, roots: Mapping[str, Path], right: bool) -> tupl
     if (forbidden := sorted(datasets & NO_MEDIA)) and not right:
         raise InputError(
             f"the terms of {', '.join(forbidden)} forbid handing its media on",
-            next="--format text (no media), or --i-have-the-right where you do",
+            next="--format text (no media), or --media-right if you do have the right",
         )
     if homeless := sorted(datasets - roots.keys()):
         raise InputError(f"where {homeless[0]} lies is not known here", next=f"--root {homeless[0]}=PATH")

@@ -78,7 +78,7 @@ def seal(
     return write(folder / MANIFEST, parse(rows), split=split, decisions=made)
 
 
-def reseal(folder: Path, *, decisions: reviews.Decisions | None = None) -> Sealed:
+def reseal(path: str | Path, *, decisions: reviews.Decisions | None = None) -> Sealed:
     """Seal an existing manifest again, with the reviews of now and the split rule of ``run.json``.
 
     The bytes are those that ``seal`` gives for the same rows.
@@ -87,25 +87,27 @@ def reseal(folder: Path, *, decisions: reviews.Decisions | None = None) -> Seale
         InputError: no manifest; or it cannot be known what to write: reviews that the manifest shows
             are missing, or the rule was taken out of ``run.json`` and with it the dataset's own split.
     """
-    file = locate(folder)
-    split = recorded_split(folder)
+    file = locate(path)
+    split = recorded_split(file.parent)
     _refuse_loss(file, split)
-    made = reviews.decisions(folder) if decisions is None else decisions
+    made = reviews.decisions(file.parent) if decisions is None else decisions
     rows = (group.cast(MODEL_SCHEMA) for group in groups(file, MODEL_COLUMNS))
     return write(file, rows, split=split, decisions=made)
 
 
-def resplit(folder: Path, split: SplitRule) -> Sealed:
+def resplit(path: str | Path, split: SplitRule) -> Sealed:
     """Record a rule in ``run.json`` and seal again with it.
 
     Raises:
         InputError: as ``reseal``, or the rule is not made for these rows; nothing has changed then.
     """
-    file = locate(folder)
+    file = locate(path)
+    _refuse_loss(file, split)
     with opened(file) as parquet:
-        assign(parquet.read(columns=list(SPLIT_COLUMNS)), split)
-    workspace.write_json(folder / RUN, read_run(folder) | {"split": split.as_json()})
-    return reseal(folder)
+        rows = parquet.read(columns=list(SPLIT_COLUMNS))
+    assign(rows, split)
+    workspace.write_json(file.parent / RUN, read_run(file.parent) | {"split": split.as_json()})
+    return reseal(file)
 
 
 def recorded_split(folder: Path) -> SplitRule | None:
