@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_qwen
 import torch
 
-from tbd import weights
-from tbd.annotate.backends import kv, qwen, snapshot
+from tbd.annotate.backends import kv
 from tbd.annotate.backends.base import Face, Question, Turn
 from tbd.annotate.backends.qwen import QwenBackend
-from tbd.errors import InputError, MissingError, RecipeError
 from tbd.schema import Annotation
 
 SPECIAL_IDS = {1, 3, 4, 5, 6}
@@ -366,97 +359,3 @@ def test_a_closed_backend_loads_again(own):
     own.close()
     assert "network" not in own.__dict__
     assert tokens(converse(own, [face(1)], dialogue(1))) == first
-
-
-def test_missing_weights_say_what_to_do():
-    with pytest.raises(MissingError) as caught:
-        QwenBackend("Qwen/Qwen2-VL-Nowhere")
-    assert "Qwen/Qwen2-VL-Nowhere" in caught.value.message
-    assert "--backend facs" in caught.value.message
-    assert "--endpoint URL" in caught.value.message
-    assert caught.value.next == "tbd weights pull Qwen/Qwen2-VL-Nowhere"
-
-
-@pytest.mark.parametrize("lacking", ["config.json", "model.safetensors"])
-def test_a_folder_without_a_model_is_missing(folders, tmp_path, lacking):
-    for path in folders["qwen2_vl"].iterdir():
-        if path.name != lacking:
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(MissingError, match="missing"):
-        QwenBackend(tmp_path)
-
-
-def test_another_architecture_is_refused_with_the_names_of_those_that_run(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    (tmp_path / "model.safetensors").touch()
-    with pytest.raises(RecipeError, match=r"'llama'.*Qwen2-VL, Qwen2.5-VL, Qwen3-VL"):
-        QwenBackend(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "\udcff"])
-def test_an_unreadable_configuration_is_named(tmp_path, text):
-    (tmp_path / "config.json").write_text(text, errors="surrogateescape")
-    (tmp_path / "model.safetensors").touch()
-    with pytest.raises(InputError, match=r"config\.json: cannot be read"):
-        QwenBackend(tmp_path)
-
-
-def test_damaged_weights_are_named(folders, tmp_path):
-    for path in folders["qwen2_vl"].iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes()[: 1000 if path.suffix == ".safetensors" else None])
-    with pytest.raises(InputError, match="cannot be loaded"), QwenBackend(tmp_path).open([face(1)]):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [({"quantize": "4bit"}, "bitsandbytes"), ({"attention": "flash_attention_2"}, "flash_attn")],
-)
-def test_a_missing_package_is_named(folders, monkeypatch, options, words):
-    monkeypatch.setattr(qwen.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match=words):
-        QwenBackend(folders["qwen2_vl"], **options)
-
-
-@pytest.mark.parametrize("options", [{"device": "cuda:0"}, {"quantize": "8bit"}])
-def test_a_missing_gpu_is_named(folders, monkeypatch, options):
-    monkeypatch.setattr(qwen.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    backend = QwenBackend(folders["qwen2_vl"], **options)
-    with pytest.raises(MissingError, match="needs a GPU"), backend.open([face(1)]):
-        pass
-
-
-def test_the_revision_is_the_commit_of_a_hub_snapshot(folders, tmp_path, monkeypatch):
-    commit = "0123456789abcdef" * 2 + "01234567"
-    place = tmp_path / "snapshots" / commit
-    place.parent.mkdir()
-    place.symlink_to(folders["qwen2_vl"])
-    monkeypatch.setattr(weights, "resolve", lambda name: place)
-    assert QwenBackend("Qwen/Qwen2-VL-2B-Instruct").revision == commit
-
-
-def test_the_revision_of_a_folder_follows_its_contents(folders, tmp_path):
-    for path in folders["qwen2_vl"].iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert QwenBackend(tmp_path).revision == QwenBackend(folders["qwen2_vl"]).revision
-    data = bytearray((tmp_path / "model.safetensors").read_bytes())
-    data[-1] ^= 1
-    (tmp_path / "model.safetensors").write_bytes(data)
-    assert QwenBackend(tmp_path).revision != QwenBackend(folders["qwen2_vl"]).revision
-
-
-def test_blocks_of_a_large_file_reach_from_its_first_to_its_last_byte(tmp_path):
-    path = tmp_path / "large"
-    path.write_bytes(bytes(range(100)))
-    assert b"".join(snapshot._blocks(path, size=50, count=2)) == path.read_bytes()
-    assert list(snapshot._blocks(path, size=10, count=4)) == [bytes(range(at, at + 10)) for at in (0, 30, 60, 90)]
-
-
-def test_finding_a_model_does_not_import_torch(folders):
-    code = (
-        "import sys; from tbd.annotate.backends.qwen import QwenBackend; "
-        f"QwenBackend({str(folders['qwen2_vl'])!r}); sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    )
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})

@@ -40,7 +40,7 @@ def save(kind: str, folder: Path, *, size: int = 64, layers: int = 2, text: str 
         kind: one of ``KINDS``.
         folder: where to; made when missing.
         size: hidden size; heads have 16 channels up to 64, else 64.
-        layers: of the language model (at least 2).
+        layers: of the language model and of the vision tower (at least 2).
         text: train byte-pair merges on it; nothing keeps one token a byte.
         seed: of the weights.
     """
@@ -53,6 +53,7 @@ def save(kind: str, folder: Path, *, size: int = 64, layers: int = 2, text: str 
         for name, weight in model.named_parameters():
             if weight.ndim > 1 and "norm" not in name:
                 weight.mul_(3)
+        model.lm_head.weight[[0, 2]] = 0  # the stop tokens are never the likeliest: replies run to their limit
     model.generation_config.eos_token_id, model.generation_config.pad_token_id = [2, 0], 0
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -139,7 +140,7 @@ def _model(kind: str, size: int, layers: int, vocabulary: int) -> Any:
         text["head_dim"] = head
     classes = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}
     config = getattr(transformers, f"{classes[kind]}Config")(
-        text_config=text, vision_config=_vision(kind, size), tie_word_embeddings=False, **common
+        text_config=text, vision_config=_vision(kind, size, layers), tie_word_embeddings=False, **common
     )
     return getattr(transformers, f"{classes[kind]}ForConditionalGeneration")(config).eval()
 
@@ -152,11 +153,11 @@ def _rope(kind: str, head: int) -> dict[str, Any]:
     return rope | ({"mrope_interleaved": True} if kind == "qwen3_vl" else {})
 
 
-def _vision(kind: str, size: int) -> dict[str, Any]:
-    shared = {"depth": 2, "num_heads": 2, "spatial_merge_size": 2, "temporal_patch_size": 2}
+def _vision(kind: str, size: int, layers: int) -> dict[str, Any]:
     width = max(32, size // 4)
+    shared = {"depth": layers, "num_heads": max(2, width // 64), "spatial_merge_size": 2, "temporal_patch_size": 2}
     if kind == "qwen2_vl":
-        return shared | {"embed_dim": width, "hidden_size": size, "mlp_ratio": 2, "patch_size": 14}
+        return shared | {"embed_dim": width, "hidden_size": size, "mlp_ratio": 4, "patch_size": 14}
     wide = shared | {"hidden_size": width, "intermediate_size": 2 * width, "out_hidden_size": size}
     if kind == "qwen2_5_vl":
         return wide | {"patch_size": 14, "fullatt_block_indexes": [1], "window_size": 56}

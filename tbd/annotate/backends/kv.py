@@ -65,7 +65,7 @@ class Context:
         )
         self.position = positions.amax(dim=(0, 2)).unsqueeze(1) + 1
         self.read = [read + len(piece) for read, piece in zip(self.read, pieces, strict=True)]
-        logits: torch.Tensor = output.logits[:, -1].float()
+        logits: torch.Tensor = output.logits[:, -1].float().to(ids.device)
         return logits
 
     def _padded(self, pieces: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
