@@ -57,6 +57,13 @@ def test_rotation_turns_the_size(tmp_path, rotation):
     assert (found.width, found.height) == ((64, 48) if rotation == 180 else (48, 64))
 
 
+def test_frames_before_an_edit_are_no_frames(tmp_path):
+    path = video(tmp_path / "a.mp4", frames=30, times=[(i - 5) * 0.04 for i in range(30)], bf="0")
+    found = probe(path)
+    assert (found.num_frames, found.times[0]) == (25, 0)
+    assert [number(frame) for _, frame in frames(path, [0, 24])] == [5, 29]
+
+
 def test_odd_sizes(tmp_path):
     found = probe(video(tmp_path / "a.mp4", size=(65, 49)))
     assert (found.width, found.height) == (65, 49)
@@ -123,7 +130,14 @@ def test_a_broken_picture_is_an_input_error(tmp_path):
         probe(tmp_path / "a.jpg")
 
 
-def test_a_missing_decoder_is_an_input_error(tmp_path, monkeypatch):
+def test_an_unknown_codec_is_an_input_error(tmp_path):
+    path = video(tmp_path / "a.mkv")
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_XXXX4/ISO/AVC"))
+    with pytest.raises(InputError, match="no decoder"):
+        probe(path)
+
+
+def test_frames_that_cannot_be_decoded_are_an_input_error(tmp_path, monkeypatch):
     path = video(tmp_path / "a.mp4")
     monkeypatch.setattr(probing, "_packets", lambda stream, container: ([], None))
     with pytest.raises(InputError, match="no frame can be decoded"):
@@ -161,6 +175,10 @@ def test_nearest_is_what_brute_force_finds(gaps, asked):
     found = _with_times(milliseconds / 1000)
     brute = [min(range(len(milliseconds)), key=lambda j: (abs(milliseconds[j] - t), j)) for t in asked]
     assert found.nearest(np.array(asked) / 1000).tolist() == brute
+
+
+def test_of_two_equally_near_frames_the_earlier_is_taken():
+    assert _with_times([0, 0.5, 1.0, 1.1]).nearest([0.25, 0.75, 1.05, 9]).tolist() == [0, 1, 2, 3]
 
 
 def _with_times(times):
