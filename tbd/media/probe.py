@@ -200,17 +200,19 @@ def _why(path: Path, error: Exception) -> str:
 
 
 def _lacks_index(path: Path) -> bool:
-    """An mp4 whose boxes, walked from the front, never come to ``moov``."""
+    """An mp4 whose boxes, walked from the front, never come to a whole ``moov``."""
     size, position = path.stat().st_size, 0
     with path.open("rb") as file:
         while position + 8 <= size:
             file.seek(position)
             head = file.read(16)
             length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-            if kind == b"moov" or (position == 0 and kind != b"ftyp"):
+            if position == 0 and kind != b"ftyp":
                 return False
             if length == 1:
                 length = int.from_bytes(head[8:16], "big")
+            if kind == b"moov":
+                return position + length > size
             position += length if length >= 8 else size
     return True
 

@@ -94,15 +94,16 @@ BROKEN = {
     "a text cut in a letter": ("a text", lambda path: path.write_text("x" + "é" * 2000)),
     "noise": ("cannot be decoded", lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000))),
     "cut before its index": ("cut off", lambda path: cut_off(path, 0.6, frames=50)),
+    "cut within its index": ("before its index", lambda path: _cut_fast_start(path, 0.01)),
     "cut after its index": ("cut off", lambda path: _cut_fast_start(path)),
     "only sound": ("no video stream", lambda path: _only_sound(path)),
 }
 
 
-def _cut_fast_start(path):
+def _cut_fast_start(path, share=0.5):
     rng = np.random.default_rng(0)
     write(path, list(rng.integers(0, 255, (40, 48, 64, 3), np.uint8)), 25)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
 
 def _only_sound(path):
