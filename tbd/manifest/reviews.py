@@ -31,7 +31,9 @@ CREATE TABLE IF NOT EXISTS event (
   reason      TEXT,
   flags       TEXT,
   seconds     REAL,
-  undo_of     INTEGER REFERENCES event (id)
+  undo_of     INTEGER REFERENCES event (id),
+  queue       TEXT,
+  batch       TEXT
 );
 CREATE INDEX IF NOT EXISTS event_of_clip ON event (clip_id);
 CREATE TRIGGER IF NOT EXISTS event_never_changes BEFORE UPDATE ON event
@@ -50,9 +52,12 @@ class Event:
         time: seconds since 1970.
         before_hash: ``text_hash`` of the prompts that were on the card.
         after: the prompts as edited, coarse to fine; None unless ``action`` is ``edit``.
-        flags: codes of the flags that the reviewer confirmed.
+        flags: codes of the flags that the reviewer confirmed, or missed.
+        reason: of a rejection: ``text``, ``media`` or ``label``.
         seconds: how long the card was open.
         undo_of: the event that an ``undo`` takes back; undoing an undo brings it back.
+        queue: what the card was shown for: ``flagged``, ``all``, ``audit``, ``disagreements``.
+        batch: equal for the events of one decision: the clips of a card, or of a bulk.
     """
 
     id: int
@@ -66,6 +71,35 @@ class Event:
     flags: tuple[str, ...] = ()
     seconds: float | None = None
     undo_of: int | None = None
+    queue: str | None = None
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one reviewer, last, made of one text.
+
+    Attributes:
+        prompts: the text that the reviewer wants, None for the model's; without meaning on a rejection.
+        event: the decision itself.
+    """
+
+    event: Event
+    prompts: tuple[str, ...] | None
+
+    @property
+    def reviewer(self) -> str:
+        """Whose it is."""
+        return self.event.reviewer
+
+    @property
+    def rejects(self) -> bool:
+        """The reviewer wants the row out."""
+        return self.event.action == "reject"
+
+    def agrees(self, other: Opinion) -> bool:
+        """Both reject, or both want the same text."""
+        return self.rejects == other.rejects and (self.rejects or self.prompts == other.prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +110,13 @@ class Decision:
         status: ``accepted``, ``edited`` or ``rejected``.
         prompts: the text that stands after an edit; None keeps the model's.
         reviewers: whose decisions these are, sorted.
+        reason: why it was rejected, by the latest rejection.
     """
 
     status: Literal["accepted", "edited", "rejected"]
     prompts: tuple[str, ...] | None
     reviewers: tuple[str, ...]
+    reason: str | None = None
 
 
 Decisions = dict[str, dict[str, Decision]]
@@ -109,11 +145,18 @@ def add(connection: sqlite3.Connection, event: Event) -> int:
     values = (
         *(event.clip_id, event.reviewer, event.time, event.action, event.before_hash),
         *(None if event.after is None else json.dumps(event.after), event.reason, json.dumps(event.flags)),
-        *(event.seconds, event.undo_of),
+        *(event.seconds, event.undo_of, event.queue, event.batch),
     )
-    names = "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of"
-    cursor = connection.execute(f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    names = "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of, queue, batch"
+    marks = ", ".join("?" * len(values))
+    cursor = connection.execute(f"INSERT INTO event ({names}) VALUES ({marks})", values)
     return int(cursor.lastrowid or 0)
+
+
+def from_row(row: sqlite3.Row) -> Event:
+    """An event from a row of the table ``event``."""
+    values = dict(row)
+    return Event(**values | {"after": _list(values["after"]), "flags": _list(values["flags"]) or ()})
 
 
 def events(path: Path) -> list[Event]:
@@ -127,8 +170,7 @@ def events(path: Path) -> list[Event]:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            rows = [dict(row) for row in connection.execute("SELECT * FROM event ORDER BY id")]
-        return [Event(**row | {"after": _list(row["after"]), "flags": _list(row["flags"]) or ()}) for row in rows]
+            return [from_row(row) for row in connection.execute("SELECT * FROM event ORDER BY id")]
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: cannot be read as a review store ({error})") from None
 
@@ -137,11 +179,6 @@ def copy(source: Path, target: Path) -> None:
     """Copy a store as one moment saw it, even while somebody is reviewing."""
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
-
-
-def state(folder: Path) -> int:
-    """A number that changes with every event in a manifest folder: the last id, 0 when there is none."""
-    return max((event.id for event in events(folder / FILE)), default=0)
 
 
 def decisions(folder: Path) -> Decisions:
@@ -160,17 +197,28 @@ def decided(history: Iterable[Event]) -> Decisions:
 def decide(history: Iterable[Event]) -> dict[str, Decision]:
     """The decisions about one clip, by ``text_hash`` of the model's text that they go back to.
 
+    Of several opinions: one rejection rejects; else the latest edit, or acceptance of an edit, gives
+    the text; else it is accepted as it was.
+
+    Args:
+        history: the events of one clip, oldest first.
+    """
+    return {origin: combine(held) for origin, held in opinions(history).items()}
+
+
+def opinions(history: Iterable[Event]) -> dict[str, list[Opinion]]:
+    """Who thinks what about one clip, by ``text_hash`` of the model's text, in the order it was said.
+
     Of each reviewer the latest decision counts that is not undone; skipping decides nothing. A
-    reviewer judges the model's text, or the text that somebody's edit made of it. Of several
-    reviewers: one rejection rejects; else the latest edit, or acceptance of an edit, gives the text;
-    else it is accepted as it was.
+    reviewer judges the model's text, or the text that somebody's edit made of it. A decision in the
+    queue of disagreements settles them: what was said before it counts no more.
 
     Args:
         history: the events of one clip, oldest first.
     """
     made: dict[str, _Text] = {}  # hash of an edited text -> the model's hash, the edited text
-    latest: dict[tuple[str, str], tuple[Event, tuple[str, ...] | None]] = {}
-    for event in _standing(history):
+    held: dict[str, dict[str, Opinion]] = {}
+    for event in standing(history):
         judged: list[_Text] = [(event.before_hash, None)]
         if event.before_hash in made:
             judged.append(made[event.before_hash])
@@ -178,33 +226,34 @@ def decide(history: Iterable[Event]) -> dict[str, Decision]:
             if event.action == "edit" and event.after is not None:
                 text = event.after
                 made[text_hash(text)] = origin, text
-            latest.pop((origin, event.reviewer), None)  # so that the order is that of the decisions
-            latest[origin, event.reviewer] = event, text
-    by_origin: dict[str, list[tuple[Event, tuple[str, ...] | None]]] = {}
-    for (origin, _), decision in latest.items():
-        by_origin.setdefault(origin, []).append(decision)
-    return {origin: _combine(made_of_it) for origin, made_of_it in by_origin.items()}
+            of_text = held.setdefault(origin, {})
+            if event.queue == "disagreements":
+                of_text.clear()
+            of_text.pop(event.reviewer, None)  # so that the order is that of the decisions
+            of_text[event.reviewer] = Opinion(event, text)
+    return {origin: list(of_text.values()) for origin, of_text in held.items()}
 
 
-def _standing(history: Iterable[Event]) -> list[Event]:
-    """The decisions that nobody took back."""
+def standing(history: Iterable[Event]) -> list[Event]:
+    """The decisions that nobody took back, without skips, oldest first."""
     undone: set[int | None] = set()
-    standing = []
+    kept = []
     for event in reversed(list(history)):
         if event.id in undone:
             continue
         if event.action == "undo":
             undone.add(event.undo_of)
         elif event.action != "skip":
-            standing.append(event)
-    return standing[::-1]
+            kept.append(event)
+    return kept[::-1]
 
 
-def _combine(judged: Sequence[tuple[Event, tuple[str, ...] | None]]) -> Decision:
-    reviewers = tuple(sorted(event.reviewer for event, _ in judged))
-    if any(event.action == "reject" for event, _ in judged):
-        return Decision("rejected", None, reviewers)
-    texts = [text for _, text in judged if text is not None]
+def combine(held: Sequence[Opinion]) -> Decision:
+    """What several opinions about one text, oldest first and at least one, make of it together."""
+    reviewers = tuple(sorted(opinion.reviewer for opinion in held))
+    if reasons := [opinion.event.reason for opinion in held if opinion.rejects]:
+        return Decision("rejected", None, reviewers, reasons[-1])
+    texts = [opinion.prompts for opinion in held if opinion.prompts is not None]
     return Decision("edited" if texts else "accepted", texts[-1] if texts else None, reviewers)
 
 

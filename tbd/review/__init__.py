@@ -1,0 +1,1 @@
+"""Review: people check the flagged prompts, several at once, and no decision is lost."""

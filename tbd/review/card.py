@@ -1,0 +1,261 @@
+"""What a reviewer sees and gets back: cards, receipts, progress, and a decision that came too late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tbd.errors import TbdError
+from tbd.manifest.levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
+from tbd.manifest.reviews import Opinion
+from tbd.manifest.tokens import count_tokens
+from tbd.schema import Box, Flag
+
+QueueName = Literal["flagged", "all", "audit", "disagreements"]
+Verb = Literal["accept", "edit", "reject", "skip"]
+Reason = Literal["text", "media", "label"]
+
+QUEUES: tuple[QueueName, ...] = ("flagged", "all", "audit", "disagreements")
+REASONS: tuple[Reason, ...] = ("text", "media", "label")
+"""Why a row is rejected. ``text`` goes back to annotation; the others are the curation list."""
+LEVELS = ("scene", "expression", "muscles", "dynamics")
+FILTERS = ("flag", "emotion", "level", "subject")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """CLIP tokens that a prompt takes, both specials included, and how many it may.
+
+    Attributes:
+        name: the level, or the levels that share the limit joined by `` + ``.
+    """
+
+    name: str
+    tokens: int
+    limit: int
+
+    @property
+    def over(self) -> bool:
+        """The text does not fit."""
+        return self.tokens > self.limit
+
+
+def level_names(count: int) -> tuple[str, ...]:
+    """``scene expression muscles dynamics`` for four prompts, else ``prompt``, or ``coarse fine``."""
+    named = {1: ("prompt",), 2: ("coarse", "fine"), 4: LEVELS}
+    return named.get(count, tuple(f"level {at + 1}" for at in range(count)))
+
+
+def budgets(prompts: Sequence[str]) -> tuple[Budget, ...]:
+    """The limits that hold for prompts (design: scene 40, the others together 75, a single one 77)."""
+    names = level_names(len(prompts))
+    if len(prompts) < 2:
+        return tuple(Budget(names[0], count_tokens(text), CLIP_LIMIT) for text in prompts)
+    rest = Budget(" + ".join(names[1:]), count_tokens(" ".join(prompts[1:])), REST_LIMIT)
+    return Budget(names[0], count_tokens(prompts[0]), SCENE_LIMIT), rest
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing to decide: the clips that share a chain, its text, and what the gates say of it.
+
+    Attributes:
+        clip_id: the first of ``clips``; names the card.
+        clips: every clip that a decision applies to, sorted ("applies to 28 clips"). Hand some of
+            them to ``Desk.decide(clips=…)`` to split them off.
+        row: the manifest row of ``clip_id`` with every column, as plain values.
+        prompts: the text as it stands: the model's, or the last edit. Coarse to fine; may be empty.
+        original: the model's text.
+        findings: flags of the gates, the severest first, with ``where`` and ``quote``; none while
+            ``blind``.
+        only: flag code -> the clips that have it, for codes that not all of ``clips`` have.
+        opinions: what reviewers decided about this text before, oldest first; none while ``blind``,
+            and those of others are left out on an overlap card.
+        blind: an audit card: neither findings nor opinions are shown.
+        independent: others may judge this card at the same time (audit, overlap), each for himself.
+        path: the video or picture on this machine; None when it is not there.
+        before_hash: ``text_hash`` of ``prompts``.
+        seen: the last review event that the card takes into account.
+        held_by: another reviewer who has it open now, "" when there is none.
+        state: ``open`` when it waits for this reviewer, else the status that was decided.
+    """
+
+    clip_id: str
+    clips: tuple[str, ...]
+    row: Mapping[str, Any] = field(hash=False)
+    prompts: tuple[str, ...]
+    original: tuple[str, ...]
+    findings: tuple[Flag, ...] = ()
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    opinions: tuple[Opinion, ...] = ()
+    blind: bool = False
+    independent: bool = False
+    path: Path | None = None
+    before_hash: str = ""
+    seen: int = 0
+    held_by: str = ""
+    state: Literal["open", "accepted", "edited", "rejected"] = "open"
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the prompts, ``scene`` … ``dynamics``."""
+        return level_names(len(self.prompts))
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """CLIP tokens of each prompt, both specials included."""
+        return tuple(map(count_tokens, self.prompts))
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The limits that hold for the prompts."""
+        return budgets(self.prompts)
+
+    @property
+    def emotion(self) -> str | None:
+        """Canonical label."""
+        return self._text("emotion")
+
+    @property
+    def level(self) -> int | None:
+        """1 to 3; None where the dataset has no levels."""
+        level: int | None = self.row["level"]
+        return level
+
+    @property
+    def intensity(self) -> str | None:
+        """The paper's word for ``level``."""
+        return self._text("intensity")
+
+    @property
+    def subject(self) -> str:
+        """Who is seen."""
+        return self._text("subject") or ""
+
+    @property
+    def dataset(self) -> str:
+        """Which dataset it is from; ``path`` lies below its root."""
+        return self._text("dataset") or ""
+
+    @property
+    def file_name(self) -> str:
+        """The video or picture, relative to the dataset's root."""
+        return self._text("file_name") or ""
+
+    @property
+    def start(self) -> float | None:
+        """Seconds from the start of the file; None: from its start."""
+        start: float | None = self.row["start"]
+        return start
+
+    @property
+    def end(self) -> float | None:
+        """Seconds from the start of the file; None: to its end."""
+        end: float | None = self.row["end"]
+        return end
+
+    @property
+    def crop_box(self) -> Box | None:
+        """The square of the canonical clip, in pixels of the source."""
+        box = self.row["crop_box"]
+        return tuple(box) if box else None
+
+    @property
+    def reference_frame(self) -> int | None:
+        """0-based, from the start of the file."""
+        frame: int | None = self.row["reference_frame"]
+        return frame
+
+    @property
+    def step_outputs(self) -> tuple[str, ...]:
+        """The raw replies of the chain's steps, in order."""
+        return tuple(self.row["step_outputs"])
+
+    @property
+    def status(self) -> str:
+        """``success``, ``truncated``, ``refused`` or ``error``."""
+        return self._text("status") or ""
+
+    @property
+    def error(self) -> str | None:
+        """Why the row failed."""
+        return self._text("error")
+
+    def _text(self, name: str) -> str | None:
+        value: str | None = self.row[name]
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A decision that is on disk.
+
+    Attributes:
+        action: what was done; ``undo`` took ``undone`` back.
+        clips: the clips it was done to, sorted.
+        left_out: clips of a bulk decision that somebody else has open or has decided.
+        undone: the action that was taken back.
+    """
+
+    action: Verb | Literal["undo"]
+    clips: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    undone: Verb | None = None
+
+    @property
+    def clip_id(self) -> str:
+        """The first of ``clips``: the card to show again after an undo."""
+        return self.clips[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the queue is, in cards (with the filters that are set).
+
+    Attributes:
+        done, left, total: cards of the queue; ``left`` includes the skipped ones.
+        skipped: cards that this reviewer passed over in this session.
+        mine: decisions of this reviewer in this session; skips and what was undone not counted.
+        clips_left: clips on the cards that are left.
+        per_hour: cards this reviewer decides in an hour of open cards; None before the first.
+        by_flag: flag code -> cards left that have it, the commonest first; empty in an audit.
+    """
+
+    done: int
+    left: int
+    total: int
+    skipped: int = 0
+    mine: int = 0
+    clips_left: int = 0
+    per_hour: float | None = None
+    by_flag: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelDifference:
+    """One prompt level in three versions: on the card, as somebody left it, as the reviewer wants it."""
+
+    level: str
+    seen: str
+    theirs: str
+    mine: str
+
+
+class Stale(TbdError):
+    """Somebody decided while the card was open; nothing was written.
+
+    Attributes:
+        current: the card as it is now, with ``opinions``. ``desk.decide(stale.current, …)`` decides
+            all the same, as a new decision; showing ``current`` keeps theirs.
+        difference: the levels in which the text now, or the text that the reviewer wanted, differs
+            from the text that was on the card; empty when only the verdict changed.
+    """
+
+    kind = "stale"
+
+    def __init__(self, message: str, current: Card, difference: tuple[LevelDifference, ...]) -> None:
+        super().__init__(message, next="look at the difference, then keep theirs or decide again")
+        self.current = current
+        self.difference = difference
