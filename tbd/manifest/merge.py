@@ -115,25 +115,35 @@ def _taker(file: Path) -> Callable[[int], pa.Table]:
 def _unique(pieces: Sequence[pa.Table], names: Sequence[str], merged: Merged, keep_split: bool) -> pa.Table:
     """One row a clip out of one window of every source, sorted."""
     table = pa.concat_tables(pieces).combine_chunks()
-    origins = [name for name, piece in zip(names, pieces, strict=True) for _ in range(len(piece))]
     places: dict[str, list[int]] = {}
     for index, clip_id in enumerate(table["clip_id"].to_pylist()):
         places.setdefault(clip_id, []).append(index)
-    kept, conflicts = [], []
-    for clip_id in sorted(places):
-        first, *others = places[clip_id]
-        if others:
-            rows = {index: table.slice(index, 1).to_pylist()[0] for index in places[clip_id]}
-            first, differs = _choose(rows, merged, keep_split)
-            conflicts += [f"  {clip_id}: {origins[first]} and {origins[differs]}"] if differs is not None else []
-        kept.append(first)
+    shared = [indices for indices in places.values() if len(indices) > 1]
+    if _equal(table if keep_split else table.drop_columns(["split"]), shared):
+        merged.collapsed += sum(len(indices) - 1 for indices in shared)
+        shared = []
+    origins = [name for name, piece in zip(names, pieces, strict=True) for _ in range(len(piece))]
+    conflicts = []
+    for indices in shared:
+        rows = {index: table.slice(index, 1).to_pylist()[0] for index in indices}
+        best, differs = _choose(rows, merged, keep_split)
+        if differs is not None:
+            conflicts.append(f"  {rows[best]['clip_id']}: {origins[best]} and {origins[differs]}")
+        indices[0] = best
     if conflicts:
         more = f"\n  and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
         raise InputError(
-            "the same clip with different rows:\n" + "\n".join(conflicts[:5]) + more,
+            "the same clip with different rows:\n" + "\n".join(sorted(conflicts)[:5]) + more,
             next="leave one of the manifests out, or give the datasets different names",
         )
-    return table.take(kept)
+    return table.take([places[clip_id][0] for clip_id in sorted(places)])
+
+
+def _equal(table: pa.Table, shared: Sequence[Sequence[int]]) -> bool:
+    """Whether every row that is there more than once is the same each time: the common case, and fast."""
+    firsts = [first for first, *others in shared for _ in others]
+    others = [other for _, *others in shared for other in others]
+    return bool(table.take(firsts).equals(table.take(others)))
 
 
 def _choose(rows: Mapping[int, dict[str, Any]], merged: Merged, keep_split: bool) -> tuple[int, int | None]:

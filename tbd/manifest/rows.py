@@ -36,6 +36,8 @@ def parse(rows: Iterable[str | bytes]) -> Iterator[pa.Table]:
     while batch := list(islice(source, ROW_GROUP)):
         table = _table(batch)
         for clip_id in table["clip_id"].to_pylist():
+            if not clip_id:
+                raise InputError("a row whose clip_id is empty")
             if clip_id <= last:
                 reason = "is there twice" if clip_id == last else f"comes after {last!r}; rows must be sorted"
                 raise InputError(f"clip_id {clip_id!r} {reason}")

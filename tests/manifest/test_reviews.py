@@ -6,7 +6,7 @@ from rows import PROMPTS, row, sealed
 
 from tbd.errors import InputError
 from tbd.manifest import Decision, decisions, read, rejected, text_hash
-from tbd.manifest.reviews import FILE, create, events, state
+from tbd.manifest.reviews import FILE, create, events
 
 MODEL = text_hash(PROMPTS)
 EDIT, OTHER = ("an edit",), ("another edit",)
@@ -107,17 +107,8 @@ def test_clips_do_not_touch_each_other(tmp_path):
 
 
 def test_no_store_means_no_decisions(tmp_path):
-    assert decisions(tmp_path) == {} and events(tmp_path / FILE) == [] and state(tmp_path) == 0
+    assert decisions(tmp_path) == {} and events(tmp_path / FILE) == []
     assert not (tmp_path / FILE).exists()
-
-
-def test_the_state_changes_with_every_event(tmp_path):
-    seen = {state(tmp_path)}
-    first = decide(tmp_path, "a", "accept", PROMPTS)
-    seen.add(state(tmp_path))
-    undo(tmp_path, "a", first)
-    seen.add(state(tmp_path))
-    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("change", ["UPDATE event SET action = 'reject'", "DELETE FROM event"])

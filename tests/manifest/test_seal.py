@@ -86,6 +86,7 @@ def test_missing_lists_are_empty_and_missing_values_null(tmp_path):
     [
         (lines([row("b")]) + lines([row("a")]), "'a' comes after 'b'"),
         (lines([row("a"), row("a")]), "'a' is there twice"),
+        (lines([row("")]), "clip_id is empty"),
         (["null"], "not a JSON object"),
         (["[1]"], "not a JSON object"),
         (['{"clip_id": '], "not a JSON object"),
