@@ -61,9 +61,16 @@ def look(job: Job) -> Look:
         medium, image = examine(job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule)
         return Look(medium, image)
     except InputError as error:
-        return Look(error=error.message)
+        return Look(error=_without_folders(error.message, job))
     except (MemoryError, OSError) as error:
         return Look(error=f"{job.path.name}: {error}")
+
+
+def _without_folders(message: str, job: Job) -> str:
+    """A row must not depend on where the dataset lies."""
+    for path in filter(None, (job.path, job.audio)):
+        message = message.replace(str(path), path.name)
+    return message
 
 
 class Lookers:

@@ -1,0 +1,32 @@
+"""A whole annotate run in a process of its own, made to be killed: ``python killable.py DATASET OUTPUT``.
+
+Everything is the real code but for the pixels (``fake_look``) and the model, which takes 3 ms a reply.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from scripted import ScriptedBackend, fake_look
+
+from tbd.annotate import backends, looks, run
+from tbd.annotate.recipe import AnnotateRecipe
+
+
+def slow(face, question, good):
+    time.sleep(0.003)
+    return good
+
+
+def main(dataset: Path, output: Path, limit: int | None = None) -> None:
+    looks.look = fake_look
+    backend = ScriptedBackend(slow, batch_size=2, concurrency=2)
+    backends.create = lambda *_, **__: backend
+    backends.open_all = lambda *_, **__: [backend] * 2
+    recipe = AnnotateRecipe(backend={"name": "facs"})
+    request = run.Request(dataset, recipe, output, workers=0, quiet=True, limit=limit, split="random-80-20")
+    run.run(run.prepare(request))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
