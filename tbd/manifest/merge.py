@@ -143,7 +143,7 @@ def _equal(table: pa.Table, shared: Sequence[Sequence[int]]) -> bool:
     """Whether every row that is there more than once is the same each time: the common case, and fast."""
     firsts = [first for first, *others in shared for _ in others]
     others = [other for _, *others in shared for other in others]
-    return bool(table.take(firsts).equals(table.take(others)))
+    return not shared or bool(table.take(firsts).equals(table.take(others)))
 
 
 def _choose(rows: Mapping[int, dict[str, Any]], merged: Merged, keep_split: bool) -> tuple[int, int | None]:
