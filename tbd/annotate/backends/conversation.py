@@ -1,0 +1,191 @@
+"""One face's conversation with the endpoints: its messages, its tries, its moves.
+
+present endpoint -> try, wait, try again -> next endpoint, with the whole history
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tbd.annotate.backends.base import Face, Question, Reply, Turn
+from tbd.annotate.backends.endpoint import Endpoint
+from tbd.annotate.backends.ladder import Breaker, pause
+from tbd.annotate.backends.trouble import Denied, Passing, Rejected, Trouble, Unreachable
+from tbd.annotate.recipe import Server
+from tbd.errors import MissingError, UsageError
+from tbd.recipe import digest
+
+DROPPABLE = ("response_format", "seed", "temperature")
+"""Standard fields that a request can do without where a server refuses them; each is noted."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all conversations of a backend share."""
+
+    model: str
+    endpoints: Sequence[Endpoint]
+    server: Server
+    breaker: Breaker
+    note: Callable[[str], None]
+
+
+class Conversation:
+    """One face's exchanges so far, and the endpoint that has seen them.
+
+    Its endpoints are ordered by rendezvous hashing: each pair of endpoint and key has a fixed random
+    weight, so conversations spread evenly and a missing endpoint moves only its own.
+    """
+
+    def __init__(self, setting: Setting, face: Face) -> None:
+        self.setting, self.key = setting, face.key
+        self.order = sorted(setting.endpoints, key=lambda endpoint: digest([endpoint.url, face.key]))
+        self.order.sort(key=lambda endpoint: endpoint.resting)
+        self.image = None if face.image is None else _data_url(face.image)
+        self.messages: list[dict[str, Any]] = [{"role": "system", "content": face.system}] if face.system else []
+        self.begun = False
+        self.requests = 0
+        for turn in face.history:
+            self._add(turn)
+
+    def ask(self, question: Question) -> Reply:
+        """The reply to one more question; ``failed`` and the reason when there is none.
+
+        Raises:
+            MissingError: the servers are gone, or this one never let us in.
+            UsageError: the server refuses a field that the recipe insists on.
+        """
+        self.requests, started = 0, time.monotonic()
+        reply = self._over_endpoints(question)
+        if reply.finish != "failed":
+            self._add(Turn(question.text, reply.text))
+        usage = replace(reply.usage, seconds=time.monotonic() - started, attempts=self.requests)
+        return replace(reply, usage=usage)
+
+    def _over_endpoints(self, question: Question) -> Reply:
+        """Try the present endpoint, then the others in order; stay where the reply came from."""
+        setting = self.setting
+        for endpoint, following in pairwise([*self.order, None]):
+            assert endpoint is not None
+            try:
+                reply = self._insist(endpoint, question, alone=following is None)
+            except Passing as trouble:
+                endpoint.rest()
+                if following is None:
+                    return self._failed(endpoint, trouble)
+                setting.note(f"{endpoint.url} failed ({trouble.brief}); conversations moved to {following.url}")
+            except Denied as trouble:
+                if not endpoint.answered:
+                    raise denied(endpoint, trouble) from None
+                return self._failed(endpoint, trouble)
+            except Rejected as trouble:
+                return Reply(f"{endpoint.url}: {trouble}", "failed")
+            else:
+                setting.breaker.answered()
+                self.order.sort(key=lambda one: one is not endpoint)
+                return reply
+        raise AssertionError("a backend has at least one endpoint")
+
+    def _failed(self, endpoint: Endpoint, trouble: Trouble) -> Reply:
+        words = f"{endpoint.url}: {trouble}"
+        self.setting.breaker.failed(words)
+        return Reply(words, "failed")
+
+    def _insist(self, endpoint: Endpoint, question: Question, *, alone: bool) -> Reply:
+        """Try again while it may help. Where nobody listens, another endpoint is tried first."""
+        server, breaker = self.setting.server, self.setting.breaker
+        attempt = 0
+        while True:
+            breaker.check()
+            try:
+                return self._once(endpoint, question)
+            except Passing as trouble:
+                if attempt >= server.retries or (isinstance(trouble, Unreachable) and not alone):
+                    raise
+                breaker.wait(pause(server.backoff, attempt, f"{self.key} {question.step}", trouble.wait))
+            attempt += 1
+
+    def _once(self, endpoint: Endpoint, question: Question) -> Reply:
+        """One request; sent again at once without a standard field that the server refuses."""
+        setting = self.setting
+        while True:
+            body = self._body(endpoint, question)
+            self.requests += 1
+            try:
+                reply, model = endpoint.chat(body)
+            except Rejected as trouble:
+                if refused := endpoint.refuse(self._optional(body), trouble):
+                    setting.note(f"{endpoint.url} refuses {', '.join(refused)}; it is left out there")
+                    continue
+                self._blame(endpoint, trouble)
+                raise
+            if model and not model.startswith(setting.model):
+                setting.note(f"{endpoint.url} answers as {model[:100]!r}, not as {setting.model!r}")
+            return reply
+
+    def _body(self, endpoint: Endpoint, question: Question) -> dict[str, Any]:
+        server = self.setting.server
+        body: dict[str, Any] = {
+            "model": self.setting.model,
+            "messages": [*self.messages, self._user(question.text)],
+            "temperature": question.temperature,
+            "seed": question.seed,
+            "max_tokens": question.max_tokens,
+        }
+        if question.schema and server.structured != "off":
+            schema = {"name": f"tbd_{question.step}", "strict": True, "schema": dict(question.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return {field: value for field, value in body.items() if field not in endpoint.refused} | server.extra
+
+    @property
+    def _insisted(self) -> set[str]:
+        """Fields that the recipe asks for by name; they are never dropped."""
+        server = self.setting.server
+        return {*server.extra, *(["response_format"] if server.structured == "json_schema" else [])}
+
+    def _optional(self, body: dict[str, Any]) -> list[str]:
+        return [field for field in DROPPABLE if field in body and field not in self._insisted]
+
+    def _blame(self, endpoint: Endpoint, trouble: Rejected) -> None:
+        """Stop a run whose recipe insists on what the server refuses, before every row fails of it."""
+        named = trouble.names(self._insisted)
+        if named and not endpoint.answered:
+            raise UsageError(
+                f"{endpoint.url} refuses {', '.join(named)}, on which the recipe insists ({trouble})",
+                next="change the section [server] of the recipe: its keys extra and structured",
+            ) from None
+
+    def _add(self, turn: Turn) -> None:
+        self.messages += [self._user(turn.question), {"role": "assistant", "content": turn.reply}]
+        self.begun = True
+
+    def _user(self, text: str) -> dict[str, Any]:
+        """A turn of ours; the first one carries the picture."""
+        if self.begun or self.image is None:
+            return {"role": "user", "content": text}
+        picture = {"type": "image_url", "image_url": {"url": self.image}}
+        return {"role": "user", "content": [picture, {"type": "text", "text": text}]}
+
+
+def denied(endpoint: Endpoint, trouble: Denied) -> MissingError:
+    """What to do about an endpoint that turns down every request."""
+    words = f"{endpoint.url} turns us down: {trouble}"
+    if trouble.status in (401, 402, 403):
+        return MissingError(words, next="export TBD_API_KEY=KEY")
+    return MissingError(words, next=f"curl {endpoint.url}/models   # which models it has; name one with --model")
+
+
+def _data_url(image: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """``(H, W, 3)`` uint8 RGB as a JPEG data URL (quality 95, colours at full resolution)."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
