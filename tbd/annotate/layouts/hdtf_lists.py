@@ -7,7 +7,6 @@ they lie beside the clips, the known defects of a clip become flags.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +17,7 @@ from tbd.schema import INFO, WARNING, Flag
 WIDE_ENOUGH = 512
 """Pixels of the canonical clip; a smaller published crop has been enlarged."""
 
-_FILE = re.compile(r"(?:.*/)?(RD|WDA|WRA)_(video_url|resolution|annota?tion_time|crop_wh)\.txt", re.IGNORECASE)
+_FILE = re.compile(r"(?:.*/)?(RD|WDA|WRA)_(video_url|resolution|annot(?:at)?ion_time|crop_wh)\.txt", re.IGNORECASE)
 
 
 @dataclass
@@ -121,14 +120,6 @@ def _seconds(time: str) -> float:
 def _video(url: str) -> str:
     parts = urlsplit(url)
     return parse_qs(parts.query).get("v", [parts.path.rpartition("/")[2]])[0]
-
-
-def pieces(lists: Lists) -> dict[str, int]:
-    """Name -> number of annotated pieces."""
-    found: dict[str, int] = defaultdict(int)
-    for piece in lists.seconds:
-        found[piece.rpartition("_")[0]] += 1
-    return dict(found)
 
 
 def _flag(code: str, severity: int, message: str) -> Flag:

@@ -65,7 +65,7 @@ def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, str]]]:
                     raise InputError(f"{shown(name)}, line {reader.line_num}: more cells than columns")
                 yield reader.line_num, {key: (value or "").strip() for key, value in row.items()}
         except csv.Error as error:
-            raise InputError(f"{shown(name)}, line {reader.line_num}: {error}") from None
+            raise InputError(f"{shown(name)}, line {reader.reader.line_num}: {error}") from None
 
 
 def _delimiter(header: str) -> str:

@@ -53,15 +53,27 @@ def _below(
             name = f"{folder}/{entry.name}" if folder else entry.name
             if not _is_text(name):
                 problems.add(name, "name_not_text", ERROR, "passed over: its name is not UTF-8; rename it")
-            elif entry.is_symlink() and entry.is_dir():
-                links.append(name)
-            elif entry.is_dir():
-                found.append(name)
-            elif entry.is_file():
+            elif _is_folder(entry):
+                (links if entry.is_symlink() else found).append(name)
+            elif _is_file(entry):
                 yield name
             elif entry.is_symlink():
                 problems.add(name, "broken_link", WARNING, "passed over: a link to nothing")
         folders += sorted(found, reverse=True)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _entries(root: Path, folder: str, problems: Problems) -> list[os.DirEntry[str]]:
