@@ -1,0 +1,152 @@
+"""The backend without a model: the FACS knowledge base writes the chain. Deterministic, no weights, no picture.
+
+It answers in the JSON a language model is asked for, so that everything after it is the same. It
+invents nobody: what the topic does not tell about the person is "unknown".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tbd.annotate.backends.base import Face, Question, Reply
+from tbd.annotate.facs import ACTION_UNITS, EMOTIONS, MUSCLES, EmotionFacts, Mention, knowledge_sha256
+from tbd.schema import Annotation
+
+_STRENGTH = {"A": " barely", "B": " slightly", "C": " clearly", "D": " strongly", "E": " as far as can be"}
+_POSSESSIVE = {"woman": "her", "man": "his"}
+_RESTING = ("frontalis_medial", "orbicularis_oculi_orbital", "zygomaticus_major", "orbicularis_oris")
+"""Muscles that step III names for a face at rest."""
+
+
+class FacsBackend:
+    """Replies from ``annotate/facs/``: one set of texts for each emotion and level."""
+
+    name, model = "facs", "facs"
+    batch_size = 32
+    concurrency = 1
+    needs_image = False
+
+    @property
+    def revision(self) -> str:
+        """The first 12 digits of the knowledge base's hash: other words, another revision."""
+        return knowledge_sha256()[:12]
+
+    @contextmanager
+    def open(self, faces: Sequence[Face]) -> Iterator[FacsSession]:
+        """Start conversations about these faces; pictures are not looked at."""
+        yield FacsSession(faces)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class FacsSession:
+    """Conversations whose answers are known beforehand."""
+
+    def __init__(self, faces: Sequence[Face]) -> None:
+        self.faces = faces
+
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        """One JSON reply for each face; a topic without a known emotion gives a ``failed`` one."""
+        return [_reply(face.topic, question.step) for face, question in zip(self.faces, questions, strict=True)]
+
+
+def _reply(topic: Annotation, step: str) -> Reply:
+    emotion = EMOTIONS.get(topic.emotion or "")
+    if emotion is None:
+        return Reply(f"the facs backend needs an emotion label and got {topic.emotion!r}", "failed")
+    return Reply(json.dumps(_STEPS[step](topic, emotion), ensure_ascii=False))
+
+
+def _facial_information(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
+    names = ("gender", "age_range", "ethnicity", "appearance")
+    return {name: getattr(topic, name) or "unknown" for name in names}
+
+
+def _action_units(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
+    return {
+        "action_units": [
+            {
+                "au": mention.au,
+                "name": ACTION_UNITS[mention.au].name,
+                "side": mention.side or "both",
+                "intensity": mention.intensity or "",
+                "description": _description(mention),
+            }
+            for mention in emotion.at(topic.level).mentions
+        ]
+    }
+
+
+def _description(mention: Mention) -> str:
+    """``the lip corners rise slightly on the right side``."""
+    side = f" on the {mention.side} side" if mention.side else ""
+    return ACTION_UNITS[mention.au].shows + _STRENGTH.get(mention.intensity or "", "") + side
+
+
+def _muscles(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
+    mentions = emotion.at(topic.level).mentions
+    muscles = [
+        {"name": MUSCLES[key].name, "au": mention.au, "action": _action(mention, key)}
+        for mention in mentions
+        for key in (ACTION_UNITS[mention.au].all_muscles if mention.au else _RESTING)
+    ]
+    return {
+        "muscles": muscles,
+        "synergies": _synergies(mentions),
+        "variation": emotion.variation,
+        "social": emotion.social,
+    }
+
+
+def _action(mention: Mention, muscle: str) -> str:
+    facts = ACTION_UNITS[mention.au]
+    return f"lets go, so that {facts.shows}" if muscle in facts.relaxed else facts.action
+
+
+def _synergies(mentions: Sequence[Mention]) -> str:
+    shown = [ACTION_UNITS[mention.au].shows for mention in mentions]
+    if len(shown) == 1:
+        return f"One movement carries the expression: {shown[0]}."
+    return f"At the height of the expression {', '.join(shown[:-1])} and {shown[-1]}, all at the same time."
+
+
+def _prompts(topic: Annotation, emotion: EmotionFacts) -> dict[str, str]:
+    level = emotion.at(topic.level)
+    the = _POSSESSIVE.get(topic.gender or "", "the")
+    label = f"{topic.intensity or ''} {emotion.noun}".strip().title()
+    blanks = {"the": the, "The": the.capitalize(), "label": label}
+    texts = {"expression": level.expression, "muscles": level.muscles, "dynamics": level.dynamics}
+    return {"scene": scene(topic, emotion.adjective)} | {name: text.format_map(blanks) for name, text in texts.items()}
+
+
+def scene(topic: Annotation, adjective: str) -> str:
+    """The first prompt, in the paper's form; what is unknown drops out.
+
+    ``A Korean woman in her thirties with short hair, is speaking with a happy emotion.``
+    """
+    who = " ".join(filter(None, (topic.ethnicity, topic.gender or "person")))
+    age = f" in {topic.age_range}" if topic.age_range else ""
+    looks = f" with {topic.appearance}," if topic.appearance else ""
+    return f"{_article(who).capitalize()} {who}{age}{looks} is speaking with {_article(adjective)} {adjective} emotion."
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"
+
+
+def _describe(topic: Annotation, emotion: EmotionFacts) -> dict[str, str]:
+    prompts = _prompts(topic, emotion)
+    return {"prompt": f"{prompts['scene']} {prompts['expression']}"}
+
+
+_STEPS: Mapping[str, Callable[[Annotation, EmotionFacts], Mapping[str, Any]]] = {
+    "step1": _facial_information,
+    "step2": _action_units,
+    "step3": _muscles,
+    "step4": _prompts,
+    "describe": _describe,
+}
