@@ -197,10 +197,15 @@ class Asker:
                 "image": chain.image_sha256,
                 "system": self.prompts.system(),
                 "question": question.text,
-                "topic": [chain.topic.emotion, chain.topic.level, chain.topic.instruction, chain.topic.gender],
+                "topic": None if chain.image_sha256 else _request(chain.topic),
                 "schema": question.schema,
                 "limit": question.max_tokens,
                 "sampling": [question.temperature, question.seed, self.recipe.chain.attempts],
                 "before": [[turn.question, turn.reply] for turn in chain.turns],
             }
         )
+
+
+def _request(topic: Annotation) -> list[str | int | None]:
+    """What a backend without eyes answers from; the others know only the question."""
+    return [topic.emotion, topic.level, topic.instruction, topic.gender]

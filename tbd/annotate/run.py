@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,8 @@ def run(prepared: Prepared) -> dict[str, Any]:
             notes = _work(prepared, journal)
         except TbdError as error:
             failure = error
-        summary = finish(request.folder, journal) | {"notes": notes, "changes": list(prepared.changes)}
+        summary = finish(request.folder, journal)
+        summary |= {"notes": [*summary["notes"], *notes], "changes": list(prepared.changes)}
         if failure:
             raise failure
     return summary
@@ -145,8 +146,7 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
     token = [split.as_json() if split else None, plan.files_stamp_of(folder / reviews.FILE)]
     sealed = journal.meta("sealed")
     if not sealed or sealed["token"] != token or not (folder / MANIFEST).is_file():
-        counts = asdict(seal(folder, journal.rows(), split=split))
-        sealed = {"token": token, "counts": counts | {"path": None}}
+        sealed = {"token": token, "counts": seal(folder, journal.rows(), split=split).as_json()}
         journal.set_meta("sealed", sealed)
     return {**sealed["counts"], "manifest": str(folder / MANIFEST), "costs": journal.costs()}
 

@@ -180,7 +180,7 @@ def split(
     sealed = resplit(manifest, SplitRule(rule, seed))
     shared = {name: str(overlap) for name, overlap in overlaps(read(manifest)).items()}
     if json:
-        document(_counts(sealed) | {"overlaps": shared})
+        document(sealed.as_json() | {"overlaps": shared})
         return
     _sealed(sealed, json)
     for name, words in shared.items():
@@ -205,7 +205,7 @@ def merge(
 
     merged = join(manifests, output, split=SplitRule(rule) if rule else None)
     if json:
-        document(_counts(merged.sealed) | {"collapsed": merged.collapsed, "replaced": merged.replaced})
+        document(merged.sealed.as_json() | {"collapsed": merged.collapsed, "replaced": merged.replaced})
         return
     _sealed(merged.sealed, json)
     out(f"  {merged.collapsed} rows were in several sources, {len(merged.replaced)} failures replaced by a success")
@@ -262,13 +262,9 @@ def export(
         say(f"… and {len(done.left_out) - 5} more")
 
 
-def _counts(sealed: Any) -> dict[str, Any]:
-    return asdict(sealed) | {"path": str(sealed.path)}
-
-
 def _sealed(sealed: Any, json: bool) -> None:
     if json:
-        document(_counts(sealed))
+        document(sealed.as_json())
         return
     words = f"{sealed.rows} rows, {sealed.needs_review} need review, {sealed.approved} approved"
     sides = ", ".join(f"{count} {side}" for side, count in sealed.split.items() if side)

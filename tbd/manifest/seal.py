@@ -46,6 +46,18 @@ class Sealed:
     review: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """The counts as plain values, ready for ``json.dumps``."""
+        counters = {name: dict(getattr(self, name)) for name in ("status", "split", "review")}
+        return {
+            "manifest": str(self.path),
+            "rows": self.rows,
+            "needs_review": self.needs_review,
+            "approved": self.approved,
+            **counters,
+            "notes": list(self.notes),
+        }
+
     def count(self, table: pa.Table) -> None:
         """Add the rows of one group."""
         self.rows += len(table)

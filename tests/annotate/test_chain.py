@@ -102,7 +102,7 @@ def test_only_what_depends_on_a_change_is_asked_again(journal, change, kept):
 
 def test_an_unreadable_reply_is_asked_again_with_a_note(journal):
     (chain,) = chains()
-    backend = ScriptedBackend(bad("I will not say."))
+    backend = ScriptedBackend(bad("Blue and green."))
     asker(journal).run([chain], backend)
     texts = [question.text for _, question in backend.asked if question.step == "step2"]
     assert len(texts) == 2 and "one JSON object" in texts[1].removeprefix(texts[0])

@@ -18,7 +18,11 @@ CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009", "W011"
 
 
 def start(dataset, output, *more):
-    environment = {"PYTHONPATH": f"{Path(tbd.__file__).parents[1]}:{SUPPORT}", "PATH": "/usr/bin:/bin", "HOME": str(output.parent)}
+    environment = {
+        "PYTHONPATH": f"{Path(tbd.__file__).parents[1]}:{SUPPORT}",
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(output.parent),
+    }
     command = [sys.executable, str(SUPPORT / "killable.py"), str(dataset), str(output), *more]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 

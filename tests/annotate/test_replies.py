@@ -11,13 +11,15 @@ STEPS = ("step1", "step2", "step3", "step4", "describe")
 
 def test_json_is_found_whatever_stands_around_it():
     assert find_json('Sure! ```json\n{"a": {"b": 1}}\n``` Anything else?') == {"a": {"b": 1}}
-    assert find_json("{not json} then {\"a\": 1}") == {"a": 1}
+    assert find_json('{not json} then {"a": 1}') == {"a": 1}
     assert find_json("no object") == {}
     assert find_json("[1, 2]") == {}
 
 
 def test_step_one_takes_unknown_for_nothing():
-    reply = json.dumps({"gender": "Female", "age_range": "her thirties", "ethnicity": "unknown", "appearance": "short hair"})
+    reply = json.dumps(
+        {"gender": "Female", "age_range": "her thirties", "ethnicity": "unknown", "appearance": "short hair"}
+    )
     assert read("step1", reply) == {
         "gender": "woman", "age_range": "her thirties", "ethnicity": None, "appearance": "short hair",
     }  # fmt: skip
@@ -34,7 +36,13 @@ def test_step_two_reads_codes_sides_and_letters():
     reply = json.dumps(
         {
             "action_units": [
-                {"au": 12, "name": "Lip Corner Puller", "side": "both", "intensity": "C", "description": "corners rise"},
+                {
+                    "au": 12,
+                    "name": "Lip Corner Puller",
+                    "side": "both",
+                    "intensity": "C",
+                    "description": "corners rise",
+                },
                 {"au": "R14B", "name": "Dimpler", "side": "", "intensity": "", "description": ""},
                 {"au": "AU6", "name": "Cheek Raiser", "side": "left", "intensity": "D (severe)"},
                 {"au": None, "name": "Nothing"},
@@ -49,16 +57,23 @@ def test_step_two_reads_codes_sides_and_letters():
 
 
 def test_step_two_is_read_from_lines_without_the_negated_ones():
-    reply = "1. AU6 – Cheek Raiser (C): the cheeks lift\n2. AU12 (Lip Corner Puller): the corners rise\n3. No AU4 is seen"
+    reply = (
+        "1. AU6 – Cheek Raiser (C): the cheeks lift\n2. AU12 (Lip Corner Puller): the corners rise\n3. No AU4 is seen"
+    )
     units = read("step2", reply)["action_units"]
-    assert [(unit.au, unit.name, unit.intensity) for unit in units] == [(6, "Cheek Raiser", "C"), (12, "Lip Corner Puller", None)]
+    assert [(unit.au, unit.name, unit.intensity) for unit in units] == [
+        (6, "Cheek Raiser", "C"),
+        (12, "Lip Corner Puller", None),
+    ]
     assert units[0].description == "the cheeks lift"
 
 
 def test_step_three_is_read_from_json_and_from_lines():
     reply = json.dumps({"muscles": [{"name": "zygomaticus major", "au": 12, "action": "pulls up"}, {"au": 1}, "x"]})
     assert [(muscle.name, muscle.au) for muscle in read("step3", reply)["muscles"]] == [("zygomaticus major", 12)]
-    lines = "- Zygomaticus Major (AU12): pulls the corners up\n- Orbicularis Oculi, pars orbitalis (AU6): lifts the cheek"
+    lines = (
+        "- Zygomaticus Major (AU12): pulls the corners up\n- Orbicularis Oculi, pars orbitalis (AU6): lifts the cheek"
+    )
     muscles = read("step3", lines)["muscles"]
     assert [(muscle.name, muscle.au, muscle.action) for muscle in muscles] == [
         ("Zygomaticus Major", 12, "pulls the corners up"),
@@ -92,11 +107,15 @@ def test_a_reply_without_the_parts_of_its_step_is_unreadable(step, reply):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["au", "name", "side", "intensity", "action", "muscles", "action_units", "scene", "prompt", "gender"]),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["au", "name", "side", "intensity", "action", "muscles", "action_units", "scene", "prompt", "gender"]
+            ),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=20,
 )
@@ -114,4 +133,7 @@ def test_no_reply_breaks_the_reader(step, value):
 
 
 def test_headings_keep_the_lines_below_them():
-    assert headings("## Scene: a room\nwith light\n\nDynamics: slow") == {"scene": "a room with light", "dynamics": "slow"}
+    assert headings("## Scene: a room\nwith light\n\nDynamics: slow") == {
+        "scene": "a room with light",
+        "dynamics": "slow",
+    }
