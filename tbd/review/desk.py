@@ -8,18 +8,33 @@ desk.close()                           # gives cards back, seals the manifest ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
+from tbd.errors import UsageError
+from tbd.manifest import run
+from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
+from tbd.manifest.tokens import count_tokens
+from tbd.review import curation, rules
 from tbd.review.card import Card, Progress, Receipt, Verb
-from tbd.schema import Annotation, Flag
+from tbd.review.dealer import Dealer
+from tbd.review.findings import Check, Findings
+from tbd.review.ledger import Ledger, disagree
+from tbd.review.making import Maker
+from tbd.review.queue import build, recorded_draw
+from tbd.review.rows import Rows
+from tbd.review.sealing import reseal_once_at_a_time
+from tbd.review.store import Store
+from tbd.schema import Flag
 
 if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
-
-Check = Callable[[Annotation], Sequence[Flag]]
 
 
 class Desk:
@@ -56,12 +71,47 @@ class Desk:
         check: Check | None = None,
         root: Path | None = None,
         lease: float = 600.0,
-    ) -> None: ...
+    ) -> None:
+        rules.refuse_name(reviewer)
+        rules.refuse_share(overlap)
+        self.reviewer, self.queue, self.lease, self._overlap = reviewer, queue, lease, overlap
+        self._lock = threading.RLock()
+        self._rows = Rows(folder)
+        self.folder = self._rows.file.parent
+        rules.refuse_lost_store(self._rows)
+        self._findings = Findings(self.folder, check)
+        self._roots = run.roots(self.folder) | ({"": root} if root else {})
+        self._store = Store(self.folder)
+        self._ledger = Ledger(self._store, self._rows)
+        self._ledger.refresh()
+        self._shown: list[str] = []
+        self._at = -1  # where in _shown the present card is
+        self._handed: dict[str, float] = {}  # clip_id of a card -> when it was handed out
+        self._held: set[str] = set()  # chains leased by this desk
+        self._made: dict[str, float] = {}  # batch of a decision of this session -> seconds
+        self._closed = False
+        self.filter(filters or {})
 
-    folder: Path
-    reviewer: str
-    queue: str
-    filters: Mapping[str, str]
+    def filter(self, filters: Mapping[str, str]) -> None:
+        """Set other filters, or none; cards skipped before come again.
+
+        Raises:
+            UsageError: no such filter.
+        """
+        with self._lock:
+            draw = recorded_draw(self.folder)
+            found = build(self.queue, filters, self._rows, draw, self._conflicts())
+            settling = self.queue == "disagreements"
+            self._dealer = Dealer(found, self._rows, self._ledger, self.reviewer, self._overlap, settling)
+            blind = self.queue == "audit"
+            self._maker = Maker(
+                self._rows, self._ledger, self._findings, self._dealer, self._roots, self.reviewer, blind
+            )
+            self.filters = dict(filters)
+
+    def choices(self) -> Mapping[str, Mapping[str, int]]:
+        """What can be filtered by: ``flag``, ``emotion``, ``level``, ``subject`` -> value -> rows of the queue."""
+        return self._dealer.queue.choices
 
     def next(self, after: str | None = None) -> Card | None:
         """The next open card, now leased to this reviewer; never one that another reviewer holds.
@@ -72,18 +122,41 @@ class Desk:
         Returns:
             None when no card is left that this reviewer could have now.
         """
-        raise NotImplementedError
+        with self._lock, self._store.transaction():
+            self._refresh()
+            holders = self._store.holders()
+            for at in self._dealer.upcoming(self._place(after)):
+                number = self._first_waiting(at)
+                if self._dealer.free(number, holders.get(self._rows.chain(number), ())):
+                    return self._hand(number)
+            return None
 
     def previous(self) -> Card | None:
         """The card that this reviewer was shown before the present one; None at the first.
 
         Called again it goes further back; ``next`` starts at the front again.
         """
-        raise NotImplementedError
+        with self._lock:
+            if self._at < 1:
+                return None
+            self._at -= 1
+            return self._give(self._shown[self._at])
 
     def peek(self, count: int = 1, after: str | None = None) -> list[Card]:
-        """The cards that ``next`` would give, without leasing them: for fetching pictures ahead."""
-        raise NotImplementedError
+        """The cards that ``next`` would give, without leasing them: for fetching pictures ahead.
+
+        The card that is open still waits, so name it: ``desk.peek(2, after=card.clip_id)``.
+        """
+        with self._lock:
+            self._refresh()
+            holders, found = self._store.holders(), list[Card]()
+            for at in self._dealer.upcoming(self._place(after)):
+                number = self._first_waiting(at)
+                if len(found) == count:
+                    break
+                if self._dealer.free(number, holders.get(self._rows.chain(number), ())):
+                    found.append(self._maker.make(number))
+            return found
 
     def card(self, clip_id: str) -> Card:
         """The card of any clip of the manifest, open, decided or outside the queue.
@@ -93,11 +166,21 @@ class Desk:
         Raises:
             InputError: there is no such clip.
         """
-        raise NotImplementedError
+        with self._lock:
+            card = self._give(clip_id)
+            if self._shown[self._at : self._at + 1] != [card.clip_id]:
+                self._show(card)
+            return card
 
     def renew(self, card: Card) -> bool:
         """Hold a card for longer. False when its lease had ended and somebody else holds it now."""
-        raise NotImplementedError
+        with self._lock, self._store.transaction():
+            number = self._rows.number(card.clip_id)
+            chain = self._rows.chain(number)
+            free = self._dealer.free(number, self._store.holders().get(chain, ()))
+            if free:
+                self._lease(chain)
+            return free
 
     def decide(
         self,
@@ -127,7 +210,23 @@ class Desk:
             UsageError: no such action, reason or clip on this card; an edit without a text.
             MissingError: the disk is full; nothing was written.
         """
-        raise NotImplementedError
+        chosen, prompts = rules.clips_of(card, clips), rules.edited(card, action, prompts)
+        rules.refuse_verb(action, reason)
+        if action == "edit" and prompts == card.prompts:
+            action, prompts = "accept", None
+        with self._lock:
+            spent = self._spent(card) if seconds is None else seconds
+            event = self._event(action, prompts, reason, tuple(flags), spent)
+            with self._store.transaction():
+                self._refresh()
+                if action != "skip":
+                    self._refuse_stale(card, chosen, prompts)
+                self._store.add(replace(event, clip_id=clip_id, before_hash=card.before_hash) for clip_id in chosen)
+                self._release(card, set(card.clips) if action == "skip" else set(chosen))
+            self._note(event, spent)
+            if action == "skip" and (at := self._place(card.clip_id)) is not None:
+                self._dealer.skipped[at] = True
+            return Receipt(action, chosen)
 
     def decide_all(self, flag: str, action: Verb, reason: str | None = None) -> Receipt:
         """Accept or reject every open card of the queue (as filtered) that has a flag; one undo takes all back.
@@ -137,14 +236,43 @@ class Desk:
         Raises:
             UsageError: not ``accept`` or ``reject``, no reason, an audit queue, or no card has that flag.
         """
-        raise NotImplementedError
+        if action not in ("accept", "reject"):
+            raise UsageError(f"{action}: all cards with one flag can be accepted or rejected at once, nothing else")
+        rules.refuse_verb(action, reason)
+        if self.queue == "audit":
+            raise UsageError("an audit is blind: its cards cannot be decided by flag")
+        with self._lock:
+            event = self._event(action, None, reason, (flag,), None)
+            with self._store.transaction():
+                self._refresh()
+                numbers, left_out = self._with_flag(flag)
+                self._store.add(
+                    replace(event, clip_id=self._rows.clip(number), before_hash=text_hash(self._text(number)))
+                    for number in numbers
+                )
+            self._note(event, 0.0)
+            return Receipt(action, tuple(map(self._rows.clip, numbers)), tuple(map(self._rows.clip, left_out)))
 
     def undo(self) -> Receipt | None:
         """Take back this reviewer's last decision that stands, a skip or a whole bulk too.
 
         Called again it goes further back, also to earlier sessions. None when there is nothing left.
         """
-        raise NotImplementedError
+        with self._lock:
+            with self._store.transaction():
+                self._refresh()
+                batch = self._store.latest(self.reviewer)
+                if not batch:
+                    return None
+                event = self._event("undo", None, None, (), None)
+                self._store.add(
+                    replace(event, clip_id=done.clip_id, before_hash=done.before_hash, undo_of=done.id)
+                    for done in batch
+                )
+            self._refresh()
+            self._made.pop(batch[0].batch or "", None)
+            self._unskip(batch)
+            return Receipt("undo", tuple(sorted(done.clip_id for done in batch)), undone=cast(Verb, batch[0].action))
 
     def recheck(self, card: Card, prompts: Sequence[str]) -> tuple[list[Flag], list[int]]:
         """Run the gates on an edited text, without writing anything.
@@ -153,15 +281,37 @@ class Desk:
             The flags (none when the desk has no ``check``), the severest first, and the CLIP tokens
             of each level. ``card.budgets`` and ``tbd.review.card.budgets`` give the limits.
         """
-        raise NotImplementedError
+        text = rules.plain(prompts)
+        return self._findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
 
     def canonical(self, card: Card) -> CanonicalClip | None:
         """The clip as every stage sees it (frames, reference picture); None when its file is not here."""
-        raise NotImplementedError
+        if card.path is None:
+            return None
+        from tbd.media.canonical import CanonicalClip
+
+        audio = self._maker.path(card.row, "audio_file_name")
+        return CanonicalClip(card.path, card.start, card.end, card.crop_box, run.clip_rule(self.folder), audio)
 
     def progress(self) -> Progress:
         """How far the queue is."""
-        raise NotImplementedError
+        with self._lock:
+            self._refresh()
+            dealer, spent = self._dealer, sum(self._made.values())
+            open_, total = dealer.open, len(dealer.queue)
+            flagged = {} if self.queue == "audit" else dealer.queue.flagged
+            by_flag = {code: len(dealer.cards(rows)) for code, rows in flagged.items()}
+            left = int(open_.sum())
+            return Progress(
+                done=total - left,
+                left=left,
+                total=total,
+                skipped=int((open_ & dealer.skipped).sum()),
+                mine=len(self._made),
+                clips_left=dealer.clips_left(),
+                per_hour=len(self._made) / spent * 3600 if spent else None,
+                by_flag={code: count for code, count in sorted(by_flag.items(), key=lambda pair: -pair[1]) if count},
+            )
 
     def close(self) -> Sealed | None:
         """End the leases and seal the manifest again with every review. Closing twice does nothing.
@@ -169,10 +319,128 @@ class Desk:
         Returns:
             What was sealed; None when the manifest already shows every decision.
         """
-        raise NotImplementedError
+        with self._lock:
+            if self._closed:
+                return None
+            self._closed = True
+            with self._store.transaction():
+                self._store.release(self.reviewer, self._held)
+            behind = self._store.newest() > self._rows.file.stat().st_mtime - 1
+            self._store.close()
+            self._findings.close()
+            self._rows.close()
+            sealed = reseal_once_at_a_time(self.folder) if behind else None
+            curation.write(self.folder)
+            return sealed
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _refresh(self) -> None:
+        self._dealer.look_at(self._ledger.refresh())
+
+    def _conflicts(self) -> list[int]:
+        """Rows about which reviewers disagree."""
+        judged = [clip_id for clip_id in self._ledger.clips() if disagree(self._ledger.opinions(clip_id))]
+        return [self._rows.number(clip_id) for clip_id in judged]
+
+    def _place(self, clip_id: str | None) -> int | None:
+        number = None if clip_id is None else self._rows.find(clip_id)
+        return None if number is None else self._dealer.place(number)
+
+    def _first_waiting(self, at: int) -> int:
+        return next(number for number in self._dealer.queue.units[at] if self._dealer.waits(number))
+
+    def _give(self, clip_id: str) -> Card:
+        """The card of a clip, leased where that is possible."""
+        number = self._rows.number(clip_id)
+        with self._store.transaction():
+            self._refresh()
+            others = self._store.holders().get(self._rows.chain(number), set()) - {self.reviewer}
+            if not self._dealer.waits(number):
+                return self._maker.make(number)
+            if not self._dealer.free(number, others):
+                return self._maker.make(number, ", ".join(sorted(others)))
+            return self._hand(number, show=False)
+
+    def _hand(self, number: int, show: bool = True) -> Card:
+        """Lease a card and make it, inside a transaction."""
+        self._lease(self._rows.chain(number))
+        card = self._maker.make(number)
+        self._handed[card.clip_id] = time.monotonic()
+        if show:
+            self._show(card)
+        return card
+
+    def _show(self, card: Card) -> None:
+        if self._shown[-1:] != [card.clip_id]:
+            self._shown.append(card.clip_id)
+        self._at = len(self._shown) - 1
+
+    def _lease(self, chain: str) -> None:
+        self._store.lease(chain, self.reviewer, self.lease)
+        self._held.add(chain)
+
+    def _release(self, card: Card, clips: Collection[str]) -> None:
+        """Give the card's chain back, unless some of its rows still wait."""
+        number = self._rows.number(card.clip_id)
+        at = self._dealer.place(number)
+        unit = [] if at is None else self._dealer.queue.units[at]
+        if not any(self._dealer.waits(other) for other in unit if self._rows.clip(other) not in clips):
+            self._store.release(self.reviewer, [self._rows.chain(number)])
+
+    def _spent(self, card: Card) -> float | None:
+        start = self._handed.get(card.clip_id)
+        return None if start is None else round(time.monotonic() - start, 3)
+
+    def _event(
+        self,
+        action: Verb | Literal["undo"],
+        prompts: tuple[str, ...] | None,
+        reason: str | None,
+        flags: tuple[str, ...],
+        seconds: float | None,
+    ) -> Event:
+        """A decision, without the clip and the text that it is about."""
+        return Event(
+            0, "", self.reviewer, time.time(), action, "", prompts, reason, flags, seconds,
+            queue=self.queue, batch=secrets.token_hex(8),
+        )  # fmt: skip
+
+    def _note(self, event: Event, seconds: float | None) -> None:
+        """Afterwards: the decision counts, and the queue knows of it."""
+        self._refresh()
+        if event.action != "skip" and event.batch:
+            self._made[event.batch] = seconds or 0.0
+
+    def _text(self, number: int) -> tuple[str, ...]:
+        return self._rows.prompts(number) if self._dealer.independent(number) else self._ledger.text(number)
+
+    def _with_flag(self, flag: str) -> tuple[list[int], list[int]]:
+        """Open rows with a flag: those that this reviewer may decide, and those that are left out."""
+        holders, dealer = self._store.holders(), self._dealer
+        numbers = [int(number) for number in dealer.queue.flagged.get(flag, ()) if dealer.waits(int(number))]
+        mine = [
+            number
+            for number in numbers
+            if dealer.free(number, holders.get(self._rows.chain(number), ()))
+            and not dealer.skipped[dealer.queue.place[number]]
+        ]
+        if not mine:
+            raise UsageError(f"no open card with the flag {flag!r} is free")
+        return mine, sorted(set(numbers) - set(mine))
+
+    def _unskip(self, batch: Iterable[Event]) -> None:
+        for event in batch:
+            if event.action == "skip" and (at := self._place(event.clip_id)) is not None:
+                self._dealer.skipped[at] = False
+
+    def _refuse_stale(self, card: Card, clips: Iterable[str], prompts: tuple[str, ...] | None) -> None:
+        whose = self.reviewer if card.independent else None
+        for clip_id in clips:
+            if self._ledger.changed(clip_id, card.seen, whose):
+                current = self._maker.make(self._rows.number(clip_id))
+                raise rules.stale(card, current, prompts)

@@ -1,0 +1,75 @@
+"""The curation list: clips that people rejected for their media or their label, which no new text can mend."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tbd import workspace
+from tbd.manifest import reviews
+from tbd.manifest.read import locate
+from tbd.review.rows import Rows
+
+FILE = "curation.csv"
+_COLUMNS = ("clip_id", "reason", "dataset", "subject", "emotion", "level", "file_name", "flags", "reviewers")
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What a person has to look after.
+
+    Attributes:
+        clips: a record for each, with the columns of ``curation.csv``, sorted by ``clip_id``.
+        counts: rejected clips by reason, ``text`` too, which goes back to annotation.
+    """
+
+    clips: tuple[dict[str, str], ...]
+    counts: dict[str, int]
+
+
+def curation(folder: str | Path) -> Curation:
+    """The rejected clips of a manifest whose present text people judged.
+
+    Raises:
+        InputError: no manifest, or a damaged store.
+    """
+    file = locate(folder)
+    rejected = [
+        (clip_id, origin, decision)
+        for clip_id, about in sorted(reviews.decisions(file.parent).items())
+        for origin, decision in about.items()
+        if decision.status == "rejected"
+    ]
+    if not rejected:
+        return Curation((), {})
+    rows, counts, clips = Rows(file), Counter[str](), []
+    for clip_id, origin, decision in rejected:
+        number = rows.find(clip_id)
+        if number is None or reviews.text_hash(rows.prompts(number)) != origin:
+            continue
+        counts[reason := decision.reason or "text"] += 1
+        if reason != "text":
+            row = rows.row(number) | {"reason": reason, "reviewers": decision.reviewers}
+            clips.append({name: _cell(row[name]) for name in _COLUMNS})
+    rows.close()
+    return Curation(tuple(clips), dict(counts))
+
+
+def write(folder: Path) -> Path | None:
+    """Write ``curation.csv`` beside the manifest; None when no clip has ever been on the list."""
+    found, path = curation(folder), folder / FILE
+    if not found.clips and not path.is_file():
+        return None
+    text = io.StringIO()
+    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(found.clips)
+    workspace.write_text(path, text.getvalue())
+    return path
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,79 @@
+"""Which cards of a queue are open for one reviewer, and whom else they are kept for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+import numpy as np
+
+from tbd.review.ledger import Ledger, disagree
+from tbd.review.queue import Numbers, Queue, luck
+from tbd.review.rows import Rows
+
+
+class Dealer:
+    """The open cards of a queue, by their number in it.
+
+    Args:
+        overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
+        settling: the queue is that of the disagreements.
+    """
+
+    def __init__(self, queue: Queue, rows: Rows, ledger: Ledger, reviewer: str, overlap: float, settling: bool) -> None:
+        self.queue, self._rows, self._ledger = queue, rows, ledger
+        self._reviewer, self._overlap, self._settling = reviewer, overlap, settling
+        self.open = np.ones(len(queue), bool)
+        self.skipped = np.zeros(len(queue), bool)
+        self.look_at(ledger.clips())
+
+    def look_at(self, clips: Iterable[str]) -> None:
+        """See again whether the cards of these clips are open."""
+        for at in {self.place(number) for clip_id in clips if (number := self._rows.find(clip_id)) is not None}:
+            if at is not None:
+                self.open[at] = any(map(self.waits, self.queue.units[at]))
+
+    def place(self, number: int) -> int | None:
+        """The card of this queue that a row is on."""
+        at = int(self.queue.place[number])
+        return at if at >= 0 else None
+
+    def waits(self, number: int) -> bool:
+        """Whether a row waits for this reviewer's decision."""
+        held = self._ledger.opinions(self._rows.clip(number))
+        if self._settling and self.place(number) is not None:
+            return bool(held) and disagree(held)
+        others = {opinion.reviewer for opinion in held}
+        return self._reviewer not in others and len(others) < self._judges(number)
+
+    def independent(self, number: int) -> bool:
+        """Two reviewers judge the row's card, neither seeing what the other said."""
+        return self._judges(number) > 1
+
+    def free(self, number: int, holders: Collection[str]) -> bool:
+        """Whether this reviewer may have the row's card while these reviewers hold it."""
+        others = set(holders) - {self._reviewer}
+        if self.independent(number):
+            judged = {opinion.reviewer for opinion in self._ledger.opinions(self._rows.clip(number))}
+            return len((others | judged) - {self._reviewer}) < self._judges(number)
+        return not others
+
+    def upcoming(self, after: int | None = None) -> Iterator[int]:
+        """The open cards that were not skipped: those behind ``after``, then those from the front."""
+        ahead = np.flatnonzero(self.open & ~self.skipped)
+        start = 0 if after is None else int(np.searchsorted(ahead, after, side="right"))
+        yield from map(int, ahead[start:])
+        yield from map(int, ahead[:start])
+
+    def cards(self, numbers: Numbers) -> Numbers:
+        """The open cards that rows are on, each once."""
+        cards = np.unique(self.queue.place[numbers])
+        return cards[self.open[cards]]
+
+    def clips_left(self) -> int:
+        """Rows on the open cards."""
+        return int(self.open[self.queue.place[self.queue.place >= 0]].sum())
+
+    def _judges(self, number: int) -> int:
+        """How many reviewers judge a row: 2 on an overlap card, else 1."""
+        drawn = self._overlap and not self._settling and luck(f"overlap:{self._rows.chain(number)}") < self._overlap
+        return 2 if drawn else 1

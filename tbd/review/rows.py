@@ -1,0 +1,111 @@
+"""Single rows of a manifest, found by number or ``clip_id`` without holding them all.
+
+Names and texts stay in memory as Arrow columns (about 80 MB for all of MEAD); a whole row is read with
+its row group, and the groups read last are kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tbd.errors import InputError
+from tbd.manifest.read import locate, opened
+
+_GROUPS = 8
+"""Row groups that are kept: about 5 MB each."""
+
+
+class Rows:
+    """A sealed manifest as it was when this was made; a new one in its place is not seen.
+
+    Raises:
+        InputError: there is no manifest, it is damaged, or a newer version of tbd wrote it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.file = locate(path)
+        self._open = ExitStack()
+        self._parquet = self._open.enter_context(opened(self.file))
+        table = self.table(["clip_id", "chain_id", "prompts"])
+        self._clips, self._chains, self._texts = (table[name] for name in table.column_names)
+        metadata = self._parquet.metadata
+        self._starts = [0]
+        for group in range(metadata.num_row_groups):
+            self._starts.append(self._starts[-1] + metadata.row_group(group).num_rows)
+        self._groups: OrderedDict[int, pa.Table] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def table(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns of every row, as sealed."""
+        return self._parquet.read(columns=list(columns))
+
+    def find(self, clip_id: str) -> int | None:
+        """The number of a clip's row; None when the manifest has none."""
+        low, high = 0, len(self)
+        while low < high:  # rows are sorted by clip_id
+            middle = (low + high) // 2
+            if self._clips[middle].as_py() < clip_id:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self) and self._clips[low].as_py() == clip_id else None
+
+    def number(self, clip_id: str) -> int:
+        """The number of a clip's row.
+
+        Raises:
+            InputError: there is no such clip.
+        """
+        found = self.find(clip_id)
+        if found is None:
+            raise InputError(f"{self.file.parent}: no clip {clip_id!r} in this manifest")
+        return found
+
+    def clip(self, number: int) -> str:
+        """The ``clip_id`` of a row."""
+        name: str = self._clips[number].as_py()
+        return name
+
+    def chain(self, number: int) -> str:
+        """The ``chain_id`` of a row."""
+        name: str = self._chains[number].as_py()
+        return name
+
+    def prompts(self, number: int) -> tuple[str, ...]:
+        """The model's text of a row."""
+        return tuple(self._texts[number].as_py())
+
+    def row(self, number: int) -> dict[str, Any]:
+        """A whole row, as sealed."""
+        group = next(at for at, start in enumerate(self._starts[1:]) if number < start)
+        row: dict[str, Any] = self._group(group).slice(number - self._starts[group], 1).to_pylist()[0]
+        return row
+
+    def chains(self) -> pa.ChunkedArray:
+        """``chain_id`` of every row."""
+        return self._chains
+
+    def close(self) -> None:
+        """Close the file."""
+        self._open.close()
+
+    def _group(self, group: int) -> pa.Table:
+        if group not in self._groups:
+            try:
+                self._groups[group] = self._parquet.read_row_group(group)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise InputError(
+                    f"{self.file}: damaged ({error})", next=f"tbd manifest seal {self.file.parent}"
+                ) from None
+            if len(self._groups) > _GROUPS:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end(group)
+        return self._groups[group]
