@@ -129,7 +129,7 @@ class Conversation:
                 self._blame(endpoint, trouble)
                 raise
             if model and not model.startswith(setting.model):
-                setting.note(f"{endpoint.url} answers as {model[:100]!r}, not as {setting.model!r}")
+                setting.note(f"{endpoint.url} answers as {model!r}, not as {setting.model!r}")
             return reply
 
     def _body(self, endpoint: Endpoint, question: Question) -> dict[str, Any]:

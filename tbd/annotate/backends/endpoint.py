@@ -60,11 +60,11 @@ class Endpoint:
         with self._slots:
             document = self._fetch("/chat/completions", body, self._timeout)
         try:
-            answer = read_completion(document)
+            reply, model = read_completion(document)
         except ValueError as error:
             raise Passing(str(error), clean(message(document), self._secret)) from None
         self.answered = True
-        return answer
+        return reply, clean(model, self._secret)
 
     def models(self) -> list[dict[str, Any]]:
         """The entries of ``/models``; empty when the server lists none, or in another form.
@@ -126,8 +126,10 @@ def normalised(url: str) -> str:
     """
     try:
         parsed = httpx.URL(url.strip())
-        bad = parsed.scheme not in ("http", "https") or not parsed.host or re.search(r"[%\s]", parsed.host)
-        if bad or parsed.userinfo or parsed.query or parsed.fragment or not 0 < (parsed.port or 80) < 65536:
+        port = 80 if parsed.port is None else parsed.port
+        plain = not (parsed.userinfo or parsed.query or parsed.fragment)
+        host = parsed.host and not re.search(r"[%\s]", parsed.host)
+        if parsed.scheme not in ("http", "https") or not (host and plain and 0 < port < 65536):
             raise httpx.InvalidURL("")
     except httpx.InvalidURL:
         shown = re.sub(r"[?#].*", "", re.sub(r"//.*@", "//***@", url))
