@@ -79,6 +79,12 @@ def test_two_columns_are_enough(tmp_path):
     assert any("no column subject" in note for note in found.notes)
 
 
+def test_blanks_and_capitals_in_the_header_do_not_matter(tmp_path):
+    table(plant(tmp_path, "a.mp4"), "Path; Emotion ;LEVEL\r\na.mp4; sad; 2\r\n")
+    (clip,) = scan(tmp_path).clips
+    assert (clip.file_name, clip.emotion, clip.level) == ("a.mp4", "sadness", 2)
+
+
 def test_a_portrait_with_speech_is_a_clip(tmp_path):
     table(plant(tmp_path, "face.jpg", "speech.wav"), "path,audio,instruction\nface.jpg,speech.wav,a very happy face\n")
     (clip,) = scan(tmp_path).clips

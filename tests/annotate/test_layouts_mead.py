@@ -38,6 +38,7 @@ PATTERNS = [  # file name, clip_id, emotion, level
     ("M003/1/front/angry/level_3/001.mp4", "mead_M003_front_angry_3_001", "anger", 3),
     ("M003/video-001/video/right_60/fear/level_3/057.mp4", "mead_M003_right_60_fear_3_057", "fear", 3),
     ("part0/M003/video/extra/down/sad/level_2/007.mp4", "mead_M003_down_sad_2_007", "sadness", 2),
+    ("M003/video/w12_crops/front/angry/level_3/001.mp4", "mead_M003_front_angry_3_001", "anger", 3),
     ("sad_people/M003/video/top/happy/level_1/002.mp4", "mead_M003_top_happy_1_002", "happiness", 1),
     ("M003/video/front/angry/level_3/001.MP4", "mead_M003_front_angry_3_001", "anger", 3),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,7 +29,7 @@ def columns_of(path: Path) -> list[str]:
         first = file.readline(1_000_000)
         if path.suffix.lower() == ".jsonl":
             return list(_object(path.name, 1, first)) if first.strip() else []
-        return next(csv.reader([first], delimiter=_delimiter(first)), [])
+        return _names(next(csv.reader([first], delimiter=_delimiter(first)), []))
 
 
 def rows_of(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -60,12 +60,17 @@ def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, str]]]:
         file.seek(0)
         reader = csv.DictReader(file, delimiter=_delimiter(first), strict=True)
         try:
+            reader.fieldnames = _names(reader.fieldnames or ())
             for row in reader:
                 if None in row:
                     raise InputError(f"{shown(name)}, line {reader.line_num}: more cells than columns")
                 yield reader.line_num, {key: (value or "").strip() for key, value in row.items()}
         except csv.Error as error:
             raise InputError(f"{shown(name)}, line {reader.reader.line_num}: {error}") from None
+
+
+def _names(header: Iterable[str]) -> list[str]:
+    return [name.strip().lower() for name in header]
 
 
 def _delimiter(header: str) -> str:
