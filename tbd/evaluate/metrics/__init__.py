@@ -1,0 +1,1 @@
+"""One file a metric: definition, units, direction, source; validation; the pure function; the accumulator."""

@@ -1,0 +1,1 @@
+"""The published networks that metrics look through, in the layouts of their published weights."""
