@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,11 +48,21 @@ def read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def rejected(folder: Path) -> set[str]:
-    """The clips whose present text people rejected: those that ``--retry rejected`` asks for again."""
+    """The clips whose present text people rejected: those that ``--retry rejected`` asks for again.
+
+    Not those that were rejected for their media or their label: no new text can mend them.
+    """
     if not (folder / MANIFEST).is_file():
         return set()
-    table = read(folder, ["clip_id", "review_status"])
-    return set(table.filter(pc.equal(table["review_status"], "rejected"))["clip_id"].to_pylist())
+    table = read(folder, ["clip_id", "prompts", "review_status"])
+    rows = table.filter(pc.equal(table["review_status"], "rejected")).to_pylist()
+    made = reviews.decisions(folder) if rows else {}
+    return {row["clip_id"] for row in rows if _for_its_text(made.get(row["clip_id"], {}), row["prompts"])}
+
+
+def _for_its_text(about: Mapping[str, reviews.Decision], prompts: Sequence[str]) -> bool:
+    decision = about.get(reviews.text_hash(prompts))
+    return decision is None or decision.reason in (None, "text")
 
 
 def locate(path: str | Path) -> Path:

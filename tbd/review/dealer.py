@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from tbd.errors import UsageError
 from tbd.review.ledger import Ledger, disagree
 from tbd.review.queue import Numbers, Queue, luck
 from tbd.review.rows import Rows
@@ -63,6 +64,29 @@ class Dealer:
         start = 0 if after is None else int(np.searchsorted(ahead, after, side="right"))
         yield from map(int, ahead[start:])
         yield from map(int, ahead[:start])
+
+    def skip(self, clips: Iterable[str], passed: bool = True) -> None:
+        """Pass over the cards of these clips from now on, or no longer."""
+        for clip_id in clips:
+            number = self._rows.find(clip_id)
+            at = None if number is None else self.place(number)
+            if at is not None:
+                self.skipped[at] = passed
+
+    def flagged(self, code: str, holders: Mapping[str, Collection[str]]) -> tuple[list[int], list[int]]:
+        """Waiting rows that have a flag: those this reviewer may decide; and the others, held or skipped.
+
+        Raises:
+            UsageError: there are none that may be decided.
+        """
+        waiting = [number for number in map(int, self.queue.flagged.get(code, ())) if self.waits(number)]
+        mine, left_out = list[int](), list[int]()
+        for number in waiting:
+            free = self.free(number, holders.get(self._rows.chain(number), ()))
+            (mine if free and not self.skipped[self.queue.place[number]] else left_out).append(number)
+        if not mine:
+            raise UsageError(f"no open card with the flag {code!r} is free")
+        return mine, left_out
 
     def cards(self, numbers: Numbers) -> Numbers:
         """The open cards that rows are on, each once."""

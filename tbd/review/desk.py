@@ -11,12 +11,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, cast
 
-from tbd.errors import UsageError
+from tbd.errors import TbdError, UsageError
 from tbd.manifest import run
 from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
@@ -25,11 +26,12 @@ from tbd.review import curation, rules
 from tbd.review.card import Card, Progress, Receipt, Verb
 from tbd.review.dealer import Dealer
 from tbd.review.findings import Check, Findings
-from tbd.review.ledger import Ledger, disagree
+from tbd.review.hand import Hand
+from tbd.review.ledger import Ledger
 from tbd.review.making import Maker
-from tbd.review.queue import build, recorded_draw
+from tbd.review.queue import build, recorded_draw, refuse
 from tbd.review.rows import Rows
-from tbd.review.sealing import reseal_once_at_a_time
+from tbd.review.sealing import is_behind, seal_again
 from tbd.review.store import Store
 from tbd.schema import Flag
 
@@ -74,7 +76,8 @@ class Desk:
     ) -> None:
         rules.refuse_name(reviewer)
         rules.refuse_share(overlap)
-        self.reviewer, self.queue, self.lease, self._overlap = reviewer, queue, lease, overlap
+        refuse(queue, filters or {})
+        self.reviewer, self.queue, self._overlap = reviewer, queue, overlap
         self._lock = threading.RLock()
         self._rows = Rows(folder)
         self.folder = self._rows.file.parent
@@ -84,10 +87,7 @@ class Desk:
         self._store = Store(self.folder)
         self._ledger = Ledger(self._store, self._rows)
         self._ledger.refresh()
-        self._shown: list[str] = []
-        self._at = -1  # where in _shown the present card is
-        self._handed: dict[str, float] = {}  # clip_id of a card -> when it was handed out
-        self._held: set[str] = set()  # chains leased by this desk
+        self._hand = Hand(self._store, reviewer, lease)
         self._made: dict[str, float] = {}  # batch of a decision of this session -> seconds
         self._closed = False
         self.filter(filters or {})
@@ -98,10 +98,11 @@ class Desk:
         Raises:
             UsageError: no such filter.
         """
+        refuse(self.queue, filters)
         with self._lock:
-            draw = recorded_draw(self.folder)
-            found = build(self.queue, filters, self._rows, draw, self._conflicts())
-            settling = self.queue == "disagreements"
+            draw, settling = recorded_draw(self.folder), self.queue == "disagreements"
+            conflicts = self._ledger.conflicts() if settling else ()
+            found = build(self.queue, filters, self._rows, draw, conflicts)
             self._dealer = Dealer(found, self._rows, self._ledger, self.reviewer, self._overlap, settling)
             blind = self.queue == "audit"
             self._maker = Maker(
@@ -128,7 +129,7 @@ class Desk:
             for at in self._dealer.upcoming(self._place(after)):
                 number = self._first_waiting(at)
                 if self._dealer.free(number, holders.get(self._rows.chain(number), ())):
-                    return self._hand(number)
+                    return self._deal(number)
             return None
 
     def previous(self) -> Card | None:
@@ -137,10 +138,8 @@ class Desk:
         Called again it goes further back; ``next`` starts at the front again.
         """
         with self._lock:
-            if self._at < 1:
-                return None
-            self._at -= 1
-            return self._give(self._shown[self._at])
+            clip_id = self._hand.back()
+            return None if clip_id is None else self.card(clip_id)
 
     def peek(self, count: int = 1, after: str | None = None) -> list[Card]:
         """The cards that ``next`` would give, without leasing them: for fetching pictures ahead.
@@ -167,10 +166,15 @@ class Desk:
             InputError: there is no such clip.
         """
         with self._lock:
-            card = self._give(clip_id)
-            if self._shown[self._at : self._at + 1] != [card.clip_id]:
-                self._show(card)
-            return card
+            number = self._rows.number(clip_id)
+            with self._store.transaction():
+                self._refresh()
+                others = self._store.holders().get(self._rows.chain(number), set()) - {self.reviewer}
+                if not self._dealer.waits(number):
+                    return self._deal(number, lease=False)
+                if not self._dealer.free(number, others):
+                    return self._deal(number, lease=False, held_by=", ".join(sorted(others)))
+                return self._deal(number)
 
     def renew(self, card: Card) -> bool:
         """Hold a card for longer. False when its lease had ended and somebody else holds it now."""
@@ -179,7 +183,7 @@ class Desk:
             chain = self._rows.chain(number)
             free = self._dealer.free(number, self._store.holders().get(chain, ()))
             if free:
-                self._lease(chain)
+                self._hand.take(chain)
             return free
 
     def decide(
@@ -215,17 +219,17 @@ class Desk:
         if action == "edit" and prompts == card.prompts:
             action, prompts = "accept", None
         with self._lock:
-            spent = self._spent(card) if seconds is None else seconds
+            spent = self._hand.seconds(card) if seconds is None else seconds
             event = self._event(action, prompts, reason, tuple(flags), spent)
             with self._store.transaction():
                 self._refresh()
                 if action != "skip":
-                    self._refuse_stale(card, chosen, prompts)
+                    rules.refuse_stale(card, chosen, prompts, self._ledger, self._maker)
                 self._store.add(replace(event, clip_id=clip_id, before_hash=card.before_hash) for clip_id in chosen)
                 self._release(card, set(card.clips) if action == "skip" else set(chosen))
             self._note(event, spent)
-            if action == "skip" and (at := self._place(card.clip_id)) is not None:
-                self._dealer.skipped[at] = True
+            if action == "skip":
+                self._dealer.skip([card.clip_id])
             return Receipt(action, chosen)
 
     def decide_all(self, flag: str, action: Verb, reason: str | None = None) -> Receipt:
@@ -245,7 +249,7 @@ class Desk:
             event = self._event(action, None, reason, (flag,), None)
             with self._store.transaction():
                 self._refresh()
-                numbers, left_out = self._with_flag(flag)
+                numbers, left_out = self._dealer.flagged(flag, self._store.holders())
                 self._store.add(
                     replace(event, clip_id=self._rows.clip(number), before_hash=text_hash(self._text(number)))
                     for number in numbers
@@ -271,7 +275,7 @@ class Desk:
                 )
             self._refresh()
             self._made.pop(batch[0].batch or "", None)
-            self._unskip(batch)
+            self._dealer.skip([done.clip_id for done in batch], False)
             return Receipt("undo", tuple(sorted(done.clip_id for done in batch)), undone=cast(Verb, batch[0].action))
 
     def recheck(self, card: Card, prompts: Sequence[str]) -> tuple[list[Flag], list[int]]:
@@ -297,7 +301,7 @@ class Desk:
         """How far the queue is."""
         with self._lock:
             self._refresh()
-            dealer, spent = self._dealer, sum(self._made.values())
+            dealer, timed = self._dealer, [seconds for seconds in self._made.values() if seconds]
             open_, total = dealer.open, len(dealer.queue)
             flagged = {} if self.queue == "audit" else dealer.queue.flagged
             by_flag = {code: len(dealer.cards(rows)) for code, rows in flagged.items()}
@@ -309,7 +313,7 @@ class Desk:
                 skipped=int((open_ & dealer.skipped).sum()),
                 mine=len(self._made),
                 clips_left=dealer.clips_left(),
-                per_hour=len(self._made) / spent * 3600 if spent else None,
+                per_hour=len(timed) / sum(timed) * 3600 if timed else None,
                 by_flag={code: count for code, count in sorted(by_flag.items(), key=lambda pair: -pair[1]) if count},
             )
 
@@ -323,13 +327,15 @@ class Desk:
             if self._closed:
                 return None
             self._closed = True
-            with self._store.transaction():
-                self._store.release(self.reviewer, self._held)
-            behind = self._store.newest() > self._rows.file.stat().st_mtime - 1
+            with suppress(TbdError), self._store.transaction():  # leases end by themselves too
+                self._hand.give_back()
+            behind = is_behind(self._rows.file, self._store.newest())
             self._store.close()
             self._findings.close()
             self._rows.close()
-            sealed = reseal_once_at_a_time(self.folder) if behind else None
+            if not behind:
+                return None
+            sealed = seal_again(self.folder)
             curation.write(self.folder)
             return sealed
 
@@ -342,11 +348,6 @@ class Desk:
     def _refresh(self) -> None:
         self._dealer.look_at(self._ledger.refresh())
 
-    def _conflicts(self) -> list[int]:
-        """Rows about which reviewers disagree."""
-        judged = [clip_id for clip_id in self._ledger.clips() if disagree(self._ledger.opinions(clip_id))]
-        return [self._rows.number(clip_id) for clip_id in judged]
-
     def _place(self, clip_id: str | None) -> int | None:
         number = None if clip_id is None else self._rows.find(clip_id)
         return None if number is None else self._dealer.place(number)
@@ -354,35 +355,13 @@ class Desk:
     def _first_waiting(self, at: int) -> int:
         return next(number for number in self._dealer.queue.units[at] if self._dealer.waits(number))
 
-    def _give(self, clip_id: str) -> Card:
-        """The card of a clip, leased where that is possible."""
-        number = self._rows.number(clip_id)
-        with self._store.transaction():
-            self._refresh()
-            others = self._store.holders().get(self._rows.chain(number), set()) - {self.reviewer}
-            if not self._dealer.waits(number):
-                return self._maker.make(number)
-            if not self._dealer.free(number, others):
-                return self._maker.make(number, ", ".join(sorted(others)))
-            return self._hand(number, show=False)
-
-    def _hand(self, number: int, show: bool = True) -> Card:
-        """Lease a card and make it, inside a transaction."""
-        self._lease(self._rows.chain(number))
-        card = self._maker.make(number)
-        self._handed[card.clip_id] = time.monotonic()
-        if show:
-            self._show(card)
+    def _deal(self, number: int, *, lease: bool = True, held_by: str = "") -> Card:
+        """Put a card before the reviewer, inside a transaction."""
+        if lease:
+            self._hand.take(self._rows.chain(number))
+        card = self._maker.make(number, held_by)
+        self._hand.show(card)
         return card
-
-    def _show(self, card: Card) -> None:
-        if self._shown[-1:] != [card.clip_id]:
-            self._shown.append(card.clip_id)
-        self._at = len(self._shown) - 1
-
-    def _lease(self, chain: str) -> None:
-        self._store.lease(chain, self.reviewer, self.lease)
-        self._held.add(chain)
 
     def _release(self, card: Card, clips: Collection[str]) -> None:
         """Give the card's chain back, unless some of its rows still wait."""
@@ -390,11 +369,7 @@ class Desk:
         at = self._dealer.place(number)
         unit = [] if at is None else self._dealer.queue.units[at]
         if not any(self._dealer.waits(other) for other in unit if self._rows.clip(other) not in clips):
-            self._store.release(self.reviewer, [self._rows.chain(number)])
-
-    def _spent(self, card: Card) -> float | None:
-        start = self._handed.get(card.clip_id)
-        return None if start is None else round(time.monotonic() - start, 3)
+            self._hand.give_back([self._rows.chain(number)])
 
     def _event(
         self,
@@ -418,29 +393,3 @@ class Desk:
 
     def _text(self, number: int) -> tuple[str, ...]:
         return self._rows.prompts(number) if self._dealer.independent(number) else self._ledger.text(number)
-
-    def _with_flag(self, flag: str) -> tuple[list[int], list[int]]:
-        """Open rows with a flag: those that this reviewer may decide, and those that are left out."""
-        holders, dealer = self._store.holders(), self._dealer
-        numbers = [int(number) for number in dealer.queue.flagged.get(flag, ()) if dealer.waits(int(number))]
-        mine = [
-            number
-            for number in numbers
-            if dealer.free(number, holders.get(self._rows.chain(number), ()))
-            and not dealer.skipped[dealer.queue.place[number]]
-        ]
-        if not mine:
-            raise UsageError(f"no open card with the flag {flag!r} is free")
-        return mine, sorted(set(numbers) - set(mine))
-
-    def _unskip(self, batch: Iterable[Event]) -> None:
-        for event in batch:
-            if event.action == "skip" and (at := self._place(event.clip_id)) is not None:
-                self._dealer.skipped[at] = False
-
-    def _refuse_stale(self, card: Card, clips: Iterable[str], prompts: tuple[str, ...] | None) -> None:
-        whose = self.reviewer if card.independent else None
-        for clip_id in clips:
-            if self._ledger.changed(clip_id, card.seen, whose):
-                current = self._maker.make(self._rows.number(clip_id))
-                raise rules.stale(card, current, prompts)

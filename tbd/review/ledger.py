@@ -43,6 +43,11 @@ class Ledger:
         edits = [opinion.prompts for opinion in self.opinions(self._rows.clip(number)) if opinion.prompts is not None]
         return edits[-1] if edits else self._rows.prompts(number)
 
+    def conflicts(self) -> list[int]:
+        """Rows about whose present text reviewers disagree."""
+        found = [self._rows.number(clip_id) for clip_id in self._events if disagree(self.opinions(clip_id))]
+        return sorted(found)
+
     def changed(self, clip_id: str, seen: int, reviewer: str | None = None) -> bool:
         """Whether what stands about a clip is not what stood after the event ``seen``.
 

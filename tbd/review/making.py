@@ -21,7 +21,7 @@ class Maker:
     """Makes the cards of one queue.
 
     Attributes:
-        roots: where each dataset lies; ``""`` stands for every dataset.
+        roots: where each dataset lies; ``""``, if given, stands for every dataset.
         blind: cards show neither findings nor opinions.
     """
 
@@ -61,7 +61,7 @@ class Maker:
 
     def path(self, row: Mapping[str, Any], name: str) -> Path | None:
         """A file of a row on this machine; None when it is not there, or its name leads out of the dataset."""
-        root, relative = self.roots.get(row["dataset"]) or self.roots.get(""), row[name]
+        root, relative = self.roots.get("") or self.roots.get(row["dataset"]), row[name]
         if not (root and relative) or PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
             return None
         try:

@@ -74,11 +74,7 @@ def build(name: str, filters: Mapping[str, str], rows: Rows, draw: Draw, conflic
     Args:
         filters: ``flag emotion level subject`` -> value.
         conflicts: row numbers about which reviewers disagree.
-
-    Raises:
-        UsageError: no such queue or filter.
     """
-    _refuse(name, filters)
     table = rows.table(_COLUMNS)
     clean = ~np.asarray(table["needs_review"], bool)
     keep = {"flagged": ~clean, "audit": clean}.get(name, np.ones(len(table), bool))
@@ -99,7 +95,8 @@ def build(name: str, filters: Mapping[str, str], rows: Rows, draw: Draw, conflic
     return _queue(ordered, table["flags"], choices)
 
 
-def _refuse(name: str, filters: Mapping[str, str]) -> None:
+def refuse(name: str, filters: Mapping[str, str]) -> None:
+    """Raises ``UsageError`` for a queue, or a filter, that does not exist."""
     if name not in QUEUES:
         raise UsageError(f"no queue {name!r}; there are: {', '.join(QUEUES)}", next=f"--queue {QUEUES[0]}")
     if unknown := sorted(filters.keys() - set(FILTERS)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from tbd.manifest.seal import Sealed, reseal
 
 
-def reseal_once_at_a_time(folder: Path) -> Sealed:
+def seal_again(folder: Path) -> Sealed:
     """Seal again, waiting for others who do: the last to seal has read every decision made before.
 
     Raises:
@@ -19,6 +19,11 @@ def reseal_once_at_a_time(folder: Path) -> Sealed:
     """
     with _alone(folder):
         return reseal(folder)
+
+
+def is_behind(file: Path, newest: float) -> bool:
+    """Whether a manifest was sealed before its newest event (seconds since 1970), or may have been."""
+    return newest > (file.stat().st_mtime - 1 if file.is_file() else 0.0)
 
 
 @contextmanager
