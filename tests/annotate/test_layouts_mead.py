@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import mead, plant
 
-from tbd.annotate.layouts.tokens import FOLDERS, read_name
 from tbd.annotate.scan import default_where, scan, select
 from tbd.errors import InputError
+from tbd.filenames import FOLDERS, read_name
 from tbd.schema import ERROR, INFO, WARNING
 
 

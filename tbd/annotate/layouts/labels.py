@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from tbd.errors import InputError, UsageError
+from tbd.filenames import SCHEMES
 from tbd.schema import EMOTIONS, INTENSITIES
 
 NAMES = (*EMOTIONS, "calm")
@@ -71,13 +72,6 @@ NEAR: Mapping[str, tuple[str, ...]] = {
 }
 """Words near an emotion that are never taken for it without asking, and what they may have meant."""
 
-SCHEMES: Mapping[str, tuple[str, ...]] = {
-    "mead": ("anger", "disgust", "contempt", "fear", "happiness", "sadness", "surprise", "neutral"),
-    "probtalk3d": ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
-    "affectnet": ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
-    "ravdess": ("", "neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust", "surprise"),
-}
-"""Integer codes by scheme: the position is the code."""
 LEVEL_WORDS: Mapping[int, tuple[str, ...]] = {
     1: (*"mild mildly slight slightly subtle subtly faint faintly gentle gently weak low trace barely soft softly".split(),
         "a hint of"),

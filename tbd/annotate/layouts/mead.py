@@ -15,8 +15,8 @@ from functools import lru_cache
 
 from tbd.annotate.layouts.base import Layout, Options, Problems, Reading, Tree, flags, listed, share, stem
 from tbd.annotate.layouts.ids import safe
-from tbd.annotate.layouts.tokens import ALIASES, FOLDERS, VIEWS, Said, folder_of, read_name
 from tbd.errors import InputError
+from tbd.filenames import ALIASES, FOLDERS, VIEWS, Said, folder_of, read_name
 from tbd.schema import ERROR, INFO, Clip, Flag
 
 TAKES, NEUTRAL_TAKES = 30, 40

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from tbd.annotate.layouts.base import SOUNDS, Layout, Options, Problems, Reading, Tree, flags, share, stem
-from tbd.annotate.layouts.labels import SCHEMES
+from tbd.filenames import SCHEMES
 from tbd.schema import ERROR, INFO, Clip, Flag
 
 ACTORS = 24

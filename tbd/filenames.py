@@ -9,10 +9,9 @@ of M003 by pages, and ProbTalk3D's, which has to be asked for.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-
-from tbd.annotate.layouts.labels import SCHEMES
 
 VIEWS = ("front", "down", "top", "left_30", "left_60", "right_30", "right_60")
 """MEAD's seven cameras."""
@@ -46,6 +45,14 @@ ALIASES = FOLDERS | {
     "surprise": "surprise",
 }
 """Every spelling of an emotion in a file name."""
+
+SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "mead": ("anger", "disgust", "contempt", "fear", "happiness", "sadness", "surprise", "neutral"),
+    "probtalk3d": ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
+    "affectnet": ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
+    "ravdess": ("", "neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust", "surprise"),
+}
+"""Integer codes by scheme: the position is the code."""
 
 _SPEAKER = re.compile(r"[mw]\d{2,3}")
 _OLD = re.compile(r"([MW]\d{3})_(\d{1,2})_([123])_output_(\d{1,2})")
