@@ -504,8 +504,16 @@ def test_one_answer_between_failures_keeps_the_run_going(serve):
 
 
 def test_rows_that_the_server_rejects_do_not_stop_the_run(serve):
-    backend = serve(LyingServer(then=status(400)))
+    backend = serve(LyingServer(says("ok"), then=status(400)))
+    ask(backend)
     assert {ask(backend)[0].finish for _ in range(3 * GIVE_UP_AFTER)} == {"failed"}
+
+
+def test_a_server_that_rejects_everything_from_the_start_stops_the_run(serve):
+    backend = serve(LyingServer(then=status(400, "Server is pinned to 'a'; requested 'tiny'.")))
+    assert {ask(backend)[0].finish for _ in range(GIVE_UP_AFTER - 1)} == {"failed"}
+    with pytest.raises(MissingError, match="pinned"):
+        ask(backend)
 
 
 def test_waiting_conversations_wake_when_the_run_is_stopped(serve):

@@ -87,17 +87,19 @@ class Conversation:
                 if not endpoint.answered:
                     raise denied(endpoint, trouble) from None
                 return self._failed(endpoint, trouble)
-            except Rejected as trouble:
-                return Reply(f"{endpoint.url}: {trouble}", "failed")
+            except Rejected as trouble:  # this row's fault, unless nothing was ever answered
+                return self._failed(endpoint, trouble, blame=not endpoint.answered)
             else:
                 setting.breaker.answered()
                 self.order.sort(key=lambda one: one is not endpoint)
                 return reply
         raise AssertionError("a backend has at least one endpoint")
 
-    def _failed(self, endpoint: Endpoint, trouble: Trouble) -> Reply:
+    def _failed(self, endpoint: Endpoint, trouble: Trouble, *, blame: bool = True) -> Reply:
+        """A failed reply. With ``blame`` it counts towards the end of the run."""
         words = f"{endpoint.url}: {trouble}"
-        self.setting.breaker.failed(words)
+        if blame:
+            self.setting.breaker.failed(words)
         return Reply(words, "failed")
 
     def _insist(self, endpoint: Endpoint, question: Question, *, alone: bool) -> Reply:

@@ -33,9 +33,10 @@ def pause(base: float, attempt: int, name: str, asked: float = 0.0) -> float:
 class Breaker:
     """Stops a run whose servers are gone, instead of failing every row after minutes of tries.
 
-    Questions that ran out of tries are failed rows until there were ``GIVE_UP_AFTER`` in a row; then
-    every conversation ends with a ``MissingError`` at its next step, and waiting ones wake up. What
-    was answered is journalled, so the same command goes on from there.
+    A question that ran out of tries is a failed row, and so is one that was rejected by a server that
+    has not answered any yet. After ``GIVE_UP_AFTER`` of them in a row every conversation ends with a
+    ``MissingError`` at its next step, and waiting ones wake up. What was answered is journalled, so
+    the same command goes on from there.
     """
 
     def __init__(self) -> None:
@@ -79,5 +80,5 @@ class Breaker:
         if self._tripped.is_set():
             raise MissingError(
                 f"no endpoint answered {GIVE_UP_AFTER} questions in a row; the last: {self._last}",
-                next="start the server again, then run the same command with --retry failed",
+                next="see to the server, then run the same command with --retry failed",
             )
