@@ -188,10 +188,15 @@ def decisions(folder: Path) -> Decisions:
 
 def decided(history: Iterable[Event]) -> Decisions:
     """What holds after these events, oldest first, of any number of clips."""
-    by_clip: dict[str, list[Event]] = {}
+    return {clip_id: decide(of_clip) for clip_id, of_clip in by_clip(history).items()}
+
+
+def by_clip(history: Iterable[Event]) -> dict[str, list[Event]]:
+    """The events of each clip, in the order given."""
+    found: dict[str, list[Event]] = {}
     for event in history:
-        by_clip.setdefault(event.clip_id, []).append(event)
-    return {clip_id: decide(of_clip) for clip_id, of_clip in by_clip.items()}
+        found.setdefault(event.clip_id, []).append(event)
+    return found
 
 
 def decide(history: Iterable[Event]) -> dict[str, Decision]:

@@ -1,0 +1,162 @@
+"""How good the gates are: precision and recall of every flag, from what people decided.
+
+People decide nearly all flagged rows but only a seeded share of the clean ones, so every decided row
+stands for others: its weight is (rows of its stratum) / (decided rows of its stratum). The strata are
+the severities of the flagged rows, and the clean rows that were drawn for the blind audit. A flag is
+right when the reviewer confirmed its code; where no code was named, when the row was edited or
+rejected for its text. It is missing when a reviewer named the code on a row that does not have it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tbd.manifest import reviews
+from tbd.manifest.read import locate
+from tbd.review.agreement import Figure
+from tbd.review.queue import recorded_draw
+from tbd.review.rows import Rows
+
+ANY = "any flag"
+"""The gates as a whole: needs review, or not, against wrong, or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One flag, or the gates as a whole (``ANY``).
+
+    Attributes:
+        code: of the flag.
+        right, wrong: decided rows whose flag was confirmed, and was not (rows as counted, unweighted).
+        missed: decided rows that should have had it.
+        precision: share of the flagged rows, weighted, that are right.
+        recall: share of the rows, weighted, that should have the flag and have it.
+    """
+
+    code: str
+    right: int
+    wrong: int
+    missed: int
+    precision: Figure
+    recall: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The gates of a manifest, measured.
+
+    Attributes:
+        gates: ``ANY`` first, then by code.
+        strata: name -> (rows, decided rows); ``clean`` is decided in the audit only.
+        notes: what to keep in mind with these figures.
+    """
+
+    gates: tuple[Gate, ...]
+    strata: Mapping[str, tuple[int, int]]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A decided row: what the gates said, what people said, what it stands for, and with whom it was drawn."""
+
+    flags: frozenset[str]
+    flagged: bool
+    wanted: frozenset[str]
+    bad: bool
+    stratum: str
+    chain: str
+
+
+def audit(folder: str | Path, *, seed: int = 0) -> Audit:
+    """Precision and recall of the gates of a manifest, with 95 % intervals (chains resampled within strata).
+
+    Raises:
+        InputError: no manifest, or a damaged store.
+    """
+    file = locate(folder)
+    rows = Rows(file)
+    table = rows.table(["flags", "severity", "needs_review"])
+    strata = Counter(_strata(table["severity"].to_pylist(), table["needs_review"].to_pylist()))
+    decided = _decided(file, rows, table)
+    rows.close()
+    sizes = {name: (count, sum(row.stratum == name for row in decided)) for name, count in sorted(strata.items())}
+    codes = sorted({code for row in decided for code in row.flags | row.wanted})
+    gates = tuple(_gate(code, decided, sizes, seed) for code in (ANY, *codes)) if decided else ()
+    return Audit(gates, sizes, _notes(sizes, recorded_draw(file.parent).share))
+
+
+def _strata(severities: Sequence[int], needs: Sequence[bool]) -> list[str]:
+    return [f"severity {severity}" if need else "clean" for severity, need in zip(severities, needs, strict=True)]
+
+
+def _decided(file: Path, rows: Rows, table: Any) -> list[_Row]:
+    """The decided rows that count: all flagged ones, and the clean ones that were judged blind."""
+    found = []
+    for clip_id, history in reviews.by_clip(reviews.events(file.parent / reviews.FILE)).items():
+        number = rows.find(clip_id)
+        if number is None:
+            continue
+        held = reviews.opinions(history).get(reviews.text_hash(rows.prompts(number)), [])
+        flags, severity, needs = (table[name][number].as_py() for name in table.column_names)
+        judged = [opinion.event for opinion in held if needs or opinion.event.queue == "audit"]
+        if judged:
+            found.append(_row(frozenset(flags), severity, needs, judged, rows.chain(number)))
+    return found
+
+
+def _row(flags: frozenset[str], severity: int, needs: bool, judged: Sequence[reviews.Event], chain: str) -> _Row:
+    bad = any(event.action == "edit" or (event.action == "reject" and event.reason == "text") for event in judged)
+    named = frozenset(code for event in judged for code in event.flags)
+    wanted = named or (flags if bad and needs else frozenset())
+    return _Row(flags, needs, wanted, bad or bool(named), f"severity {severity}" if needs else "clean", chain)
+
+
+def _gate(code: str, decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: int) -> Gate:
+    has = np.array([row.flagged if code == ANY else code in row.flags for row in decided])
+    should = np.array([row.bad if code == ANY else code in row.wanted for row in decided])
+    weights = np.array([sizes[row.stratum][0] / sizes[row.stratum][1] for row in decided])
+    kinds = np.stack([has & should, has & ~should, ~has & should], axis=1) * weights[:, None]
+    right, wrong, missed = ((kinds[:, at] > 0).sum().item() for at in range(3))
+    drawn = _resampled(kinds, decided, seed)
+    return Gate(code, right, wrong, missed, _share(drawn, 1), _share(drawn, 2))
+
+
+def _resampled(kinds: npt.NDArray[np.float64], decided: Sequence[_Row], seed: int) -> npt.NDArray[np.float64]:
+    """``(1 + 1000, 3)`` weighted sums of right, wrong, missed: of the rows, and of resampled chains."""
+    random, sums = np.random.default_rng(seed), np.zeros((1001, 3))
+    for stratum in sorted({row.stratum for row in decided}):
+        inside = [at for at, row in enumerate(decided) if row.stratum == stratum]
+        chains: dict[str, list[int]] = {}
+        for at in inside:
+            chains.setdefault(decided[at].chain, []).append(at)
+        totals = np.stack([kinds[numbers].sum(axis=0) for numbers in chains.values()])
+        times = random.multinomial(len(totals), np.full(len(totals), 1 / len(totals)), size=1000)
+        sums += np.concatenate([totals.sum(axis=0, keepdims=True), times @ totals])
+    return sums
+
+
+def _share(sums: npt.NDArray[np.float64], against: int) -> Figure:
+    whole = sums[:, 0] + sums[:, against]
+    if whole[0] == 0:
+        return Figure(None)
+    shares = sums[whole > 0, 0] / whole[whole > 0]
+    low, high = np.quantile(shares[1:], [0.025, 0.975]).tolist() if len(shares) > 1 else (None, None)
+    return Figure(float(shares[0]), low, high)
+
+
+def _notes(sizes: Mapping[str, tuple[int, int]], share: float) -> tuple[str, ...]:
+    notes = [f"weights: rows / decided rows of each stratum; the audit draws {share:.1%} of the clean chains"]
+    if not sizes.get("clean", (0, 0))[1]:
+        notes.append("no clean row was audited yet: recall counts only what flagged rows lack, and is too high")
+    for name, (count, done) in sizes.items():
+        if name != "clean" and 0 < done < count:
+            notes.append(f"{name}: {done} of {count} rows decided, in queue order and not at random")
+    return tuple(notes)
