@@ -120,8 +120,8 @@ def agreement(folder: str | Path, *, seed: int = 0) -> Agreement:
     items = [item for item in judged if len(item) > 1]
     counts = tally(item.values() for item in items)
     names = sorted({reviewer for item in items for reviewer in item})
-    figures = (interval(figure, counts, seed=seed) for figure in (percent, alpha, ac1))
-    return Agreement(len(items), tuple(names), *figures, conflicts)
+    share, nominal, gwet = (interval(figure, counts, seed=seed) for figure in (percent, alpha, ac1))
+    return Agreement(len(items), tuple(names), share, nominal, gwet, conflicts)
 
 
 def tally(items: Iterable[Iterable[str]], categories: Sequence[str] = CATEGORIES) -> Counts:

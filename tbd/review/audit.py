@@ -4,7 +4,7 @@ People decide nearly all flagged rows but only a seeded share of the clean ones,
 stands for others: its weight is (rows of its stratum) / (decided rows of its stratum). The strata are
 the severities of the flagged rows, and the clean rows that were drawn for the blind audit. A flag is
 right when the reviewer confirmed its code; where no code was named, when the row was edited or
-rejected for its text. It is missing when a reviewer named the code on a row that does not have it.
+rejected. It is missing when a reviewer named the code on a row that does not have it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tbd.review.rows import Rows
 
 ANY = "any flag"
 """The gates as a whole: needs review, or not, against wrong, or not."""
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def audit(folder: str | Path, *, seed: int = 0) -> Audit:
     rows.close()
     sizes = {name: (count, sum(row.stratum == name for row in decided)) for name, count in sorted(strata.items())}
     codes = sorted({code for row in decided for code in row.flags | row.wanted})
-    gates = tuple(_gate(code, decided, sizes, seed) for code in (ANY, *codes)) if decided else ()
+    gates = _gates(decided, sizes, seed) if decided else ()
     return Audit(gates, sizes, _notes(sizes, recorded_draw(file.parent).share))
 
 
@@ -113,33 +114,44 @@ def _decided(file: Path, rows: Rows, table: Any) -> list[_Row]:
 
 
 def _row(flags: frozenset[str], severity: int, needs: bool, judged: Sequence[reviews.Event], chain: str) -> _Row:
-    bad = any(event.action == "edit" or (event.action == "reject" and event.reason == "text") for event in judged)
+    bad = any(event.action in ("edit", "reject") for event in judged)
     named = frozenset(code for event in judged for code in event.flags)
     wanted = named or (flags if bad and needs else frozenset())
     return _Row(flags, needs, wanted, bad or bool(named), f"severity {severity}" if needs else "clean", chain)
 
 
-def _gate(code: str, decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: int) -> Gate:
-    has = np.array([row.flagged if code == ANY else code in row.flags for row in decided])
-    should = np.array([row.bad if code == ANY else code in row.wanted for row in decided])
+def _gates(decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: int) -> tuple[Gate, ...]:
+    codes = [ANY, *sorted({code for row in decided for code in row.flags | row.wanted})]
+    kinds = np.array([[_kinds(code, row) for code in codes] for row in decided])  # (rows, codes, 3)
     weights = np.array([sizes[row.stratum][0] / sizes[row.stratum][1] for row in decided])
-    kinds = np.stack([has & should, has & ~should, ~has & should], axis=1) * weights[:, None]
-    right, wrong, missed = ((kinds[:, at] > 0).sum().item() for at in range(3))
-    drawn = _resampled(kinds, decided, seed)
-    return Gate(code, right, wrong, missed, _share(drawn, 1), _share(drawn, 2))
+    sums = _resampled((kinds * weights[:, None, None]).reshape(len(decided), -1), decided, seed)
+    counts = kinds.sum(axis=0).tolist()
+    shares = sums.reshape(len(sums), len(codes), 3)
+    return tuple(
+        Gate(code, *counts[at], _share(shares[:, at], 1), _share(shares[:, at], 2)) for at, code in enumerate(codes)
+    )
+
+
+def _kinds(code: str, row: _Row) -> tuple[bool, bool, bool]:
+    """Whether a flag is right, wrong, missed on a row."""
+    has = row.flagged if code == ANY else code in row.flags
+    should = row.bad if code == ANY else code in row.wanted
+    return has and should, has and not should, should and not has
 
 
 def _resampled(kinds: npt.NDArray[np.float64], decided: Sequence[_Row], seed: int) -> npt.NDArray[np.float64]:
-    """``(1 + 1000, 3)`` weighted sums of right, wrong, missed: of the rows, and of resampled chains."""
-    random, sums = np.random.default_rng(seed), np.zeros((1001, 3))
+    """``(1 + 1000, n)`` sums of ``(rows, n)``: of the rows as they are, then of chains drawn with replacement."""
+    random, sums = np.random.default_rng(seed), np.zeros((1 + _RESAMPLES, kinds.shape[1]))
     for stratum in sorted({row.stratum for row in decided}):
-        inside = [at for at, row in enumerate(decided) if row.stratum == stratum]
         chains: dict[str, list[int]] = {}
-        for at in inside:
-            chains.setdefault(decided[at].chain, []).append(at)
+        for at, row in enumerate(decided):
+            if row.stratum == stratum:
+                chains.setdefault(row.chain, []).append(at)
         totals = np.stack([kinds[numbers].sum(axis=0) for numbers in chains.values()])
-        times = random.multinomial(len(totals), np.full(len(totals), 1 / len(totals)), size=1000)
-        sums += np.concatenate([totals.sum(axis=0, keepdims=True), times @ totals])
+        sums[0] += totals.sum(axis=0)
+        for resample in range(1, len(sums)):
+            drawn = random.integers(0, len(totals), len(totals))
+            sums[resample] += np.bincount(drawn, minlength=len(totals)) @ totals
     return sums
 
 

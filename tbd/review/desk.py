@@ -246,7 +246,8 @@ class Desk:
         if self.queue == "audit":
             raise UsageError("an audit is blind: its cards cannot be decided by flag")
         with self._lock:
-            event = self._event(action, None, reason, (flag,), None)
+            confirmed = (flag,) if action == "reject" else ()
+            event = self._event(action, None, reason, confirmed, None)
             with self._store.transaction():
                 self._refresh()
                 numbers, left_out = self._dealer.flagged(flag, self._store.holders())

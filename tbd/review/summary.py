@@ -1,0 +1,64 @@
+"""Everything that a report says about the review of one manifest, as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tbd.manifest import reviews
+from tbd.manifest.read import locate, read
+from tbd.review.agreement import agreement
+from tbd.review.audit import audit
+from tbd.review.curation import curation
+
+
+def summary(folder: str | Path) -> dict[str, Any] | None:
+    """How the review stands, for ``report.json``; None when nobody has reviewed yet.
+
+    Returns:
+        JSON-ready. ``queues``: flagged and clean -> rows, decided. ``decisions``: reviewer -> action ->
+        clips, with the median ``seconds`` a card took. ``seconds``: median over all cards. ``agreement``,
+        ``audit`` and ``curation`` as the dataclasses of those modules.
+
+    Raises:
+        InputError: no manifest, or a damaged store.
+    """
+    file = locate(folder)
+    history = reviews.events(file.parent / reviews.FILE)
+    if not history:
+        return None
+    standing = [event for events in reviews.by_clip(history).values() for event in reviews.standing(events)]
+    names = sorted({event.reviewer for event in history})
+    return {
+        "queues": _queues(file),
+        "decisions": {name: _of([event for event in standing if event.reviewer == name]) for name in names},
+        "seconds": _seconds(standing),
+        "agreement": asdict(agreement(file)),
+        "audit": asdict(audit(file)),
+        "curation": curation(file).counts,
+    }
+
+
+def _queues(file: Path) -> dict[str, dict[str, int]]:
+    found = {name: {"rows": 0, "decided": 0} for name in ("flagged", "clean")}
+    groups = read(file, ["needs_review", "review_status"]).group_by(["needs_review", "review_status"])
+    for group in groups.aggregate([([], "count_all")]).to_pylist():
+        queue = found["flagged" if group["needs_review"] else "clean"]
+        queue["rows"] += group["count_all"]
+        queue["decided"] += group["count_all"] * (group["review_status"] != "unreviewed")
+    return found
+
+
+def _of(events: Sequence[reviews.Event]) -> dict[str, Any]:
+    counts = Counter(str(event.action) for event in events)
+    return {name: counts[name] for name in ("accept", "edit", "reject")} | {"seconds": _seconds(events)}
+
+
+def _seconds(events: Sequence[reviews.Event]) -> float | None:
+    """The median card; the clips of one card took the time once, and a bulk took none."""
+    cards = {event.batch or event.id: event.seconds for event in events if event.seconds}
+    return round(median(cards.values()), 1) if cards else None
