@@ -200,7 +200,7 @@ class Asker:
                 "topic": None if chain.image_sha256 else _request(chain.topic),
                 "schema": question.schema,
                 "limit": question.max_tokens,
-                "sampling": [question.temperature, question.seed, self.recipe.chain.attempts],
+                "sampling": [question.temperature, question.seed],
                 "before": [[turn.question, turn.reply] for turn in chain.turns],
             }
         )

@@ -114,6 +114,6 @@ def _document(chain: Chain, costs: dict[str, float], media_flags: Sequence[Any])
             {"name": name, "text": text, "tokens": count_tokens(text)}
             for name, text in zip(names, topic.prompts, strict=False)
         ],
-        "flags": [asdict(flag) for flag in (*media_flags, *check(topic))],
+        "flags": [asdict(flag) for flag in (*media_flags, *check(topic)) if flag.code != "no_audio"],
         "costs": costs,
     }

@@ -60,14 +60,14 @@ def describe(prepared: Prepared) -> dict[str, Any]:
 def words(prepared: Prepared, description: dict[str, Any]) -> list[str]:
     """The dry run for people."""
     estimate = description["estimate"]
-    lines = [
-        *headline(prepared),
-        "emotions: " + ", ".join(f"{count} {name}" for name, count in description["emotions"].items()),
-    ]
-    lines.append(
-        f"estimate: {estimate['prompt_tokens']:,} prompt tokens ({estimate['computed_tokens']:,} computed, the rest from the "
-        f"cache), at most {estimate['new_tokens']:,} new ones; time: {estimate['time']}"
-    )
+    lines = headline(prepared)
+    if estimate["new_tokens"]:
+        lines.append(
+            f"estimate: {estimate['prompt_tokens']:,} prompt tokens ({estimate['computed_tokens']:,} computed, the rest "
+            f"from the cache), at most {estimate['new_tokens']:,} new ones; time: {estimate['time']}"
+        )
+    else:
+        lines.append("estimate: no model is asked")
     for turn in description["conversation"]:
         lines += ["", f"--- {turn['role']}", turn["text"]]
     return [*lines, "", "dry run: nothing was written"]

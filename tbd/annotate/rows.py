@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from tbd.annotate.gates import check
@@ -37,7 +38,7 @@ def build(
         origin: the columns ``backend model model_revision prompt_version fingerprint seed``.
     """
     spoken = status in ("success", "truncated") or annotation.step_outputs
-    flags = [*clip.flags, *(medium.flags if medium else ()), *(check(annotation) if spoken else ())]
+    flags = [*clip.flags, *(medium.flags if medium else ()), *(_checked(annotation) if spoken else ())]
     return {
         **_clip_columns(clip, medium or Medium()),
         **_chain_columns(annotation, chain_id),
@@ -49,6 +50,12 @@ def build(
         "findings": [as_record(flag) for flag in flags],
         "source": clip.source,
     }
+
+
+@lru_cache(1024)
+def _checked(annotation: Annotation) -> tuple[Flag, ...]:
+    """Rows that share a chain share its findings."""
+    return tuple(check(annotation))
 
 
 def codes(flags: Sequence[Flag]) -> list[str]:

@@ -84,7 +84,8 @@ def prepare(request: Request) -> Prepared:
         MissingError: the model's weights, or its server, are not there.
     """
     found = scan(request.dataset, request.layout, seed=request.recipe.chain.seed, duration=_duration)
-    where = dict(request.where) or default_where(found.layout)
+    default = default_where(found.layout) if request.clips is None else {}
+    where = {**default, **request.where}
     selection = tuple(
         select(
             found.clips,

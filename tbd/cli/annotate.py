@@ -55,7 +55,11 @@ def annotate(
         str | None, typer.Option(help="mild, moderate or intense (or 1, 2, 3).", rich_help_panel="One portrait")
     ] = None,
     layout: Annotated[
-        str, typer.Option(help="auto, mead, hdtf, ravdess, crema-d or folder.", rich_help_panel=options.CLIPS)
+        str,
+        typer.Option(
+            help="auto, mead, hdtf (hdtf:whole without windows), ravdess, crema-d or folder.",
+            rich_help_panel=options.CLIPS,
+        ),
     ] = "auto",
     backend: Annotated[
         BackendName | None, typer.Option(help="Default: qwen2-vl.", rich_help_panel=options.MODEL)

@@ -18,7 +18,12 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout;
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Print what would be done; write nothing.")]
 Where = Annotated[
     str | None,
-    typer.Option("--where", metavar="KEY=VALUE,…", help="view=front,emotion=anger", rich_help_panel=CLIPS),
+    typer.Option(
+        "--where",
+        metavar="KEY=VALUE,…",
+        help="view=front,emotion=anger; a|b is either, * is any.",
+        rich_help_panel=CLIPS,
+    ),
 ]
 ClipFile = Annotated[
     Path | None, typer.Option("--clips", metavar="FILE", help="A file with one clip_id a line.", rich_help_panel=CLIPS)

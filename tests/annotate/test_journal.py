@@ -94,7 +94,7 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
     acknowledged = int(rest[-1]) if rest else acknowledged
     with Journal(tmp_path) as journal:
         states = journal.row_states()
-    assert set(f"{n:06d}" for n in range(acknowledged + 1)) <= states.keys()
+    assert {f"{n:06d}" for n in range(acknowledged + 1)} <= states.keys()
 
 
 def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path):

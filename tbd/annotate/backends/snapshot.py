@@ -28,12 +28,7 @@ def find(model: str | Path) -> Path:
         InputError: ``config.json`` cannot be read.
         RecipeError: a model of another architecture.
     """
-    try:
-        folder = weights.resolve(model)
-    except MissingError as error:
-        raise MissingError(
-            f"{error.message}\n{_NO_MODEL_NEEDED}", next=error.next or f"tbd weights pull {model}"
-        ) from None
+    folder = weights.resolve(model)  # its error says how to pull, and which backends need no weights
     lacking = [name for name in ("config.json", "*.safetensors") if not any(folder.glob(name))]
     if lacking:
         raise MissingError(
