@@ -40,6 +40,8 @@ class _Work:
     tried: int = 0
     written: int = 0
     looks: dict[str, Look] = field(default_factory=dict)
+    media: list[tuple[str, str, str]] = field(default_factory=list)
+    """What was found and waits to be journalled with the next row."""
 
 
 @dataclass
@@ -188,7 +190,7 @@ class Runner:
 
         def looked(found: Look) -> None:
             if found.medium:
-                self.asker.journal.put_medium(name, stamp, json.dumps(asdict(found.medium)))
+                work.media.append((name, stamp, json.dumps(asdict(found.medium))))
             work.looks[clip.clip_id] = replace(found, image=None)
             then(found)
 
@@ -228,7 +230,10 @@ class Runner:
             },
         )
         state = RowState(self.plan.stamps[clip.clip_id], self.fingerprint, status, chain.round)
-        self.asker.journal.put_row(clip.clip_id, state, row)
+        with self.asker.journal.transaction():
+            while work.media:
+                self.asker.journal.put_medium(*work.media.pop())
+            self.asker.journal.put_row(clip.clip_id, state, row)
         failed, flagged = int(status != "success"), int(row["severity"] >= 2)
         self.failed, self.flagged = self.failed + failed, self.flagged + flagged
         self.progress.advance(failed=failed, flagged=flagged)
