@@ -1,0 +1,127 @@
+"""Whole runs over a server that misbehaves: no row is lost, and a retry asks for the failed ones only."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+from lying_server import LyingServer, completion, cuts, says, sends, silent, status
+from scripted import fake_look, mead_tree
+
+from tbd.annotate import looks, run
+from tbd.annotate.backends.base import Face, Question
+from tbd.annotate.backends.facs import FacsBackend
+from tbd.annotate.recipe import AnnotateRecipe
+from tbd.errors import MissingError
+from tbd.schema import Annotation
+
+CLIPS = [(speaker, "angry", 2, index) for speaker in ("M003", "W009") for index in range(1, 9)]
+SETTINGS = {"timeout": 1.5, "retries": 1, "backoff": 0.01, "concurrency": 4}
+FAILED = ("failed", "refused", "truncated")
+
+
+@pytest.fixture(autouse=True)
+def no_pixels(monkeypatch):
+    monkeypatch.setattr(looks, "look", fake_look)
+    monkeypatch.delenv("TBD_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return mead_tree(tmp_path / "mead", CLIPS)
+
+
+def step(body):
+    return body["response_format"]["json_schema"]["name"].removeprefix("tbd_")
+
+
+def picture(body):
+    return next(turn for turn in body["messages"] if turn["role"] == "user")["content"][0]["image_url"]["url"]
+
+
+def honest(handler, body):
+    """The knowledge base's reply to the step that is asked for."""
+    topic = Annotation("cot", "anger", 2)
+    with FacsBackend().open([Face("", None, "", topic)]) as known:
+        for name in ("step1", "step2", "step3", "step4"):
+            (reply,) = known.ask([Question(name, "", {}, 999)])
+            if name == step(body):
+                handler.send(200, completion(reply.text))
+
+
+class Moody:
+    """Every picture has its own fate: it is honest, or does the same bad thing whenever ``at`` is asked."""
+
+    def __init__(self, *fates, at="step3"):
+        self.fates, self.at, self.met = fates, at, {}
+
+    def __call__(self, handler, body):
+        fate = self.met.setdefault(picture(body), self.fates[len(self.met) % len(self.fates)])
+        (fate if step(body) == self.at else honest)(handler, body)
+
+
+def annotate(dataset, output, server, **changes):
+    recipe = AnnotateRecipe(backend={"name": "server"}, server=SETTINGS)
+    request = run.Request(dataset, recipe, output, endpoints=(server.url,), workers=0, quiet=True, **changes)
+    return run.run(run.prepare(request))
+
+
+def table(output):
+    return pq.read_table(output / "manifest.parquet").to_pylist()
+
+
+def test_every_clip_is_a_row_whatever_the_server_does_and_a_retry_mends_it(dataset, tmp_path):
+    loop = '{"muscles": [' + " \n" * 300
+    fates = {
+        "reject": status(400, "image too large"),
+        "down": status(500, "CUDA error"),
+        "cut": cuts,
+        "envelope": sends(b'{"choices": '),
+        "silent": silent,
+        "json": says("{{{"),
+        "refusal": says("I'm sorry, I cannot help with identifying people."),
+        "Chinese": says("这个人看起来很生气，眉毛紧锁，嘴唇紧闭。"),
+        "loop": says(loop, "length"),
+        "good": honest,
+    }
+    output = tmp_path / "out"
+    with LyingServer(then=Moody(*fates.values())) as server:
+        summary = annotate(dataset, output, server)
+    rows = table(output)
+    assert [row["clip_id"] for row in rows] == sorted(
+        f"mead_{who}_front_angry_2_{index:03d}" for who, _, _, index in CLIPS
+    )
+    assert sum(summary["status"].values()) == len(CLIPS) and summary["status"]["refused"] >= 1
+    bad = [row for row in rows if row["status"] != "success"]
+    assert len(bad) < len(rows) and all(row["error"].startswith("step3: ") and row["needs_review"] for row in bad)
+    reasons = " ".join(row["error"] for row in bad)
+    for words in (
+        "HTTP 400: image too large",
+        "HTTP 500: CUDA error",
+        "connection was cut",
+        "not JSON",
+        "no reply within",
+    ):
+        assert words in reasons
+    assert all(len(row["step_outputs"]) >= 2 for row in bad)
+
+    with LyingServer(then=honest) as server:
+        summary = annotate(dataset, output, server, retry=FAILED)
+        asked = server.bodies
+    assert summary["status"] == {"success": len(CLIPS)}
+    assert {step(body) for body in asked} == {"step3", "step4"}
+    assert len(asked) == 2 * len({row["clip_id"] for row in bad})
+
+
+def test_a_server_that_dies_stops_the_run_and_the_same_command_finishes_it(dataset, tmp_path):
+    output = tmp_path / "out"
+    with LyingServer(*[honest] * 20, then=status(503)) as server, pytest.raises(MissingError, match="in a row"):
+        annotate(dataset, output, server)
+    before = table(output)
+    assert len(before) < len(CLIPS)
+    with LyingServer(then=honest) as server:
+        annotate(dataset, output, server, retry=FAILED)
+        assert len(server.bodies) == 4 * len(CLIPS) - 20
+    with LyingServer(then=honest) as server:
+        annotate(dataset, tmp_path / "calm", server)
+    assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
