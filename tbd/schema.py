@@ -35,7 +35,8 @@ class Flag:
         severity: ``INFO``, ``WARNING`` or ``ERROR``.
         message: one sentence for a person.
         where: the part it speaks of: ``media``, ``dataset``, ``step1`` … ``step4``, ``scene``,
-            ``expression``, ``muscles``, ``dynamics``.
+            ``expression``, ``muscles``, ``dynamics``; ``prompt`` of a row that has only one, and
+            ``coarse``, ``fine`` of one that has two.
         quote: the words that bit, exactly as they stand in that part; empty when there are none.
     """
 

@@ -154,11 +154,15 @@ def _muscle_index(known: Knowledge) -> tuple[Mapping[str, tuple[str, ...]], Mapp
 def _muscle_pattern(known: Knowledge) -> re.Pattern[str]:
     every = known.muscles.values()
     names = {name for each in every for name in (each.name, *each.synonyms, *each.groups, *each.misspellings)}
-    spelled = sorted((name for name in names if len(name) > 3), key=lambda name: (-len(name), name))
-    return re.compile("|".join(rf"\b{re.escape(name).replace(',', ',?')}\b" for name in spelled), re.IGNORECASE)
+    return _any_of(name for name in names if len(name) > 3)
 
 
 @functools.lru_cache(maxsize=4)
 def _unit_pattern(known: Knowledge) -> re.Pattern[str]:
-    names = sorted((facts.name for facts in known.action_units.values()), key=lambda name: (-len(name), name))
-    return re.compile("|".join(rf"\b{re.escape(name)}\b" for name in names), re.IGNORECASE)
+    return _any_of(facts.name for facts in known.action_units.values())
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Any of these names as whole words, the longest first; commas in them are optional."""
+    spelled = sorted(names, key=lambda name: (-len(name), name))
+    return re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, spelled))})\b".replace(",", ",?"))

@@ -28,15 +28,15 @@ _PATTERNS = {
     "boilerplate": (
         "words to the asker",
         re.compile(
-            r"(?i)^\W*(?:sure|certainly|of course|okay|here(?:['’]s| is| are)|as requested"
+            r"(?i)^\W*(?:(?:sure|certainly|of course|okay)\b|here(?:['’]s| is| are)|as requested"
             r"|(?:(?:coarse|fine|scene|expression|muscles?|dynamics|final) ?(?:prompt)?|prompt|output|answer) ?:)"
         ),
     ),
     "picture_talk": (
         "talk of the picture instead of the scene",
         re.compile(
-            r"(?i)\b(?:the|this|these|each|provided|given) (?:image|picture|photo|photograph|video|clip|frame|screenshot)s?\b"
-            r"|\b(?:image|frame|picture) \d"
+            r"(?i)\b(?:the|this|these|each|provided|given) (?:image|picture|photo|photograph|video|screenshot)s?\b"
+            r"|\b(?:this|each|in the) (?:clip|frame)\b|\b(?:image|frame|picture) \d"
         ),
     ),
     "identity_claim": (
