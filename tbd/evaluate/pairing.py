@@ -1,0 +1,310 @@
+"""Which video belongs to which clip, and what is left over on either side.
+
+A manifest row, or a file of the reference folder, is what is *expected*; a video is matched with it by
+the first of these that finds it: its ``clip_id``, its relative path, the same name in another spelling,
+and what a MEAD file name says in the ways other projects write it. Nothing is dropped: what is missing,
+double or left over is a ``Pair`` with its problem in words.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from tbd.errors import InputError
+from tbd.filenames import Said, read_name
+from tbd.media.probe import PICTURES
+
+VIDEOS = frozenset(".mp4 .mov .m4v .mkv .webm .avi .flv .mpg .mpeg .wmv .3gp".split())
+
+Problem = Literal["", "missing", "extra", "duplicate"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One clip that should be scored, or a video that nothing expects.
+
+    Attributes:
+        clip_id: of the row; between two folders the relative path without its ending.
+        video: the prediction; None when it is missing.
+        row: the manifest row; None between two folders.
+        reference: the ground truth file between two folders.
+        by: how it was matched: ``clip_id``, ``path``, ``name``, ``meaning``, ``table``.
+        problem: why it cannot be scored; ``reason`` in words.
+    """
+
+    clip_id: str
+    video: Path | None = None
+    row: Mapping[str, Any] | None = None
+    reference: Path | None = None
+    by: str = ""
+    problem: Problem = ""
+    reason: str = ""
+
+    @property
+    def expected(self) -> bool:
+        """Whether it counts in coverage: everything but left-over videos does."""
+        return self.problem != "extra"
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The pairs of one run, sorted by ``clip_id``, left-over videos last."""
+
+    pairs: tuple[Pair, ...]
+
+    @property
+    def matched(self) -> list[Pair]:
+        """What can be scored."""
+        return [pair for pair in self.pairs if not pair.problem]
+
+    @property
+    def unmatched(self) -> list[Pair]:
+        """What cannot, with its reason."""
+        return [pair for pair in self.pairs if pair.problem]
+
+    def headline(self) -> str:
+        """``matched 298 of 300; 2 missing, 1 extra``."""
+        expected = sum(pair.expected for pair in self.pairs)
+        kinds = ("missing", "duplicate", "extra")
+        counts = {kind: sum(pair.problem == kind for pair in self.pairs) for kind in kinds}
+        rest = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        return f"matched {len(self.matched)} of {expected}" + (f"; {rest}" if rest else "")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Something a video is expected for, and the names it may go by."""
+
+    clip_id: str
+    name: str
+    row: Mapping[str, Any] | None = None
+    reference: Path | None = None
+
+
+def with_manifest(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Pairing:
+    """Pair the videos below a folder with manifest rows.
+
+    Args:
+        folder: a run folder (its ``videos/`` is searched) or any folder with videos.
+        rows: with ``clip_id dataset subject view emotion level file_name``.
+
+    Raises:
+        InputError: there is no such folder, or no video in it.
+    """
+    folder = folder / "videos" if (folder / "videos").is_dir() else folder
+    wanted = [_Wanted(row["clip_id"], str(row.get("file_name") or ""), row) for row in rows]
+    return _matched(videos_below(folder), folder, wanted)
+
+
+def with_folder(folder: Path, reference: Path) -> Pairing:
+    """Pair the videos below a folder with those below a reference folder, by relative path first.
+
+    Raises:
+        InputError: there is no such folder, or no video in it.
+    """
+    folder = folder / "videos" if (folder / "videos").is_dir() else folder
+    reference = reference / "videos" if (reference / "videos").is_dir() else reference
+    names = [(_name(path, reference), path) for path in videos_below(reference)]
+    twice = {name for name, count in Counter(name for name, _ in names).items() if count > 1}
+    wanted = [
+        _Wanted(path.relative_to(reference).as_posix() if name in twice else name, name, None, path)
+        for name, path in names
+    ]
+    return _matched(videos_below(folder), folder, wanted)
+
+
+def with_table(
+    table: Path, folder: Path, rows: Iterable[Mapping[str, Any]] = (), reference: Path | None = None
+) -> Pairing:
+    """Pair by a CSV with the columns ``video`` and ``reference`` (a file) or ``clip_id`` (of the manifest).
+
+    Paths are relative to ``folder`` (and its ``videos/``), to ``reference``, or to the table's own folder.
+
+    Raises:
+        InputError: the table cannot be read, lacks a column, or names a clip that the manifest lacks.
+    """
+    by_id = {str(row["clip_id"]): row for row in rows}
+    pairs: list[Pair] = []
+    for number, line in enumerate(_lines(table), start=2):
+        video, clip_id, other = (line.get(key) or "" for key in ("video", "clip_id", "reference"))
+        place = f"{table}: line {number}"
+        if clip_id and by_id and clip_id not in by_id:
+            raise InputError(f"{place}: the manifest has no clip {clip_id!r}", next="tbd manifest show MANIFEST")
+        path = _found(video, folder / "videos", folder, table.parent)
+        truth = (
+            _found(other, *((reference / "videos", reference) if reference else ()), table.parent) if other else None
+        )
+        name = clip_id or PurePosixPath(other or video).with_suffix("").as_posix()
+        lost = [
+            f"{label} {text!r}"
+            for label, text, found in (("video", video, path), ("reference", other, truth))
+            if (text or label == "video") and not found
+        ]
+        reason = f"missing: {' and '.join(lost)} ({place})" if lost else ""
+        pairs.append(Pair(name, path, by_id.get(clip_id), truth, "table", "missing" if lost else "", reason))
+    twice = {name for name, count in Counter(pair.clip_id for pair in pairs).items() if count > 1}
+    if twice:
+        raise InputError(f"{table}: {min(twice)!r} is there twice")
+    return _sorted(pairs)
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """Every visible video below a folder, sorted; pictures and other files do not count.
+
+    Raises:
+        InputError: there is no such folder, or no video in it; the message says what is there instead.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder", next="tbd eval RUN, where RUN is a folder with videos")
+    files = [path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder))]
+    found = sorted(path for path in files if path.suffix.lower() in VIDEOS)
+    if not found:
+        pictures = sum(path.suffix.lower() in PICTURES for path in files)
+        hint = f" ({pictures} pictures; frames have to be made a video first)" if pictures else ""
+        raise InputError(f"{folder}: no video in it{hint}", next="tbd eval RUN, where RUN is a folder with videos")
+    return found
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+Key = Callable[[str], Hashable]
+
+
+def _matched(videos: Sequence[Path], folder: Path, wanted: Sequence[_Wanted]) -> Pairing:
+    """Rung by rung: at each, a video and a wanted clip that name only each other belong together."""
+    pairs: dict[str, Pair] = {}
+    left = {path.relative_to(folder).as_posix(): path for path in videos}
+    for by, video_key, wanted_keys in _RUNGS:
+        clips: dict[Hashable, list[_Wanted]] = defaultdict(list)
+        for clip in wanted:
+            for key in {key for key in wanted_keys(clip) if key} if clip.clip_id not in pairs else ():
+                clips[key].append(clip)
+        files: dict[Hashable, list[str]] = defaultdict(list)
+        for name in left:
+            files[video_key(_bare(name))].append(name)
+        for key, names in files.items():
+            if key is None or len(found := clips.get(key, [])) != 1 or found[0].clip_id in pairs:
+                continue
+            pairs[found[0].clip_id] = _pair(found[0], [left.pop(name) for name in names], by, folder)
+    _by_meaning(left, [clip for clip in wanted if clip.clip_id not in pairs], pairs, folder)
+    pairs |= {clip.clip_id: _lost(clip) for clip in wanted if clip.clip_id not in pairs}
+    extra = [
+        Pair(name, path, problem="extra", reason="extra: no clip is expected under this name")
+        for name, path in left.items()
+    ]
+    return _sorted([*pairs.values(), *extra])
+
+
+def _pair(clip: _Wanted, videos: Sequence[Path], by: str, folder: Path) -> Pair:
+    if len(videos) > 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in videos)
+        return Pair(clip.clip_id, None, clip.row, clip.reference, by, "duplicate", f"duplicate: {names}")
+    return Pair(clip.clip_id, videos[0], clip.row, clip.reference, by)
+
+
+def _lost(clip: _Wanted) -> Pair:
+    return Pair(
+        clip.clip_id, None, clip.row, clip.reference, problem="missing", reason="missing: no video of this clip"
+    )
+
+
+def _by_meaning(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[str, Pair], folder: Path) -> None:
+    """Match what MEAD names say: a video with the one clip that agrees in everything both of them tell."""
+    shelves: dict[Hashable, list[tuple[Said, _Wanted]]] = defaultdict(list)
+    for clip in wanted:
+        said = _clip_said(clip)
+        shelves[said.speaker, said.emotion, said.index].append((said, clip))
+    claims: dict[str, list[str]] = defaultdict(list)
+    for name in left:
+        said = read_name(_bare(name))
+        if said.speaker and said.emotion and said.index:
+            agreed = [
+                clip for other, clip in shelves.get((said.speaker, said.emotion, said.index), ()) if _agree(said, other)
+            ]
+            if len(agreed) == 1:
+                claims[agreed[0].clip_id].append(name)
+    by_id = {clip.clip_id: clip for clip in wanted}
+    for clip_id, names in claims.items():
+        pairs[clip_id] = _pair(by_id[clip_id], [left.pop(name) for name in names], "meaning", folder)
+
+
+def _clip_said(clip: _Wanted) -> Said:
+    said = read_name(_bare(clip.name or clip.clip_id))
+    row = clip.row or {}
+    level = said.level if row.get("level") is None else row["level"]
+    return Said(
+        row.get("subject") or said.speaker,
+        row.get("view") or said.view,
+        row.get("emotion") or said.emotion,
+        "",
+        level,
+        said.index,
+    )
+
+
+def _agree(one: Said, other: Said) -> bool:
+    fields = ((one.view, other.view), (one.level, other.level))
+    return all(None in pair or pair[0] == pair[1] for pair in fields)
+
+
+def _bare(name: str) -> str:
+    """A relative path without its ending."""
+    return PurePosixPath(name).with_suffix("").as_posix() if PurePosixPath(name).suffix.lower() in VIDEOS else name
+
+
+def _plain(name: str) -> str | None:
+    """A name in lower case, its signs made alike; words that only say "result" are left out."""
+    return "_".join(part for part in re.split(r"[^a-z0-9]+", name.lower()) if part) or None
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+_RUNGS: tuple[tuple[str, Key, Callable[[_Wanted], Iterable[Hashable]]], ...] = (
+    ("clip_id", _stem, lambda clip: [clip.clip_id] if clip.row else []),
+    ("path", lambda name: name, lambda clip: [_bare(clip.name)]),
+    ("name", lambda name: _plain(_stem(name)), lambda clip: _spellings(clip)),
+    ("name", _plain, lambda clip: [_plain(_bare(clip.name))]),
+)
+"""How a video finds its clip, the surest way first: a key of the video, and the keys of a clip."""
+
+
+def _spellings(clip: _Wanted) -> list[str | None]:
+    dataset = (clip.row or {}).get("dataset")
+    ids = [clip.clip_id] if clip.row else []
+    ids += [clip.clip_id.removeprefix(f"{dataset}_")] if dataset else []
+    return [_plain(name) for name in (*ids, _stem(_bare(clip.name)))]
+
+
+def _lines(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
+            lines = [{key: (line[name] or "").strip() for key, name in columns.items()} for line in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table}: cannot be read ({error})") from None
+    if "video" not in columns or not {"reference", "clip_id"} & columns.keys():
+        raise InputError(f"{table}: it needs a header with video and reference, or video and clip_id")
+    return lines
+
+
+def _found(name: str, *folders: Path) -> Path | None:
+    return next((folder / name for folder in folders if name and (folder / name).is_file()), None)
+
+
+def _sorted(pairs: Iterable[Pair]) -> Pairing:
+    return Pairing(tuple(sorted(pairs, key=lambda pair: (not pair.expected, pair.clip_id))))

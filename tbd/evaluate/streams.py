@@ -1,0 +1,131 @@
+"""One video as frames at a constant rate, with its sound: what the one pass decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tbd.errors import InputError
+from tbd.media.canonical import CanonicalClip, ClipRule, crop
+from tbd.media.probe import Probe, probe
+from tbd.schema import Box
+
+Pixels = npt.NDArray[np.uint8]
+
+SAME_RATE = 0.01
+"""Rates that differ by less, in frames a second, are equal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A video whose frame ``i`` is the source frame nearest to ``i / fps`` seconds.
+
+    Attributes:
+        source: the file.
+        indices: ``(num_frames,)`` source frame of each frame, ascending.
+        fps: frames a second.
+        box: square that is cut out of each frame; None takes it whole.
+        side: of the cut square after resizing, in pixels.
+        clip: the canonical clip, for a manifest row.
+        note: what was done to it that a reader should know (``30 -> 25 frames a second``).
+    """
+
+    source: Probe
+    indices: npt.NDArray[np.int64]
+    fps: float
+    box: Box | None = None
+    side: int = 0
+    clip: CanonicalClip | None = None
+    note: str = ""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that ``raw`` yields."""
+        return len(self.indices)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, after the crop."""
+        return (self.side, self.side) if self.box else (self.source.width, self.source.height)
+
+    def raw(self) -> Iterator[tuple[int, Pixels]]:
+        """``(i, source frame)`` in order, decoded in one forward pass; a frame may come more than once.
+
+        Raises:
+            InputError: the file cannot be decoded.
+        """
+        from tbd.media import video
+
+        chosen, first, repeats = np.unique(self.indices, return_index=True, return_counts=True)
+        frames = video.frames(self.source, chosen.tolist())
+        for (_, frame), begin, times in zip(frames, first.tolist(), repeats.tolist(), strict=True):
+            for i in range(begin, begin + times):
+                yield i, frame
+
+    def look(self, frame: Pixels) -> Pixels:
+        """A source frame as this stream shows it."""
+        return crop(frame, self.box, self.side) if self.box else frame
+
+    def some(self, count: int) -> list[Pixels]:
+        """Up to ``count`` frames, spread evenly over the stream."""
+        from tbd.media import video
+
+        places = np.unique(np.linspace(0, self.num_frames - 1, count).round().astype(np.int64))
+        return [self.look(frame) for _, frame in video.frames(self.source, np.unique(self.indices[places]).tolist())]
+
+    def audio(self) -> npt.NDArray[np.int16] | None:
+        """``(n,)`` int16 at 16 kHz, mono, exactly as long as the frames; None without sound."""
+        from tbd.media import audio
+
+        length = self.num_frames / self.fps
+        try:
+            if self.clip is not None and self.clip.rule.sample_rate == 16_000:
+                samples = self.clip.audio()
+            else:
+                samples = audio.read(self.source.path, 0.0, length)
+        except InputError:
+            return None
+        return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+
+
+def of_file(path: Path, fps: float | None = None) -> Stream:
+    """A video file as it is, or brought to another rate.
+
+    Args:
+        fps: wished; None keeps the file's own (its average where it varies).
+
+    Raises:
+        InputError: it cannot be read, or is a still picture.
+    """
+    source = probe(path)
+    if source.fps is None:
+        raise InputError(f"{path}: a picture, not a video")
+    rate = source.fps if fps is None else fps
+    if abs(rate - source.fps) < SAME_RATE and not source.variable_rate:
+        return Stream(source, np.arange(source.num_frames), source.fps)
+    count = max(1, int(source.duration * rate + 0.5))
+    kind = "variable rate" if source.variable_rate else f"{source.fps:.5g}"
+    return Stream(source, source.nearest(np.arange(count) / rate), rate, note=f"{kind} -> {rate:.5g} frames a second")
+
+
+def of_row(row: Mapping[str, Any], root: Path, rule: ClipRule) -> Stream:
+    """The canonical clip of a manifest row: the ground truth.
+
+    Args:
+        row: with ``file_name audio_file_name start end crop_box``.
+        root: where its dataset lies.
+
+    Raises:
+        InputError: the row has no crop box, or its file cannot be read.
+    """
+    if row.get("crop_box") is None:
+        raise InputError("the manifest row has no crop box: no face was found, or the file could not be read")
+    x0, y0, x1, y1 = (float(edge) for edge in row["crop_box"])
+    speech = root / row["audio_file_name"] if row.get("audio_file_name") else None
+    clip = CanonicalClip(root / row["file_name"], row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, speech)
+    return Stream(clip.source, clip.indices, rule.fps, clip.crop_box, rule.size, clip)
