@@ -89,7 +89,6 @@ def audit(folder: str | Path, *, seed: int = 0) -> Audit:
     decided = _decided(file, rows, table)
     rows.close()
     sizes = {name: (count, sum(row.stratum == name for row in decided)) for name, count in sorted(strata.items())}
-    codes = sorted({code for row in decided for code in row.flags | row.wanted})
     gates = _gates(decided, sizes, seed) if decided else ()
     return Audit(gates, sizes, _notes(sizes, recorded_draw(file.parent).share))
 
@@ -127,9 +126,11 @@ def _gates(decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: 
     sums = _resampled((kinds * weights[:, None, None]).reshape(len(decided), -1), decided, seed)
     counts = kinds.sum(axis=0).tolist()
     shares = sums.reshape(len(sums), len(codes), 3)
-    return tuple(
-        Gate(code, *counts[at], _share(shares[:, at], 1), _share(shares[:, at], 2)) for at, code in enumerate(codes)
-    )
+    gates = []
+    for at, code in enumerate(codes):
+        right, wrong, missed = counts[at]
+        gates.append(Gate(code, right, wrong, missed, _share(shares[:, at], 1), _share(shares[:, at], 2)))
+    return tuple(gates)
 
 
 def _kinds(code: str, row: _Row) -> tuple[bool, bool, bool]:
