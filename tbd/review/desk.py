@@ -289,14 +289,20 @@ class Desk:
         text = rules.plain(prompts)
         return self._findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
 
-    def canonical(self, card: Card) -> CanonicalClip | None:
-        """The clip as every stage sees it (frames, reference picture); None when its file is not here."""
-        if card.path is None:
-            return None
+    def canonical(self, card: Card | str) -> CanonicalClip | None:
+        """A card's first clip, or any clip by id, as every stage sees it; None when its file is not here.
+
+        Raises:
+            InputError: there is no such clip.
+        """
         from tbd.media.canonical import CanonicalClip
 
-        audio = self._maker.path(card.row, "audio_file_name")
-        return CanonicalClip(card.path, card.start, card.end, card.crop_box, run.clip_rule(self.folder), audio)
+        with self._lock:
+            row = self._rows.row(self._rows.number(card if isinstance(card, str) else card.clip_id))
+        path, audio = (self._maker.path(row, name) for name in ("file_name", "audio_file_name"))
+        box = tuple(row["crop_box"]) if row["crop_box"] else None
+        rule = run.clip_rule(self.folder)
+        return CanonicalClip(path, row["start"], row["end"], box, rule, audio) if path else None
 
     def progress(self) -> Progress:
         """How far the queue is."""
