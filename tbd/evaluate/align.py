@@ -1,0 +1,217 @@
+"""How two videos are laid over each other: in the frame, in time, and which part of them counts.
+
+``canvas``  both already show the same picture at the same size; anything else is an error.
+``crop``    the ground truth is cut (a manifest row by its crop box, a file to the other's aspect, around
+            its middle) and resized to the size of the prediction.
+``face``    both are turned and scaled so that eyes, nose and mouth lie on one template of 256 x 256
+            pixels; one transform a video, from up to 8 spread frames, so that head motion survives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tbd.errors import InputError
+from tbd.evaluate.streams import Stream
+from tbd.media.canonical import crop
+
+if TYPE_CHECKING:
+    from tbd.media.faces import Face
+
+Pixels = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float64]
+Look = Callable[[Pixels], Pixels]
+Box = tuple[int, int, int, int]
+
+Align = Literal["canvas", "crop", "face"]
+Length = Literal["strict", "truncate", "resample"]
+Region = Literal["full", "face", "mouth"]
+
+LOOKS = 8
+"""Frames in which faces are sought, spread evenly over a video."""
+
+SIDE = 256
+"""Of the template, in pixels."""
+
+TEMPLATE: Points = np.array([(92.0, 108.0), (164.0, 108.0), (128.0, 148.0), (99.0, 186.0), (157.0, 186.0)])
+"""Eyes, nose and corners of the mouth on the template: (x, y) in pixels of its 256 x 256."""
+
+SMALLEST = 16
+"""Least side of a region, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """How source frames of both streams become comparable pictures of one size.
+
+    Attributes:
+        pred, truth: from a source frame to the picture that is compared.
+        size: (width, height) of both.
+        name: of the geometry; with the two files it tells everything about the pictures.
+    """
+
+    pred: Look
+    truth: Look
+    size: tuple[int, int]
+    name: str
+
+
+def geometry(pred: Stream, truth: Stream, align: Align) -> Geometry:
+    """Lay a prediction and its ground truth over each other.
+
+    Raises:
+        InputError: they cannot be: another size (canvas), another aspect (crop), no face (face).
+    """
+    if align == "canvas":
+        return _canvas(pred, truth)
+    if align == "crop":
+        return _crop(pred, truth)
+    return Geometry(_to_template(pred, "the video"), _to_template(truth, "the ground truth"), (SIDE, SIDE), "face")
+
+
+def pairing(pred: int, truth: int, length: Length) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which frames of two videos of ``pred`` and ``truth`` frames are compared: two ``(n,)`` arrays.
+
+    ``truncate`` leaves the longer one's end out; ``resample`` takes ``min`` frames of each, evenly from the
+    first on (as the EAT evaluation does); ``strict`` refuses unequal lengths.
+
+    Raises:
+        InputError: ``strict``, and the lengths differ.
+    """
+    least = min(pred, truth)
+    if length == "strict" and pred != truth:
+        raise InputError(f"{pred} frames against {truth} of the ground truth, and the policy is strict")
+    if length == "resample":
+        one, other = (np.linspace(0, count, least, endpoint=False).astype(np.int64) for count in (pred, truth))
+        return one, other
+    return np.arange(least), np.arange(least)
+
+
+def region_box(frames: Sequence[Pixels], region: Region) -> Box:
+    """The part of the picture that counts, as whole pixels (x0, y0, x1, y1) inside it.
+
+    ``face``: the union of the person's boxes. ``mouth``: a rectangle around the corners of the mouth, as wide as
+    the distance between the eyes' and the mouth's lines times 1.5, three quarters as high; its union likewise.
+
+    Args:
+        frames: ``(H, W, 3)`` uint8 RGB, spread over the clip, of one size.
+
+    Raises:
+        InputError: no face is found, or the region is smaller than 16 pixels.
+    """
+    height, width = frames[0].shape[:2]
+    boxes = np.array([face.box if region == "face" else _mouth(face) for face in _persons(frames)])
+    if not len(boxes):
+        raise InputError(f"no face on {len(frames)} spread frames, so no region {region!r}")
+    x0, y0 = np.floor(boxes[:, :2].min(0)).astype(int).clip(0, (width, height))
+    x1, y1 = np.ceil(boxes[:, 2:].max(0)).astype(int).clip(0, (width, height))
+    if min(x1 - x0, y1 - y0) < SMALLEST:
+        raise InputError(f"the region {region!r} is {x1 - x0} x {y1 - y0} pixels: too small to measure")
+    return int(x0), int(y0), int(x1), int(y1)
+
+
+def inside(look: Look, box: Box) -> Look:
+    """``look``, cut to a region."""
+    x0, y0, x1, y1 = box
+    return lambda frame: np.ascontiguousarray(look(frame)[y0:y1, x0:x1])
+
+
+def overlap(pred: Stream, truth: Stream) -> float | None:
+    """Intersection over union of the faces' regions in a video and its ground truth, as shares of the frame.
+
+    None where one of them shows no face. A wrong ``--align canvas`` or ``crop`` gives a small number.
+    """
+    try:
+        one, other = (
+            np.array(region_box(stream.some(3), "face")) / np.tile(stream.size, 2) for stream in (pred, truth)
+        )
+    except InputError:
+        return None
+    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
+    common = float(np.prod(np.clip(high - low, 0, None)))
+    areas = sum(float(np.prod(box[2:] - box[:2])) for box in (one, other))
+    return common / (areas - common)
+
+
+def similarity(points: Points, template: Points) -> Points:
+    """The ``(2, 3)`` rotation, scale and shift that takes ``points`` nearest to ``template``.
+
+    Least squares over ``(n, 2)`` points without mirroring: Umeyama 1991, equations 40 to 42.
+    """
+    mean, goal = points.mean(0), template.mean(0)
+    centred = points - mean
+    u, s, vt = np.linalg.svd((template - goal).T @ centred)
+    sign = np.array([1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float(s @ sign) / max(float((centred**2).sum()), 1e-12)
+    return np.column_stack([scale * rotation, goal - scale * rotation @ mean])
+
+
+def warp(frame: Pixels, matrix: Points, side: int) -> Pixels:
+    """``frame`` under a ``(2, 3)`` transform, as ``(side, side, 3)`` (bicubic; black outside)."""
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    picture = Image.fromarray(np.ascontiguousarray(frame))
+    return np.asarray(
+        picture.transform((side, side), Image.Transform.AFFINE, inverse.ravel().tolist(), Image.Resampling.BICUBIC)
+    )
+
+
+def _canvas(pred: Stream, truth: Stream) -> Geometry:
+    if pred.size != truth.size:
+        raise InputError(
+            f"{_times(pred.size)} pixels, the ground truth has {_times(truth.size)}",
+            next="--align crop (the ground truth is resized to the video) or --align face",
+        )
+    return Geometry(pred.look, truth.look, pred.size, f"canvas {_times(pred.size)}")
+
+
+def _crop(pred: Stream, truth: Stream) -> Geometry:
+    width, height = pred.size
+    if truth.box:
+        if width != height:
+            raise InputError(f"{_times(pred.size)} pixels, the ground truth is a square crop", next="--align face")
+        box = truth.box
+        return Geometry(pred.look, lambda frame: crop(frame, box, width), pred.size, f"crop {_times(pred.size)}")
+    return Geometry(pred.look, lambda frame: _middle(frame, width, height), pred.size, f"crop {_times(pred.size)}")
+
+
+def _middle(frame: Pixels, width: int, height: int) -> Pixels:
+    """The largest part around the middle with this aspect, resized."""
+    scale = min(frame.shape[1] / width, frame.shape[0] / height)
+    w, h = width * scale, height * scale
+    x, y = (frame.shape[1] - w) / 2, (frame.shape[0] - h) / 2
+    picture = Image.fromarray(np.ascontiguousarray(frame))
+    return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS, box=(x, y, x + w, y + h)))
+
+
+def _to_template(stream: Stream, name: str) -> Look:
+    faces = _persons(stream.some(LOOKS))
+    if not faces:
+        raise InputError(f"no face on {LOOKS} spread frames of {name}, so it cannot be aligned by the face")
+    points = np.median([face.points for face in faces], axis=0)
+    matrix = similarity(points, TEMPLATE)
+    return lambda frame: warp(stream.look(frame), matrix, SIDE)
+
+
+def _persons(frames: Sequence[Pixels]) -> list[Face]:
+    """The largest face of each frame that has one."""
+    from tbd.media.faces import detector
+
+    return [faces[0] for faces in detector().find(list(frames)) if faces]
+
+
+def _mouth(face: Face) -> tuple[float, float, float, float]:
+    eyes, mouth = face.points[:2].mean(0), face.points[3:].mean(0)
+    half = 0.75 * max(float(np.linalg.norm(mouth - eyes)), 1.0)
+    x, y = mouth
+    return x - half, y - 0.75 * half, x + half, y + 0.75 * half
+
+
+def _times(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
