@@ -11,8 +11,8 @@ from tbd.schema import ERROR, INFO, WARNING, Flag
 
 SIGNS = {ERROR: "✖", WARNING: "▲", INFO: "•"}
 WORDS = {ERROR: "error", WARNING: "warning", INFO: "info"}
-COLOURS = {ERROR: "bold $text-error", WARNING: "bold $text-warning", INFO: "$text-primary"}
-MARKS = {ERROR: "bold reverse $text-error", WARNING: "bold underline $text-warning", INFO: "italic $text-primary"}
+COLOURS = {ERROR: "bold $text-error", WARNING: "bold $text-warning", INFO: "$text-secondary"}
+MARKS = {ERROR: "bold reverse $text-error", WARNING: "bold underline $text-warning", INFO: "italic $text-secondary"}
 """How the words that bit are drawn; without colour they are inverted, underlined or slanted."""
 
 _UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

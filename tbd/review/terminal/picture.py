@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
-from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -39,46 +39,47 @@ def load(desk: Desk, card: Card) -> Image | str:
         return Image.fromarray(frame).resize((KEPT, KEPT), Image.Resampling.BOX)
     except TbdError as error:
         return error.message
-    except Exception as error:  # a picture that cannot be drawn must not end a review
+    except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn must not end a review
         return f"the picture cannot be shown ({type(error).__name__}: {error})"
 
 
 class Picture(Widget):
     """A square picture as large as its width allows, or the words that stand in for it."""
 
-    image: reactive[Image | str] = reactive("", layout=True)
+    image: Image | str = ""
+    scaled: Image | None = None
+
+    def show(self, image: Image | str) -> None:
+        """Draw another picture, or words."""
+        self.image, self.scaled = image, None
+        self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Cells are about twice as high as wide; words take a few lines."""
-        return width // 2 if not isinstance(self.image, str) else min(4, width // 2)
+        """Cells are about twice as high as wide; words take the lines they need."""
+        return len(self._wrapped(width)) if isinstance(self.image, str) else width // 2
 
     def render_line(self, y: int) -> Strip:
         """One line of cells: each shows an upper and a lower pixel."""
         width, height = self.content_size
-        if isinstance(self.image, str):
-            return self._words(y, width)
-        side = min(width, height * 2)
-        left = (width - side) // 2
         base = self.rich_style
-        cells = [Segment(" " * left, base), *_cells(self.image, side - side % 2, y)]
+        if isinstance(self.image, str):
+            words = self._wrapped(width)
+            cells = [Segment(words[y] if y < len(words) else "", base + Style(italic=True))]
+        else:
+            side = max(2, min(width, height * 2) // 2 * 2)
+            cells = [Segment(" " * ((width - side) // 2), base), *self._cells(side, y)]
         return Strip(cells).adjust_cell_length(width, base)
 
-    def _words(self, y: int, width: int) -> Strip:
-        from textwrap import wrap
+    def _wrapped(self, width: int) -> list[str]:
+        return wrap(one_line(self.image), max(1, width)) if isinstance(self.image, str) else []
 
-        lines = wrap(one_line(self.image if isinstance(self.image, str) else ""), max(1, width))
-        line = lines[y] if y < len(lines) else ""
-        return Strip([Segment(line, self.rich_style + Style(italic=True))]).adjust_cell_length(width, self.rich_style)
-
-
-@lru_cache(maxsize=256)
-def _cells(image: Image, side: int, y: int) -> tuple[Segment, ...]:
-    from PIL import Image as Pillow
-
-    pixels = image.resize((side, side), Pillow.Resampling.LANCZOS, box=None).load() if side else None
-    if pixels is None or 2 * y + 1 >= side:
-        return ()
-    return tuple(
-        Segment("▀", Style(color=Color.from_rgb(*pixels[x, 2 * y]), bgcolor=Color.from_rgb(*pixels[x, 2 * y + 1])))
-        for x in range(side)
-    )
+    def _cells(self, side: int, y: int) -> list[Segment]:
+        if isinstance(self.image, str) or 2 * y >= side:
+            return []
+        if self.scaled is None or self.scaled.width != side:
+            self.scaled = self.image.resize((side, side), 1)  # Lanczos
+        rows = np.asarray(self.scaled)[2 * y : 2 * y + 2].tolist()
+        return [
+            Segment("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
+            for above, below in zip(*rows, strict=True)
+        ]

@@ -20,7 +20,9 @@ def outline(reply: str) -> str:
 def _field(key: str, value: Any) -> list[str]:
     entries = value if isinstance(value, list) else []
     if entries and all(isinstance(entry, dict) for entry in entries):
-        return ["· " + " · ".join(_said(name, one) for name, one in entry.items() if one is not None) for entry in entries]
+        return [
+            "· " + " · ".join(_said(name, one) for name, one in entry.items() if one is not None) for entry in entries
+        ]
     words = ", ".join(map(_words, entries)) if isinstance(value, list) else _words(value)
     return [f"{key.replace('_', ' ')}: {words}"]
 

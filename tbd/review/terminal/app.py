@@ -1,0 +1,342 @@
+"""The review in the terminal: keys become decisions, and a decision is on disk before the next card shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, TypeVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
+from textual.notifications import SeverityLevel
+from textual.widgets import Footer, Static
+
+from tbd.errors import TbdError
+from tbd.review.card import Card, Stale, Verb
+from tbd.review.desk import Desk
+from tbd.review.terminal import words
+from tbd.review.terminal.dialogs import Ask, Narrow, Split
+from tbd.review.terminal.marks import one_line, plain
+from tbd.review.terminal.player import play
+from tbd.review.terminal.side import Side
+from tbd.review.terminal.status import StatusLine
+from tbd.review.terminal.view import CardView
+
+RENEWAL = 60.0
+"""Seconds after which a key press holds the card for longer."""
+EDITING = {"save", "leave"}
+DECIDING = {"accept", "edit", "reject", "again", "skip", "play", "split", "all"}
+MOVING = {"undo", "next", "previous", "filter"}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A decision that a reviewer wants to make: about which clips of which card, and what."""
+
+    card: Card
+    clips: tuple[str, ...]
+    action: Verb
+    prompts: tuple[str, ...] | None = None
+    reason: str | None = None
+
+
+class ReviewApp(App[None]):
+    """One reviewer at one desk. The desk is the caller's to close."""
+
+    CSS_PATH = "review.tcss"
+    TITLE = "tbd review"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-normal"), (110, "-wide"), (170, "-vast")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "accept", "accept"),
+        Binding("e", "edit", "edit"),
+        Binding("x", "reject", "reject"),
+        Binding("r", "again", "retry"),
+        Binding("space", "skip", "skip"),
+        Binding("u", "undo", "undo"),
+        Binding("j", "next", "next", show=False),
+        Binding("k", "previous", "back", show=False),
+        Binding("f", "filter", "filter"),
+        Binding("p", "play", "play"),
+        Binding("s", "split", "split", show=False),
+        Binding("A", "all('accept')", "accept all", show=False),
+        Binding("X", "all('reject')", "reject all", show=False),
+        Binding("ctrl+s,ctrl+enter", "save", "save", key_display="^s"),
+        Binding("escape", "leave", "leave", key_display="Esc"),
+        Binding("question_mark,f1", "help", "help", key_display="?"),
+        Binding("q", "quit", "quit"),
+        Binding("ctrl+q,ctrl+c", "quit", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, desk: Desk, card: Card | None) -> None:
+        super().__init__()
+        self.desk, self.card = desk, card
+        self.editing = False
+        self.renewed = time.monotonic()
+
+    def compose(self) -> ComposeResult:
+        """Figures, the card with its picture, keys."""
+        yield StatusLine(f"{self.desk.folder.name} · {self.desk.queue} · {self.desk.reviewer}")
+        with Horizontal(id="desk"):
+            yield Side(self.desk)
+        yield Footer(compact=True)
+
+    async def on_mount(self) -> None:
+        """Lay the first card on the desk."""
+        await self.lay(self.card)
+
+    # ---- cards
+
+    async def lay(self, card: Card | None) -> None:
+        """Show a card, or, when none is left, what there is to do now."""
+        self.card, self.editing = card, False
+        desk = self.query_one("#desk")
+        await desk.query("#card, #done").remove()
+        progress = self.desk.progress()
+        ending = Static(words.ending(progress, self.desk.filters), id="done")
+        await desk.mount(ending if card is None else CardView(self.desk, card), before=0)
+        self.query_one(StatusLine).show(progress, self.desk.filters)
+        self.query_one(Side).show(card)
+        if card is not None:
+            self.view.focus()
+        self.refresh_bindings()
+
+    async def lay_next(self) -> None:
+        """Show the card that comes behind the present one."""
+        await self.lay(self.attempt(lambda: self.desk.next(after=self.card.clip_id if self.card else None)))
+
+    @property
+    def view(self) -> CardView:
+        """The card on the screen."""
+        return self.query_one(CardView)
+
+    @property
+    def held(self) -> Card:
+        """The card that the keys speak of; they are off while there is none."""
+        assert self.card is not None
+        return self.card
+
+    def tell(self, message: str, *, severity: SeverityLevel = "information", seconds: float = 3.0) -> None:
+        """Words at the corner that go away."""
+        self.clear_notifications()
+        self.notify(plain(message), markup=False, severity=severity, timeout=seconds)
+
+    def attempt(self, do: Callable[[], T]) -> T | None:
+        """What ``do`` gives, or None after telling why it cannot be done."""
+        try:
+            return do()
+        except TbdError as error:
+            self.tell(error.message, severity="error", seconds=10.0)
+            return None
+
+    # ---- decisions
+
+    async def settle(self, action: Verb, *, prompts: tuple[str, ...] | None = None, reason: str | None = None) -> None:
+        """Write a decision about the card on the screen, then show the next one."""
+        await self.decide(Wish(self.held, self.view.chosen, action, prompts, reason))
+
+    async def decide(self, wish: Wish) -> None:
+        """Write a decision; when somebody decided meanwhile, show the difference and ask."""
+        card, clips = wish.card, wish.clips
+        try:
+            receipt = self.desk.decide(card, wish.action, prompts=wish.prompts, reason=wish.reason, clips=clips)
+        except Stale as stale:
+            self._too_late(wish, stale)
+        except TbdError as error:
+            self.tell(error.message, severity="error", seconds=10.0)
+        else:
+            self.tell(words.done(receipt, wish.reason))
+            await self.lay_next()
+
+    def _too_late(self, wish: Wish, stale: Stale) -> None:
+        current = stale.current
+
+        async def answer(key: str | None) -> None:
+            if key == "k":
+                await self.lay_next()
+            elif key == "m":
+                clips = tuple(clip for clip in wish.clips if clip in current.clips)
+                await self.decide(replace(wish, card=current, clips=clips or current.clips))
+
+        choices = {"k": "keep theirs and go on", "m": f"mine after all: {wish.action}, as a new decision"}
+        self.push_screen(Ask("Somebody decided about this card meanwhile", choices, words.difference(stale)), answer)
+
+    async def action_accept(self) -> None:
+        """Take the text as it stands."""
+        await self.settle("accept")
+
+    async def action_skip(self) -> None:
+        """Pass over the card for this session."""
+        await self.settle("skip")
+
+    async def action_again(self) -> None:
+        """Ask for another text: a rejection for the text's sake."""
+        await self.settle("reject", reason="text")
+
+    def action_reject(self) -> None:
+        """Ask why, then reject."""
+        wish = Wish(self.held, self.view.chosen, "reject")
+
+        async def answer(key: str | None) -> None:
+            if key:
+                await self.decide(replace(wish, reason=words.REASON[key]))
+
+        self.push_screen(Ask("Reject: what is wrong?", words.REASONS), answer)
+
+    async def action_undo(self) -> None:
+        """Take the last decision back and show its card again."""
+        receipt = self.attempt(self.desk.undo)
+        if receipt is None:
+            self.tell("there is nothing to take back")
+        else:
+            await self.lay(self.desk.card(receipt.clip_id))
+            self.tell(words.done(receipt, None))
+
+    def action_all(self, action: str) -> None:
+        """Decide all shown cards that share one flag with this one; asks once."""
+        shared = self.desk.progress().by_flag
+        codes = [code for code in dict.fromkeys(flag.code for flag in self.held.findings) if code in shared][:9]
+        if not codes:
+            self.tell("this card has no flag that other cards could share")
+            return
+        choices = {
+            str(at + 1): f"{one_line(code)}: {words.count(shared[code], 'card')}" for at, code in enumerate(codes)
+        }
+
+        async def answer(key: str | None) -> None:
+            if key and action == "accept":
+                await self.decide_all(codes[int(key) - 1], "accept")
+            elif key:
+                self._reject_all(codes[int(key) - 1], shared)
+
+        if action == "reject" and len(codes) == 1:
+            self._reject_all(codes[0], shared)
+        else:
+            self.push_screen(Ask(f"{action.title()} all cards shown here that have the flag …", choices), answer)
+
+    def _reject_all(self, code: str, shared: Mapping[str, int]) -> None:
+        async def answer(key: str | None) -> None:
+            if key:
+                await self.decide_all(code, "reject", words.REASON[key])
+
+        title = f"Reject {words.count(shared[code], 'card')} here with {one_line(code)}: what is wrong?"
+        self.push_screen(Ask(title, words.REASONS), answer)
+
+    async def decide_all(self, code: str, action: Verb, reason: str | None = None) -> None:
+        """Write one decision about every shown card with a flag."""
+        receipt = self.attempt(lambda: self.desk.decide_all(code, action, reason))
+        if receipt is not None:
+            await self.lay_next()
+            self.tell(f"{words.done(receipt, reason)} with {one_line(code)}; u takes it back", seconds=6.0)
+
+    # ---- editing
+
+    def action_edit(self) -> None:
+        """Turn the prompts into editors."""
+        self.editing = True
+        self.view.edit()
+        self.refresh_bindings()
+
+    async def action_save(self) -> None:
+        """Decide for the text in the editors; the one that was there is then accepted."""
+        await self.settle("edit", prompts=self.view.prompts)
+
+    async def action_leave(self) -> None:
+        """Leave the editors; what was typed is thrown away only after a question."""
+        card, chosen = self.held, self.view.chosen
+
+        async def answer(key: str | None) -> None:
+            if key == "s":
+                await self.action_save()
+            elif key == "d":
+                await self.lay(card)
+                self.view.choose(chosen)
+
+        if self.view.changed:
+            self.push_screen(Ask("Leave the edit?", {"s": "save it", "d": "throw it away"}), answer)
+        else:
+            await answer("d")
+
+    # ---- moving about
+
+    async def action_next(self) -> None:
+        """Look at the next card without deciding this one."""
+        await self.lay_next()
+
+    async def action_previous(self) -> None:
+        """Back to what was shown before."""
+        card = self.attempt(self.desk.previous)
+        if card is None:
+            self.tell("this is the first card that was shown")
+        else:
+            await self.lay(card)
+
+    def action_filter(self) -> None:
+        """Choose which cards to show."""
+        blind = self.desk.queue == "audit"  # its flags are not to be known
+        choices = [
+            (key, value, f"{rows} rows")
+            for key, values in self.desk.choices().items()
+            if not (blind and key == "flag")
+            for value, rows in values.items()
+        ]
+
+        async def answer(filters: Mapping[str, str] | None) -> None:
+            if filters is not None:
+                self.attempt(lambda: self.desk.filter(filters))
+                await self.lay(self.attempt(self.desk.next))
+
+        self.push_screen(Narrow(self.desk.filters, choices), answer)
+
+    def action_split(self) -> None:
+        """Choose which clips of the card the next decision applies to."""
+        if len(self.held.clips) == 1:
+            self.tell("this card is one clip")
+            return
+
+        def answer(clips: tuple[str, ...] | None) -> None:
+            if clips:
+                self.view.choose(clips)
+
+        self.push_screen(Split(self.held, self.view.chosen), answer)
+
+    def action_play(self) -> None:
+        """Open the clip in the system's player, or say where it lies."""
+        self.tell(play(self.held), seconds=15.0)
+
+    def action_help(self) -> None:
+        """Say what the keys do."""
+        self.push_screen(Ask("Keys", {}, words.HELP))
+
+    async def action_quit(self) -> None:
+        """End; an edit that is not saved is asked about first."""
+        if self.editing and self.view.changed:
+            await self.action_leave()
+        else:
+            self.exit()
+
+    # ---- the frame
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that mean nothing now are off, and the line of keys does not show them."""
+        if action in EDITING:
+            return self.editing
+        if action in DECIDING | MOVING and self.editing:
+            return False
+        return self.card is not None or action not in DECIDING
+
+    def on_resize(self, event: Resize) -> None:
+        """Room between the keys where there is room."""
+        self.query_one(Footer).compact = event.size.width < 110
+
+    def on_key(self) -> None:
+        """Somebody sits here: the card stays theirs."""
+        card = self.card
+        if card is not None and time.monotonic() - self.renewed > RENEWAL:
+            self.renewed = time.monotonic()
+            if self.attempt(lambda: self.desk.renew(card)) is False:
+                self.tell("another reviewer has this card now; a decision may meet theirs", severity="warning")
