@@ -290,11 +290,7 @@ class Desk:
         return self._findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
 
     def canonical(self, card: Card | str) -> CanonicalClip | None:
-        """A card's first clip, or any clip by id, as every stage sees it; None when its file is not here.
-
-        Raises:
-            InputError: there is no such clip.
-        """
+        """A card's first clip, or any clip by id (``InputError`` for an unknown one); None when its file is not here."""
         from tbd.media.canonical import CanonicalClip
 
         with self._lock:
