@@ -218,7 +218,7 @@ class Progress:
         done, left, total: cards of the queue; ``left`` includes the skipped ones.
         skipped: cards that this reviewer passed over in this session.
         mine: decisions of this reviewer in this session; skips and what was undone not counted.
-        clips_left: clips on the cards that are left.
+        clips_left: clips that wait for a decision.
         per_hour: cards this reviewer decides in an hour of open cards; None before the first.
         by_flag: flag code -> cards left that have it, the commonest first; empty in an audit.
     """

@@ -25,13 +25,17 @@ class Dealer:
         self._reviewer, self._overlap, self._settling = reviewer, overlap, settling
         self.open = np.ones(len(queue), bool)
         self.skipped = np.zeros(len(queue), bool)
+        self._waiting = queue.place >= 0
         self.look_at(ledger.clips())
 
     def look_at(self, clips: Iterable[str]) -> None:
         """See again whether the cards of these clips are open."""
-        for at in {self.place(number) for clip_id in clips if (number := self._rows.find(clip_id)) is not None}:
+        numbers = (self._rows.find(clip_id) for clip_id in clips)
+        for at in {self.place(number) for number in numbers if number is not None}:
             if at is not None:
-                self.open[at] = any(map(self.waits, self.queue.units[at]))
+                unit = self.queue.units[at]
+                self._waiting[unit] = [self.waits(number) for number in unit]
+                self.open[at] = self._waiting[unit].any()
 
     def place(self, number: int) -> int | None:
         """The card of this queue that a row is on."""
@@ -94,8 +98,8 @@ class Dealer:
         return cards[self.open[cards]]
 
     def clips_left(self) -> int:
-        """Rows on the open cards."""
-        return int(self.open[self.queue.place[self.queue.place >= 0]].sum())
+        """Rows of the queue that wait."""
+        return int(self._waiting.sum())
 
     def _judges(self, number: int) -> int:
         """How many reviewers judge a row: 2 on an overlap card, else 1."""

@@ -1,0 +1,128 @@
+"""Gates measured on decisions whose truth is known; the curation list; the summary for the report."""
+
+import json
+
+import pytest
+from review import FAIL, WARN, flagged, manifest
+
+from tbd.manifest import rejected
+from tbd.manifest.reviews import FILE
+from tbd.review.audit import ANY, audit
+from tbd.review.curation import curation
+from tbd.review.desk import Desk
+from tbd.review.summary import summary
+
+
+def folder_of(tmp_path, bad=10, clean=100, share=0.2):
+    """``bad`` rows with a warning, ``clean`` ones; a fifth of the clean ones is audited."""
+    rows = [flagged(f"bad{at:03}", WARN) for at in range(bad)] + [flagged(f"ok{at:03}") for at in range(clean)]
+    return manifest(tmp_path / "m", rows, run={"recipe": {"gates": {"audit": share}}})
+
+
+def judge(folder, queue, verdict):
+    """Decide a whole queue: ``verdict(number)`` gives the action and what belongs to it."""
+    with Desk(folder, "Ann", queue=queue) as desk:
+        number = 0
+        while card := desk.next():
+            action, more = verdict(number)
+            desk.decide(card, action, **more)
+            number += 1
+    return number
+
+
+def wrong(*codes):
+    return "reject", {"reason": "text", "flags": codes}
+
+
+def right():
+    return "accept", {}
+
+
+def test_precision_and_recall_against_a_case_worked_by_hand(tmp_path):
+    folder = folder_of(tmp_path)
+    assert judge(folder, "flagged", lambda number: wrong() if number < 8 else right()) == 10
+    assert judge(folder, "audit", lambda number: wrong("emotion_mismatch") if number < 2 else right()) == 20
+    found = audit(folder)
+    gates = {gate.code: gate for gate in found.gates}
+    # 8 of 10 flagged rows are wrong; of 100 clean rows 2 of the 20 audited are, so 10 in all: recall 8 / (8 + 10)
+    for code in (ANY, "emotion_mismatch"):
+        gate = gates[code]
+        assert (gate.right, gate.wrong, gate.missed) == (8, 2, 2)
+        assert gate.precision.value == pytest.approx(0.8)
+        assert gate.recall.value == pytest.approx(8 / 18)
+        assert gate.precision.low < 0.8 < gate.precision.high
+        assert gate.recall.low < 8 / 18 < gate.recall.high
+    assert found.strata == {"clean": (100, 20), "severity 2": (10, 10)}
+    assert audit(folder) == found
+
+
+def test_named_flags_say_which_gate_was_right(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged(f"c{at}", WARN, FAIL) for at in range(4)])
+    judge(folder, "flagged", lambda number: wrong("levels_missing"))
+    gates = {gate.code: gate for gate in audit(folder).gates}
+    assert (gates["levels_missing"].right, gates["emotion_mismatch"].wrong) == (4, 4)
+    assert gates["emotion_mismatch"].precision.value == 0 and gates["emotion_mismatch"].recall.value is None
+
+
+def test_a_bulk_acceptance_confirms_no_flag(tmp_path):
+    folder = folder_of(tmp_path, clean=0)
+    with Desk(folder, "Ann") as desk:
+        desk.decide_all("emotion_mismatch", "accept")
+    gate = audit(folder).gates[1]
+    assert (gate.code, gate.right, gate.wrong) == ("emotion_mismatch", 0, 10)
+
+
+def test_clean_rows_that_were_not_judged_blind_do_not_count(tmp_path):
+    folder = folder_of(tmp_path)
+    with Desk(folder, "Ann", queue="all") as desk:
+        while card := desk.next():
+            desk.decide(card, "reject", reason="text")
+    found = audit(folder)
+    assert found.strata["clean"] == (100, 0)
+    assert any("no clean row was audited" in note for note in found.notes)
+
+
+def test_a_part_of_a_queue_is_said_to_be_a_part(tmp_path):
+    folder = folder_of(tmp_path)
+    with Desk(folder, "Ann") as desk:
+        desk.decide(desk.next(), "accept")
+    assert any("severity 2: 1 of 10" in note for note in audit(folder).notes)
+
+
+def test_nothing_decided_measures_nothing(tmp_path):
+    folder = folder_of(tmp_path)
+    assert audit(folder).gates == () and summary(folder) is None
+
+
+def test_only_texts_go_back_to_annotation_and_the_rest_is_the_curation_list(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged(f"c{at}", FAIL, file_name=f'a "b",{at}.mp4') for at in range(4)])
+    reasons = ["text", "media", "label", "media"]
+    judge(folder, "flagged", lambda number: ("reject", {"reason": reasons[number]}))
+    assert rejected(folder) == {"c0"}
+    found = curation(folder)
+    assert found.counts == {"text": 1, "media": 2, "label": 1}
+    assert [(clip["clip_id"], clip["reason"]) for clip in found.clips] == [
+        ("c1", "media"),
+        ("c2", "label"),
+        ("c3", "media"),
+    ]
+    lines = (folder / "curation.csv").read_text().splitlines()
+    assert len(lines) == 4 and lines[1].startswith("c1,media,mead,M003,happiness,2,")
+    with Desk(folder, "Ann") as desk:
+        for _ in range(4):
+            desk.undo()
+    assert curation(folder).clips == () and len((folder / "curation.csv").read_text().splitlines()) == 1
+
+
+def test_the_summary_is_plain_data_about_everything(tmp_path):
+    folder = folder_of(tmp_path)
+    for name in ("Ann", "Bob"):
+        with Desk(folder, name, overlap=1.0) as desk:
+            for seconds in (2.0, 4.0, 9.0):
+                desk.decide(desk.next(), "accept", seconds=seconds)
+    found = json.loads(json.dumps(summary(folder)))
+    assert found["queues"] == {"flagged": {"rows": 10, "decided": 3}, "clean": {"rows": 100, "decided": 0}}
+    assert found["decisions"]["Ann"] == {"accept": 3, "edit": 0, "reject": 0, "seconds": 4.0}
+    assert (found["seconds"], found["agreement"]["items"], found["agreement"]["percent"]["value"]) == (4.0, 3, 1.0)
+    assert found["audit"]["gates"][0]["code"] == ANY and found["curation"] == {}
+    assert (folder / FILE).is_file()
