@@ -155,8 +155,9 @@ def add(connection: sqlite3.Connection, event: Event) -> int:
 
 def from_row(row: sqlite3.Row) -> Event:
     """An event from a row of the table ``event``."""
-    values = dict(row)
-    return Event(**values | {"after": _list(values["after"]), "flags": _list(values["flags"]) or ()})
+    id, clip_id, reviewer, time, action, before, after, reason, flags, seconds, undo_of, queue, batch = row
+    texts, codes = _list(after), _list(flags) or ()
+    return Event(id, clip_id, reviewer, time, action, before, texts, reason, codes, seconds, undo_of, queue, batch)
 
 
 def events(path: Path) -> list[Event]:
@@ -263,4 +264,6 @@ def combine(held: Sequence[Opinion]) -> Decision:
 
 
 def _list(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(json.loads(text))
+    if text is None or text == "[]":  # nearly always
+        return None if text is None else ()
+    return tuple(json.loads(text))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tbd.manifest import reviews
 from tbd.manifest.read import locate
+from tbd.manifest.reviews import Event
 from tbd.review.ledger import disagree
 from tbd.review.rows import Rows
 
@@ -105,18 +106,22 @@ def interval(
     return Figure(value, low, high)
 
 
-def agreement(folder: str | Path, *, seed: int = 0) -> Agreement:
+def agreement(folder: str | Path, history: Sequence[Event] | None = None, *, seed: int = 0) -> Agreement:
     """Agreement between the reviewers of a manifest about its present texts.
 
     Counted are the latest standing judgements of the model's own text. Decisions that settle a
     disagreement, and judgements of a text that another reviewer had edited, are not independent and
     do not count.
 
+    Args:
+        folder: a manifest folder or its Parquet file.
+        history: the events of its store, when they are read already.
+
     Raises:
         InputError: no manifest, or a damaged store.
     """
     file = locate(folder)
-    judged, conflicts = _judgements(file)
+    judged, conflicts = _judgements(file, reviews.events(file.parent / reviews.FILE) if history is None else history)
     items = [item for item in judged if len(item) > 1]
     counts = tally(item.values() for item in items)
     names = sorted({reviewer for item in items for reviewer in item})
@@ -130,24 +135,23 @@ def tally(items: Iterable[Iterable[str]], categories: Sequence[str] = CATEGORIES
     return np.array(rows, np.int64).reshape(len(rows), len(categories))
 
 
-def _judgements(file: Path) -> tuple[list[Mapping[str, str]], int]:
+def _judgements(file: Path, history: Sequence[Event]) -> tuple[list[Mapping[str, str]], int]:
     """Reviewer -> action for every text, once for the clips of a chain that were judged alike; and the conflicts."""
-    histories = reviews.by_clip(reviews.events(file.parent / reviews.FILE))
-    if not histories:
+    if not history:
         return [], 0
     found: dict[object, Mapping[str, str]] = {}
     conflicts, rows = 0, Rows(file)
-    for clip_id, history in histories.items():
+    for clip_id, of_clip in reviews.by_clip(history).items():
         number = rows.find(clip_id)
         if number is None:
             continue
         origin = reviews.text_hash(rows.prompts(number))
         own = {
             event.reviewer: str(event.action)
-            for event in reviews.standing(history)
+            for event in reviews.standing(of_clip)
             if event.before_hash == origin and event.queue != "disagreements"
         }
-        conflicts += disagree(reviews.opinions(history).get(origin, []))
+        conflicts += disagree(reviews.opinions(of_clip).get(origin, []))
         found[rows.chain(number), origin, tuple(sorted(own.items()))] = own
     rows.close()
     return list(found.values()), conflicts

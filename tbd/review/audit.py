@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from tbd.manifest import reviews
 from tbd.manifest.read import locate
+from tbd.manifest.reviews import Event
 from tbd.review.agreement import Figure
 from tbd.review.queue import recorded_draw
 from tbd.review.rows import Rows
@@ -76,8 +77,12 @@ class _Row:
     chain: str
 
 
-def audit(folder: str | Path, *, seed: int = 0) -> Audit:
+def audit(folder: str | Path, history: Sequence[Event] | None = None, *, seed: int = 0) -> Audit:
     """Precision and recall of the gates of a manifest, with 95 % intervals (chains resampled within strata).
+
+    Args:
+        folder: a manifest folder or its Parquet file.
+        history: the events of its store, when they are read already.
 
     Raises:
         InputError: no manifest, or a damaged store.
@@ -86,7 +91,7 @@ def audit(folder: str | Path, *, seed: int = 0) -> Audit:
     rows = Rows(file)
     table = rows.table(["flags", "severity", "needs_review"])
     strata = Counter(_strata(table["severity"].to_pylist(), table["needs_review"].to_pylist()))
-    decided = _decided(file, rows, table)
+    decided = _decided(reviews.events(file.parent / reviews.FILE) if history is None else history, rows, table)
     rows.close()
     sizes = {name: (count, sum(row.stratum == name for row in decided)) for name, count in sorted(strata.items())}
     gates = _gates(decided, sizes, seed) if decided else ()
@@ -97,14 +102,14 @@ def _strata(severities: Sequence[int], needs: Sequence[bool]) -> list[str]:
     return [f"severity {severity}" if need else "clean" for severity, need in zip(severities, needs, strict=True)]
 
 
-def _decided(file: Path, rows: Rows, table: Any) -> list[_Row]:
+def _decided(history: Sequence[Event], rows: Rows, table: Any) -> list[_Row]:
     """The decided rows that count: all flagged ones, and the clean ones that were judged blind."""
     found = []
-    for clip_id, history in reviews.by_clip(reviews.events(file.parent / reviews.FILE)).items():
+    for clip_id, of_clip in reviews.by_clip(history).items():
         number = rows.find(clip_id)
         if number is None:
             continue
-        held = reviews.opinions(history).get(reviews.text_hash(rows.prompts(number)), [])
+        held = reviews.opinions(of_clip).get(reviews.text_hash(rows.prompts(number)), [])
         flags, severity, needs = (table[name][number].as_py() for name in table.column_names)
         judged = [opinion.event for opinion in held if needs or opinion.event.queue == "audit"]
         if judged:
@@ -112,7 +117,7 @@ def _decided(file: Path, rows: Rows, table: Any) -> list[_Row]:
     return found
 
 
-def _row(flags: frozenset[str], severity: int, needs: bool, judged: Sequence[reviews.Event], chain: str) -> _Row:
+def _row(flags: frozenset[str], severity: int, needs: bool, judged: Sequence[Event], chain: str) -> _Row:
     bad = any(event.action in ("edit", "reject") for event in judged)
     named = frozenset(code for event in judged for code in event.flags)
     wanted = named or (flags if bad and needs else frozenset())

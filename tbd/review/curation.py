@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tbd import workspace
 from tbd.manifest import reviews
 from tbd.manifest.read import locate
+from tbd.manifest.reviews import Event
 from tbd.review.rows import Rows
 
 FILE = "curation.csv"
@@ -30,16 +32,21 @@ class Curation:
     counts: dict[str, int]
 
 
-def curation(folder: str | Path) -> Curation:
+def curation(folder: str | Path, history: Sequence[Event] | None = None) -> Curation:
     """The rejected clips of a manifest whose present text people judged.
+
+    Args:
+        folder: a manifest folder or its Parquet file.
+        history: the events of its store, when they are read already.
 
     Raises:
         InputError: no manifest, or a damaged store.
     """
     file = locate(folder)
+    made = reviews.decisions(file.parent) if history is None else reviews.decided(history)
     rejected = [
         (clip_id, origin, decision)
-        for clip_id, about in sorted(reviews.decisions(file.parent).items())
+        for clip_id, about in sorted(made.items())
         for origin, decision in about.items()
         if decision.status == "rejected"
     ]

@@ -37,9 +37,9 @@ def summary(folder: str | Path) -> dict[str, Any] | None:
         "queues": _queues(file),
         "decisions": {name: _of([event for event in standing if event.reviewer == name]) for name in names},
         "seconds": _seconds(standing),
-        "agreement": asdict(agreement(file)),
-        "audit": asdict(audit(file)),
-        "curation": curation(file).counts,
+        "agreement": asdict(agreement(file, history)),
+        "audit": asdict(audit(file, history)),
+        "curation": curation(file, history).counts,
     }
 
 
