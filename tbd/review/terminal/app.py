@@ -82,6 +82,8 @@ class ReviewApp(App[None]):
         """Figures, the card with its picture, keys."""
         yield StatusLine(f"{self.desk.folder.name} · {self.desk.queue} · {self.desk.reviewer}")
         with Horizontal(id="desk"):
+            yield CardView(self.desk)
+            yield Static(id="ending")
             yield Side(self.desk)
         yield Footer(compact=True)
 
@@ -93,17 +95,20 @@ class ReviewApp(App[None]):
 
     async def lay(self, card: Card | None) -> None:
         """Show a card, or, when none is left, what there is to do now."""
+        keys = (self.editing, self.card is None)
         self.card, self.editing = card, False
-        desk = self.query_one("#desk")
-        await desk.query("#card, #done").remove()
         progress = self.desk.progress()
-        ending = Static(words.ending(progress, self.desk.filters), id="done")
-        await desk.mount(ending if card is None else CardView(self.desk, card), before=0)
         self.query_one(StatusLine).show(progress, self.desk.filters)
         self.query_one(Side).show(card)
-        if card is not None:
-            self.view.focus()
-        self.refresh_bindings()
+        self.view.display = card is not None
+        ending = self.query_one("#ending", Static)
+        ending.display = card is None
+        if card is None:
+            ending.update(words.ending(progress, self.desk.filters))
+        else:
+            await self.view.show(card)
+        if keys != (False, card is None):
+            self.refresh_bindings()
 
     async def lay_next(self) -> None:
         """Show the card that comes behind the present one."""
@@ -235,10 +240,10 @@ class ReviewApp(App[None]):
 
     # ---- editing
 
-    def action_edit(self) -> None:
+    async def action_edit(self) -> None:
         """Turn the prompts into editors."""
         self.editing = True
-        self.view.edit()
+        await self.view.edit()
         self.refresh_bindings()
 
     async def action_save(self) -> None:

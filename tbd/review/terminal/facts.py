@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from textual.content import Content
 
 from tbd.console import human_seconds
 from tbd.review.card import Budget, Card
-from tbd.review.terminal.marks import COLOURS, SIGNS, WORDS, one_line, places, plain
+from tbd.review.terminal.marks import COLOURS, SIGNS, WORDS, marked, one_line, places, plain, worst_sign
+from tbd.review.terminal.replies import outline
 from tbd.schema import Flag
 
 CHAIN = ("I  face", "II  action units", "III  muscles", "IV  prompts")
+TITLE = "bold $text-primary"
 STATES = {"accepted": "✔ accepted", "edited": "✎ edited", "rejected": "✖ rejected"}
 
 
 def heading(card: Card, chosen: Sequence[str]) -> Content:
     """What was asked for, and how many clips a decision applies to."""
     label = " · ".join(filter(None, (card.emotion or "no emotion label", card.intensity, one_line(card.subject))))
-    parts: list[tuple[str, str]] = [(label, "bold $text-primary")]
+    parts: list[tuple[str, str]] = [(label, TITLE)]
     if card.state != "open":
         parts.append((f"   {STATES[card.state]}", "bold"))
     if card.blind:
@@ -56,7 +58,7 @@ def details(card: Card) -> Content:
     return Content("\n").join(Content.assemble(*line) for line in lines)
 
 
-def findings(flags: Sequence[Flag], texts: dict[str, str], only: dict[str, tuple[str, ...]] | None = None) -> Content:
+def findings(flags: Sequence[Flag], texts: Mapping[str, str], only: Mapping[str, tuple[str, ...]]) -> Content:
     """One flag a line: severity as sign and word, code, what is wrong, where, and the quote if it is marked nowhere.
 
     Args:
@@ -71,7 +73,7 @@ def findings(flags: Sequence[Flag], texts: dict[str, str], only: dict[str, tuple
             parts.append((f" “{one_line(flag.quote)}”", "italic"))
         if flag.where:
             parts.append((f"  {one_line(flag.where)}", "dim"))
-        if some := (only or {}).get(flag.code):
+        if some := only.get(flag.code):
             parts.append((f"  on {len(some)} of these clips", "dim"))
         lines.append(Content.assemble(*parts))
     return Content("\n").join(lines)
@@ -81,7 +83,26 @@ def budget(name: str, one: Budget) -> Content:
     """``coarse · 18 of 40 tokens``, and how many are too many."""
     over = f" · {one.tokens - one.limit} too many" if one.over else ""
     style = "bold $text-error" if one.over else "dim"
-    return Content.assemble((name, "bold $text-primary"), (f"  {one.tokens} of {one.limit} tokens{over}", style))
+    return Content.assemble((name, TITLE), (f"  {one.tokens} of {one.limit} tokens{over}", style))
+
+
+def steps(card: Card) -> Content:
+    """The replies of the chain, each under its name and marked where a gate bit; then earlier decisions."""
+    parts = []
+    for at, reply in enumerate(card.step_outputs):
+        name = CHAIN[at] if len(card.step_outputs) > 1 and at < len(CHAIN) else "the model's reply"
+        flags = [flag for flag in card.findings if flag.where == f"step{at + 1}"]
+        text = marked(_shown(reply, flags), flags) if reply.strip() else Content.styled("empty", "italic")
+        parts.append(Content.assemble((name, TITLE), worst_sign(flags), "\n", text))
+    if card.opinions:
+        parts.append(Content.assemble(("decided before", TITLE), "\n", decisions(card)))
+    return Content("\n\n").join(parts)
+
+
+def _shown(reply: str, flags: Sequence[Flag]) -> str:
+    """The outline of a reply; the raw text where only that holds what a gate quotes."""
+    short = outline(reply)
+    return short if all(flag.quote in short for flag in flags if flag.quote in reply) else reply
 
 
 def decisions(card: Card) -> Content:

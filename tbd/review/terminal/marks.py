@@ -51,6 +51,12 @@ def places(text: str, quote: str) -> list[tuple[int, int]]:
     return exact or [match.span() for match in re.finditer(loose, text, re.IGNORECASE)]
 
 
+def worst_sign(flags: Iterable[Flag]) -> tuple[str, str]:
+    """The sign of the severest flag, for the end of a title, and its colour; nothing when there is no flag."""
+    worst = max((flag.severity for flag in flags), default=0)
+    return (f" {SIGNS[worst]}", COLOURS[worst]) if worst else ("", "")
+
+
 def concerning(flags: Iterable[Flag], part: str, parts: tuple[str, ...]) -> Iterator[Flag]:
     """The flags that speak of one of the ``parts`` on a card.
 

@@ -47,39 +47,46 @@ class Picture(Widget):
     """A square picture as large as its width allows, or the words that stand in for it."""
 
     image: Image | str = ""
-    scaled: Image | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[tuple[int, int], list[Strip]] = {}  # by content size: drawn once, shown often
 
     def show(self, image: Image | str) -> None:
         """Draw another picture, or words."""
-        self.image, self.scaled = image, None
+        self.image = image
+        self.lines.clear()
         self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Cells are about twice as high as wide; words take the lines they need."""
-        return len(self._wrapped(width)) if isinstance(self.image, str) else width // 2
+        return len(_wrapped(self.image, width)) if isinstance(self.image, str) else width // 2
 
     def render_line(self, y: int) -> Strip:
         """One line of cells: each shows an upper and a lower pixel."""
         width, height = self.content_size
-        base = self.rich_style
-        if isinstance(self.image, str):
-            words = self._wrapped(width)
-            cells = [Segment(words[y] if y < len(words) else "", base + Style(italic=True))]
-        else:
-            side = max(2, min(width, height * 2) // 2 * 2)
-            cells = [Segment(" " * ((width - side) // 2), base), *self._cells(side, y)]
-        return Strip(cells).adjust_cell_length(width, base)
+        if (width, height) not in self.lines:
+            if isinstance(self.image, str):
+                style = self.rich_style + Style(italic=True)
+                lines = [Strip([Segment(line, style)]) for line in _wrapped(self.image, width)]
+            else:
+                lines = _half_blocks(self.image, max(2, min(width, height * 2) // 2 * 2))
+            self.lines[width, height] = lines
+        lines = self.lines[width, height]
+        return (lines[y] if y < len(lines) else Strip([])).adjust_cell_length(width, self.rich_style)
 
-    def _wrapped(self, width: int) -> list[str]:
-        return wrap(one_line(self.image), max(1, width)) if isinstance(self.image, str) else []
 
-    def _cells(self, side: int, y: int) -> list[Segment]:
-        if isinstance(self.image, str) or 2 * y >= side:
-            return []
-        if self.scaled is None or self.scaled.width != side:
-            self.scaled = self.image.resize((side, side), 1)  # Lanczos
-        rows = np.asarray(self.scaled)[2 * y : 2 * y + 2].tolist()
-        return [
+def _wrapped(words: str, width: int) -> list[str]:
+    return wrap(one_line(words), max(1, width))
+
+
+def _half_blocks(image: Image, side: int) -> list[Strip]:
+    """A square of ``side`` x ``side`` pixels as ``side / 2`` lines."""
+    rows = np.asarray(image.resize((side, side), 1)).tolist()  # 1: Lanczos
+    return [
+        Strip(
             Segment("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
-            for above, below in zip(*rows, strict=True)
-        ]
+            for above, below in zip(upper, lower, strict=True)
+        )
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+    ]

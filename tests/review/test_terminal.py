@@ -1,0 +1,344 @@
+"""The terminal review: a queue cleared by keyboard alone, and everything a reviewer may meet on the way."""
+
+import pytest
+from review import FAIL, WARN, chain, flagged, manifest, small
+from rows import PROMPTS
+from terminal import done, played
+
+from tbd.manifest.reviews import FILE, events
+from tbd.review.desk import Desk
+from tbd.review.terminal import app as app_module
+from tbd.schema import Flag
+
+ORDER = ["clip_001", "clip_003", "clip_005", "clip_000", "clip_002", "clip_004"]
+"""Clips of ``small``, the severest first."""
+
+
+def edits(folder):
+    return [event.after for event in events(folder / FILE) if event.action == "edit"]
+
+
+def test_a_whole_queue_is_cleared_by_keyboard_alone(tmp_path):
+    folder = small(tmp_path / "m")
+
+    async def play(terminal, desk):
+        await terminal.type("a", "x", "t", "x", "m", "x", "l", "r", "e")
+        await terminal.write("Now ")
+        await terminal.type("ctrl+s")
+        assert "All done" in terminal.words()
+        assert "6 of 6 cards are decided, 6 by you" in terminal.words()
+        await terminal.type("q")
+
+    played(play, folder)
+    verdicts = [("accept", None), ("reject", "text"), ("reject", "media"), ("reject", "label"), ("reject", "text")]
+    expected = [(clip, *verdict) for clip, verdict in zip(ORDER, verdicts, strict=False)]
+    assert done(folder) == [*expected, (ORDER[5], "edit", None)]
+    # its warning speaks of the expression, so that is where the cursor was
+    assert edits(folder) == [(PROMPTS[0], f"Now {PROMPTS[1]}", PROMPTS[2], "The smile of clip_004 grows.")]
+
+
+def test_a_decision_is_on_disk_before_the_next_card_is_asked_for(tmp_path, monkeypatch):
+    folder, found = small(tmp_path / "m"), []
+    deal = Desk.next
+
+    def watched(desk, after=None):
+        found.append(len(done(folder)))
+        return deal(desk, after)
+
+    monkeypatch.setattr(Desk, "next", watched)
+    played(lambda terminal, desk: terminal.type("a", "space", "r"), folder)
+    assert found == [0, 1, 2, 3]
+
+
+def test_the_editor_takes_letters_that_are_commands_elsewhere(tmp_path):
+    folder = small(tmp_path / "m", 1)
+
+    async def play(terminal, desk):
+        await terminal.type("e")
+        await terminal.write("axq u ")
+        assert done(folder) == []
+        await terminal.type("ctrl+s")
+
+    played(play, folder)
+    assert edits(folder)[0][1] == f"axq u {PROMPTS[1]}"
+
+
+def test_tab_goes_from_level_to_level_and_token_counts_follow_every_key(tmp_path):
+    folder = small(tmp_path / "m", 1)
+
+    async def play(terminal, desk):
+        assert "18 of 40 tokens" in terminal.words()
+        await terminal.type("e", "shift+tab")
+        await terminal.write("Look ")
+        assert "19 of 40 tokens" in terminal.words()
+        await terminal.type("tab", "tab", "tab")
+        await terminal.write("Slowly ")
+        await terminal.type("ctrl+s")
+
+    played(play, folder)
+    assert edits(folder) == [(f"Look {PROMPTS[0]}", *PROMPTS[1:3], "Slowly The smile of clip_000 grows.")]
+
+
+def test_too_many_tokens_are_said_while_typing(tmp_path):
+    folder = small(tmp_path / "m", 1)
+
+    async def play(terminal, desk):
+        await terminal.type("e", "shift+tab")
+        await terminal.write("a " * 24)
+        assert "42 of 40 tokens · 2 too many" in terminal.words()
+
+    played(play, folder)
+
+
+def test_the_gates_look_at_the_edited_text(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged("clip_0", WARN)])
+
+    def check(annotation):
+        bad = "sneer" in annotation.prompts[1]
+        return [Flag("odd_word", 3, "A sneer is no smile.", "expression", "sneer")] if bad else []
+
+    async def play(terminal, desk):
+        assert "emotion_mismatch" in terminal.words()
+        await terminal.type("e")
+        await terminal.write("A ")
+        await terminal.until(lambda: "emotion_mismatch" not in terminal.words())
+        await terminal.write("sneer. ")
+        await terminal.until(lambda: "odd_word A sneer is no smile." in terminal.words())
+
+    played(play, folder, check=check)
+
+
+def test_what_is_wrong_with_the_medium_stays_when_the_text_is_checked_again(tmp_path):
+    dark = {"code": "dark", "severity": 2, "message": "The picture is dark.", "where": "media"}
+    folder = manifest(tmp_path / "m", [flagged("clip_0", WARN, dark)])
+
+    async def play(terminal, desk):
+        await terminal.type("e", "y")
+        await terminal.until(lambda: "emotion_mismatch" not in terminal.words())
+        assert "The picture is dark." in terminal.words()
+
+    played(play, folder, check=lambda annotation: [])
+
+
+def test_leaving_an_untouched_editor_asks_nothing(tmp_path):
+    folder = small(tmp_path / "m", 1)
+
+    async def play(terminal, desk):
+        await terminal.type("e", "escape", "a")
+
+    played(play, folder)
+    assert done(folder) == [("clip_000", "accept", None)]
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("d", []), ("s", [("clip_000", "edit", None)]), ("escape", [])])
+@pytest.mark.parametrize("key", ["escape", "ctrl+q"])
+def test_an_edit_is_not_thrown_away_without_a_question(tmp_path, key, answer, outcome):
+    folder = small(tmp_path / "m", 1)
+
+    async def play(terminal, desk):
+        await terminal.type("e", "y", key)
+        assert "Leave the edit?" in terminal.words()
+        await terminal.type(answer)
+        if answer == "escape":
+            assert "yHer face" in terminal.words()  # still in the editor, with what was typed
+        if answer == "d":
+            assert "yHer face" not in terminal.words()
+
+    played(play, folder)
+    assert done(folder) == outcome
+
+
+def test_an_edit_that_changes_nothing_is_an_acceptance(tmp_path):
+    folder = small(tmp_path / "m", 1)
+    played(lambda terminal, desk: terminal.type("e", "ctrl+s"), folder)
+    assert done(folder) == [("clip_000", "accept", None)]
+
+
+def test_a_row_without_a_text_can_be_given_one(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged("clip_0", FAIL, prompts=[], status="error", error="cut off")])
+
+    async def play(terminal, desk):
+        assert "error: cut off" in terminal.words()
+        await terminal.type("e")
+        for level in ("one", "two", "three", "four"):
+            await terminal.write(level)
+            await terminal.type("tab")
+        await terminal.type("ctrl+s")
+
+    played(play, folder)
+    assert edits(folder) == [("one", "two", "three", "four")]
+
+
+def test_undo_brings_the_card_back_and_says_what_it_took_back(tmp_path):
+    folder = small(tmp_path / "m")
+
+    async def play(terminal, desk):
+        await terminal.type("u")
+        assert "there is nothing to take back" in terminal.words()
+        await terminal.type("a", "u")
+        assert "took back: accepted clip_001" in terminal.words()
+        assert terminal.app.card.clip_id == "clip_001"
+        assert terminal.app.card.state == "open"
+        await terminal.type("space", "u")
+        assert terminal.app.card.clip_id == "clip_001"
+
+    played(play, folder)
+
+
+def test_leaving_the_question_about_the_reason_rejects_nothing(tmp_path):
+    folder = small(tmp_path / "m")
+
+    async def play(terminal, desk):
+        await terminal.type("x", "z", "escape")
+        assert terminal.app.card.clip_id == "clip_001"
+
+    played(play, folder)
+    assert done(folder) == []
+
+
+def test_looking_about_decides_nothing(tmp_path):
+    folder = small(tmp_path / "m")
+
+    async def play(terminal, desk):
+        seen = []
+        for key in ("j", "j", "k", "k", "k", "question_mark", "escape"):
+            await terminal.type(key)
+            seen.append(terminal.app.card.clip_id)
+        assert seen == ["clip_003", "clip_005", "clip_003", "clip_001", "clip_001", "clip_001", "clip_001"]
+
+    played(play, folder)
+    assert done(folder) == []
+
+
+def test_a_filter_is_typed_and_everything_comes_back(tmp_path):
+    folder = small(tmp_path / "m")
+
+    async def play(terminal, desk):
+        await terminal.type("f")
+        await terminal.write("mismatch")
+        await terminal.type("enter")
+        assert desk.filters == {"flag": "emotion_mismatch"}
+        assert terminal.app.card.clip_id == "clip_000"
+        assert "flag emotion_mismatch" in terminal.screen().splitlines()[0]
+        assert "0/3 done" in terminal.words()
+        await terminal.type("f", "enter")  # the first line: everything
+        assert desk.filters == {}
+        assert terminal.app.card.clip_id == "clip_001"
+        await terminal.type("f", "down", "down", "escape")
+        assert desk.filters == {}
+
+    played(play, folder)
+
+
+def test_skipped_cards_come_again_through_the_filter(tmp_path):
+    folder = small(tmp_path / "m", 2)
+
+    async def play(terminal, desk):
+        await terminal.type("space", "space")
+        assert "You skipped 2" in terminal.words()
+        await terminal.type("a", "e", "x", "p", "s", "A")  # there is no card that they could speak of
+        await terminal.type("f", "enter")
+        assert terminal.app.card is not None
+
+    played(play, folder)
+    assert [action for _, action, _ in done(folder)] == ["skip", "skip"]
+
+
+def test_all_shown_with_one_flag_are_accepted_after_one_question_and_one_undo_takes_them_back(tmp_path):
+    folder = small(tmp_path / "m")
+
+    async def play(terminal, desk):
+        await terminal.type("A")
+        assert "levels_missing: 3 cards" in terminal.words()
+        await terminal.type("escape")
+        assert done(folder) == []
+        await terminal.type("A", "1")
+        assert "accepted 3 clips with" in terminal.words()
+        assert [clip for clip, _, _ in done(folder)] == ["clip_001", "clip_003", "clip_005"]
+        assert terminal.app.card.clip_id == "clip_000"
+        await terminal.type("u")
+        assert desk.progress().left == 6
+
+    played(play, folder)
+
+
+def test_rejecting_all_with_one_flag_asks_for_the_reason_only(tmp_path):
+    folder = small(tmp_path / "m")
+    played(lambda terminal, desk: terminal.type("X", "m"), folder)
+    assert done(folder) == [(clip, "reject", "media") for clip in ("clip_001", "clip_003", "clip_005")]
+
+
+def test_of_two_flags_the_bulk_asks_which(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged("clip_0", WARN, FAIL), flagged("clip_1", WARN), flagged("clip_2", FAIL)])
+    played(lambda terminal, desk: terminal.type("X", "2", "l"), folder)
+    assert done(folder) == [("clip_0", "reject", "label"), ("clip_1", "reject", "label")]
+
+
+def test_clips_are_split_off_a_chain(tmp_path):
+    folder = chain(tmp_path / "m", 3)
+
+    async def play(terminal, desk):
+        await terminal.type("j")
+        assert "applies to 3 clips" in terminal.words()
+        await terminal.type("s", "n", "s", "down", "space", "s")  # with nothing ticked the question stays
+        assert "applies to 1 of 3 clips" in terminal.words()
+        await terminal.type("x", "m")
+
+    played(play, folder, size=(120, 40))
+    assert done(folder) == [("mead_M003_front_happy_2_002", "reject", "media")]
+
+
+@pytest.mark.parametrize(("key", "last"), [("k", ("Bob", "edit")), ("m", ("Ann", "accept"))])
+def test_a_decision_that_came_too_late_gets_the_difference_and_a_choice(tmp_path, key, last):
+    folder = small(tmp_path / "m", 2)
+
+    async def play(terminal, desk):
+        with Desk(folder, "Bob", lease=0.0) as other:
+            theirs = [*PROMPTS[:3], "The smile freezes."]
+            other.decide(other.card("clip_001"), "edit", prompts=theirs)
+            await terminal.type("a")
+        words = terminal.words()
+        assert "Somebody decided about this card meanwhile" in words
+        assert "The smile of clip_001 grows." in words
+        assert "The smile freezes." in words
+        assert len(done(folder)) == 1
+        await terminal.type("x", key)  # other keys answer nothing
+        assert terminal.app.card.clip_id == "clip_000"
+
+    played(play, folder, lease=0.0)
+    event = events(folder / FILE)[-1]
+    assert (event.reviewer, event.action) == last
+
+
+def test_a_blind_audit_shows_no_findings_neither_before_nor_while_editing(tmp_path):
+    info = {"code": "dark", "severity": 1, "message": "The picture is dark.", "where": "media"}
+    rows = [flagged(f"clip_{at}", info) for at in range(3)]
+    run = {"recipe": {"gates": {"audit": 1.0}}}
+    folder = manifest(tmp_path / "m", rows, run=run)
+    alarm = [Flag("odd_word", 3, "No.", "expression")]
+
+    async def play(terminal, desk):
+        assert "blind audit" in terminal.words()
+        await terminal.type("e", "y")
+        await terminal.pilot.pause(0.4)
+        assert "odd_word" not in terminal.words()
+        await terminal.type("escape", "d", "f")
+        assert "emotion happiness" in terminal.words()
+        assert "dark" not in terminal.words()
+
+    played(play, folder, queue="audit", check=lambda annotation: alarm)
+
+
+def test_a_key_after_a_minute_holds_the_card_and_tells_when_it_is_lost(tmp_path, monkeypatch):
+    folder = small(tmp_path / "m", 1)
+    monkeypatch.setattr(app_module, "RENEWAL", -1.0)
+
+    async def play(terminal, desk):
+        await terminal.type("up")
+        assert "another reviewer" not in terminal.words()
+        with Desk(folder, "Bob") as other:
+            assert other.next().clip_id == "clip_000"
+            await terminal.type("up")
+            assert "another reviewer has this card now" in terminal.words()
+
+    played(play, folder, lease=0.0)
