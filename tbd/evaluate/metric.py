@@ -83,8 +83,9 @@ class ClipInfo:
         size: (width, height) of the frames in pixels.
         num_frames: that will come.
         audio: ``(n,)`` int16 at 16 kHz, mono, from the first frame on; None without sound.
-        row: the manifest row; None between two folders.
-        portrait: gives the picture that the generator started from, ``(H, W, 3)`` uint8 RGB, or None.
+        row: the manifest row's ``clip_id`` and the ``columns`` that the metric declares; None between two folders.
+        portrait: gives the picture that the generator started from, ``(H, W, 3)`` uint8 RGB; None where it is
+            not known, or the metric does not declare ``needs_portrait``.
         device: where networks run, as torch names it.
     """
 
@@ -171,6 +172,8 @@ class Metric(ABC):
             as an anchor); ``frames``: prediction against ground truth, frame by frame; ``sets``: looks at one
             video and returns ``features``, which ``aggregate`` compares with those of the ground truth.
         needs_audio, needs_faces: what a clip must have.
+        columns: of the manifest row that can change the score; ``ClipInfo.row`` has these and ``clip_id`` alone.
+        needs_portrait: the score depends on ``ClipInfo.portrait``, which is None for all other metrics.
         weights: catalogue keys that must resolve (``tbd.weights.resolve``).
         version: raised when the numbers change; part of every cache key.
         shares: metrics that share one accumulator name it here (FID and KID their features; the three sync
@@ -186,6 +189,8 @@ class Metric(ABC):
     compares: Compares
     needs_audio: bool = False
     needs_faces: bool = False
+    columns: tuple[str, ...] = ()
+    needs_portrait: bool = False
     weights: tuple[str, ...] = ()
     version: int = 1
     shares: str = ""
