@@ -1,0 +1,87 @@
+"""Frames that are scored one by one: what counts as frames, their grey levels, and the mean over a clip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tbd.errors import InputError
+from tbd.evaluate.metric import ClipScore, Pixels, Window
+
+Scores = npt.NDArray[np.float64]
+
+
+class FrameError(InputError, ValueError):
+    """An array that is no picture of the promised kind; also a ``ValueError``, for programs that call the functions."""
+
+    kind = "input"
+
+
+def check_frames(frames: Any, name: str = "frames") -> None:
+    """Refuse everything but ``(T, H, W, 3)`` uint8 RGB with T, H, W >= 1.
+
+    Nothing is converted: a float picture may lie in [0, 1], [-1, 1] or [0, 255], and a wrong guess is a wrong number.
+
+    Raises:
+        FrameError: what it is instead, and how to make frames of it.
+    """
+    if not isinstance(frames, np.ndarray):
+        raise FrameError(f"{name}: {type(frames).__name__}, not a numpy array", next="pass frames.numpy()")
+    if frames.dtype != np.uint8:
+        raise FrameError(
+            f"{name}: {frames.dtype}, not uint8 (grey levels 0 to 255)",
+            next="bring them to 0..255, round, then .astype(numpy.uint8)",
+        )
+    if frames.ndim != 4 or frames.shape[3] != 3:
+        raise FrameError(
+            f"{name}: shape {frames.shape}, not (frames, height, width, 3) in RGB", next="frames[None] of one picture"
+        )
+    if 0 in frames.shape:
+        raise FrameError(f"{name}: shape {frames.shape} holds no pixel", next="pass at least one frame")
+
+
+def check_pair(pred: Any, ref: Any) -> None:
+    """Refuse two stacks of frames that cannot be compared pixel by pixel.
+
+    Raises:
+        FrameError: either is not frames (``check_frames``), or the shapes differ.
+    """
+    check_frames(pred, "pred")
+    check_frames(ref, "ref")
+    if pred.shape != ref.shape:
+        raise FrameError(
+            f"pred {pred.shape} and ref {ref.shape} differ in shape", next="resize or cut one of them to the other"
+        )
+
+
+def grey(frames: Pixels) -> Pixels:
+    """Grey levels ``(T, H, W)`` uint8 of RGB frames, as PIL's mode L: (19595 R + 38470 G + 7471 B + 2^15) >> 16."""
+    from PIL import Image
+
+    return np.stack([np.asarray(Image.fromarray(frame).convert("L")) for frame in frames])
+
+
+class FrameMean:
+    """An accumulator: the mean over the frames of a clip, the same however the clip is cut into windows.
+
+    Args:
+        score: gives the scores ``(T,)`` of a window's frames.
+    """
+
+    def __init__(self, score: Callable[[Window], Scores]) -> None:
+        self._score = score
+        self.values: list[float] = []
+
+    def update(self, window: Window) -> None:
+        """Score the frames of the next window."""
+        self.values.extend(self._score(window).tolist())
+
+    def finish(self) -> ClipScore:
+        """The mean; not computable without frames."""
+        if not self.values:
+            return ClipScore(None, 0, "no frames")
+        return ClipScore(math.fsum(self.values) / len(self.values), len(self.values))
