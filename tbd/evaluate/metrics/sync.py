@@ -1,0 +1,185 @@
+"""Lip sync by SyncNet: confidence (LSE-C, the paper's Sync_conf; higher is better), distance (LSE-D; lower), offset.
+
+    d_j = mean over i of |v_i - a_(i+j-s) + 1e-6|,  j = 0 .. 2 s,  s = 15 frames
+    distance = min_j d_j,  offset = s - argmin_j d_j,  confidence = median_j d_j - min_j d_j
+
+v and a are features of five frames of the lips and of the same 0.2 s of sound; a is zero outside. The
+offset is in frames of 1/25 s. If the lips of frame i say what is heard at frame i - 3, it is +3: the
+sound comes 3 frames too early and has to be delayed by 3.
+
+Source: Chung and Zisserman 2016 and joonson/syncnet_python; as LSE by Prajwal et al. 2020 (Wav2Lip).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tbd import weights
+from tbd.errors import InputError
+from tbd.evaluate.frames import FrameError
+from tbd.evaluate.metric import Accumulator, Aggregate, ClipInfo, ClipScore, Direction, Metric
+from tbd.evaluate.speech import RATE
+from tbd.evaluate.statistics import mean
+
+FPS = 25
+SAMPLES = RATE // FPS
+"""Of sound, in one frame."""
+
+SEES = 5
+"""Frames that one feature sees."""
+
+SHIFT = 15
+EPS = 1e-6
+"""PyTorch's pairwise distance adds it to every component, so the published numbers have it too."""
+
+LARGER_THAN = 100
+"""Pixels that a tracked face must be larger than."""
+
+SILENCE = 32
+"""Loudest sample of a silent clip: -60 dB of full scale."""
+
+
+@dataclass(frozen=True)
+class SyncScores:
+    """How well lips and speech agree.
+
+    Attributes:
+        offset: frames by which the sound has to be delayed to fit the lips.
+        distance: LSE-D.
+        confidence: LSE-C.
+        distances: ``(2 vshift + 1,)`` float64, the mean distance at each shift of the sound.
+    """
+
+    offset: int
+    distance: float
+    confidence: float
+    distances: npt.NDArray[np.float64] = field(repr=False)
+
+
+def sync_scores(video_features: npt.ArrayLike, audio_features: npt.ArrayLike, vshift: int = SHIFT) -> SyncScores:
+    """Offset, distance and confidence of two streams of features (``calc_pdist`` of joonson/syncnet_python).
+
+    Args:
+        video_features, audio_features: ``(T, D)``, row i of both from the same moment. Where the shifted sound
+            ends its features are zeros, so below some 36 rows the median, and with it the confidence, is biased.
+        vshift: frames that the sound is shifted to both sides, at most.
+
+    Raises:
+        FrameError: not such features, or NaN among them.
+    """
+    video, audio = (np.asarray(features, np.float64) for features in (video_features, audio_features))
+    if video.ndim != 2 or video.shape != audio.shape or not video.size or vshift < 0:
+        raise FrameError(f"features {video.shape} and {audio.shape}, shift {vshift}: not twice (T, D) and 0 or more")
+    if not (np.isfinite(video).all() and np.isfinite(audio).all()):
+        raise FrameError("features that are not finite: the network or its input is broken")
+    padded = np.pad(audio, ((vshift, vshift), (0, 0)))
+    shifted = (padded[j : j + len(video)] for j in range(2 * vshift + 1))
+    distances = np.array([np.linalg.norm(video - sound + EPS, axis=1).mean() for sound in shifted])
+    least = int(distances.argmin())
+    lowest = float(distances[least])
+    return SyncScores(vshift - least, lowest, float(np.median(distances)) - lowest, distances)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the lips of a clip are found.
+
+    Attributes:
+        name: after the ``@``.
+        detector: catalogue key of what finds faces; None shows the network the whole frame.
+        least: frames with a detection that a track must have.
+        describes: for people.
+    """
+
+    name: str
+    detector: str | None
+    least: int
+    describes: str
+
+
+PROTOCOLS = (
+    Protocol("joonson-short", "s3fd", 36, "tracks as joonson/syncnet_python, from 36 frames on instead of 101"),
+    Protocol("joonson", "s3fd", 101, "tracks as joonson/syncnet_python: more than 100 frames"),
+    Protocol("mtcnn-short", "mtcnn", 36, "as joonson-short, but MTCNN finds the faces"),
+    Protocol("whole", None, SEES + 1, "no tracks: the whole frame at 224 x 224 (Wav2Lip's script for LRS)"),
+)
+
+
+class Sync(Metric):
+    """One of the three numbers. All three of a protocol come from one pass."""
+
+    unit = "clips"
+    source = "Chung and Zisserman 2016; joonson/syncnet_python"
+    compares = "nothing"
+    needs_audio = True
+
+    def __init__(self, key: str, title: str, direction: Direction, protocol: Protocol) -> None:
+        self.key, self.title, self.direction = key, title, direction
+        self.protocol = f"{key}@{protocol.name}"
+        self.shares = f"sync@{protocol.name}"
+        self.needs_faces = protocol.detector is not None
+        self.weights = ("syncnet", protocol.detector) if protocol.detector else ("syncnet",)
+        self._how = protocol
+
+    def open(self, clip: ClipInfo) -> Accumulator:
+        """Start a clip.
+
+        Raises:
+            InputError: no sound, silence, or too few frames.
+        """
+        from tbd.evaluate.networks.syncnet import syncnet
+        from tbd.evaluate.sync_pass import SyncPass
+
+        check_sound(clip.audio)
+        check_length(clip, self._how)
+        return SyncPass(clip, self._how, syncnet(weights.resolve("syncnet"), clip.device))
+
+    def read(self, score: ClipScore) -> ClipScore:
+        """The number that this metric is named after."""
+        return replace(score, value=score.details.get(self.key))
+
+    def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
+        """The mean over clips; for the offset also the share of clips that are at most one frame off."""
+        found = mean(scores)
+        if self.key == "sync_offset" and found.n:
+            near = [abs(score.value) <= 1 for score in scores if score.usable and score.value is not None]
+            found.details["within_one_frame"] = sum(near) / len(near)
+        return found
+
+
+def check_sound(audio: npt.NDArray[np.int16] | None) -> None:
+    """Refuse a clip that says nothing.
+
+    Raises:
+        InputError: no sound, or silence.
+    """
+    if audio is None or not len(audio):
+        raise InputError("no sound")
+    if int(np.abs(audio.astype(np.int32)).max()) <= SILENCE:
+        raise InputError("silence: no sample is louder than -60 dB")
+
+
+def check_length(clip: ClipInfo, protocol: Protocol) -> None:
+    """Refuse a clip in which no track can be long enough, or no face large enough.
+
+    Raises:
+        InputError: too few frames, or too small ones.
+    """
+    frames = round(clip.num_frames * FPS / clip.fps)
+    if frames < protocol.least:
+        raise InputError(f"too short: {frames} frames at 25 a second, and {protocol.least} are needed")
+    if protocol.detector and min(clip.size) < 128:
+        raise InputError(f"{clip.size[0]}x{clip.size[1]} pixels: a track needs a face of more than {LARGER_THAN}")
+
+
+_NUMBERS: tuple[tuple[str, str, Direction], ...] = (
+    ("sync_conf", "Sync_conf", "higher"),
+    ("sync_dist", "Sync_dist", "lower"),
+    ("sync_offset", "Sync offset", "closest"),
+)
+
+METRICS: tuple[Metric, ...] = tuple(Sync(*number, protocol) for number in _NUMBERS for protocol in PROTOCOLS)
