@@ -1,0 +1,55 @@
+"""Pictures of a clip. Its id is looked up in the manifest; nothing else of a request leads to a file."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from tbd.review.web.seats import Seats
+from tbd.review.web.strips import FRAMES, Strips, strip
+
+if TYPE_CHECKING:
+    from tbd.media.canonical import CanonicalClip
+
+_PICTURES = ("image/jpeg", "image/png", "image/webp")
+
+
+class Media:
+    """Strips and videos of the clips of the manifest that is reviewed."""
+
+    def __init__(self, seats: Seats) -> None:
+        self._seats, self._strips = seats, Strips()
+
+    def strip(self, request: Request) -> Response:
+        """Eight frames as one JPEG, in two rows with ``?rows=2``."""
+        rows = 2 if request.query_params.get("rows") == "2" else 1
+        clip = self._clip(request)
+        name = f"{rows}:{request.path_params['clip_id']}"
+        drawn = self._strips.get(name, lambda: strip(clip, FRAMES // rows))
+        return Response(drawn, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def video(self, request: Request) -> Response:
+        """The file as it is, any range of it, and never as something a browser would run."""
+        path = self._clip(request).path
+        kind = mimetypes.guess_type(path.name)[0] or ""
+        safe = kind if kind.startswith("video/") or kind in _PICTURES else "application/octet-stream"
+        return FileResponse(path, media_type=safe, headers={"Cache-Control": "private, max-age=3600"})
+
+    def _clip(self, request: Request) -> CanonicalClip:
+        """The clip that a request names.
+
+        Raises:
+            InputError: the manifest has no such clip.
+            HTTPException: 403 when the browser has said no name, 404 when the file is not on this machine.
+        """
+        reviewer = request.state.session.reviewer
+        if not reviewer:
+            raise HTTPException(403)
+        clip = self._seats.of(reviewer).desk.canonical(request.path_params["clip_id"])
+        if clip is None:
+            raise HTTPException(404, "The clip is not on this machine.")
+        return clip

@@ -1,0 +1,30 @@
+"""The raw reply of a step, split into fields that are quick to read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def fields(reply: str) -> list[tuple[str, list[str]]] | None:
+    """A JSON object as names with the lines under each; None for any other text, which is shown as it is."""
+    try:
+        document = json.loads(reply)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or not document:
+        return None
+    return [(str(name).replace("_", " "), _lines(value)) for name, value in document.items()]
+
+
+def _lines(value: Any) -> list[str]:
+    return [_line(entry) for entry in value] if isinstance(value, list) else [_line(value)]
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, dict):
+        said = (f"AU {entry}" if name == "au" else _line(entry) for name, entry in value.items() if entry is not None)
+        return " · ".join(said)
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
