@@ -53,7 +53,7 @@ class Geometry:
     Attributes:
         pred, truth: from a source frame to the picture that is compared.
         size: (width, height) of both.
-        name: of the geometry; with the two files it tells everything about the pictures.
+        name: equal names show equal pictures of one stream.
     """
 
     pred: Look
@@ -168,7 +168,7 @@ def _canvas(pred: Stream, truth: Stream) -> Geometry:
             f"{_times(pred.size)} pixels, the ground truth has {_times(truth.size)}",
             next="--align crop (the ground truth is resized to the video) or --align face",
         )
-    return Geometry(pred.look, truth.look, pred.size, f"canvas {_times(pred.size)}")
+    return Geometry(pred.look, truth.look, pred.size, _times(pred.size))
 
 
 def _crop(pred: Stream, truth: Stream) -> Geometry:
@@ -177,8 +177,8 @@ def _crop(pred: Stream, truth: Stream) -> Geometry:
         if width != height:
             raise InputError(f"{_times(pred.size)} pixels, the ground truth is a square crop", next="--align face")
         box = truth.box
-        return Geometry(pred.look, lambda frame: crop(frame, box, width), pred.size, f"crop {_times(pred.size)}")
-    return Geometry(pred.look, lambda frame: _middle(frame, width, height), pred.size, f"crop {_times(pred.size)}")
+        return Geometry(pred.look, lambda frame: crop(frame, box, width), pred.size, _times(pred.size))
+    return Geometry(pred.look, lambda frame: _middle(frame, width, height), pred.size, _times(pred.size))
 
 
 def _middle(frame: Pixels, width: int, height: int) -> Pixels:

@@ -123,8 +123,9 @@ class Store:
 
 
 def _body(score: ClipScore) -> str:
-    fields = {"value": score.value, "n": score.n, "reason": score.reason, "details": score.details}
-    return json.dumps(fields, ensure_ascii=False)
+    value = None if score.value is None else float(score.value)
+    fields = {"value": value, "n": int(score.n), "reason": score.reason, "details": score.details}
+    return json.dumps(fields, ensure_ascii=False, default=lambda found: found.tolist())  # numpy's numbers and arrays
 
 
 def _blob(features: npt.NDArray[Any] | None) -> bytes | None:
