@@ -28,13 +28,14 @@ TAPS /= TAPS[0] + 2 * TAPS[1:].sum()
 
 Image = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+Picture = npt.NDArray[np.float32]
 
 
 def edge_blocks(image: Image, asked: Mask) -> Mask:
     """Which 64 x 64 blocks have at least nine Canny pixels.
 
-    Most blocks show it in their middle rows. The others are looked at one by one, and the whole picture only
-    goes through Canny if one of them hangs on edges that come in from outside.
+    Most blocks show it in their middle rows, most others in all of their rows. What is left goes through Canny,
+    block by block; the whole picture only if a block hangs on edges that come in from outside.
 
     Args:
         image: ``(H, W)`` grey levels, int16 or float64; what lies beyond whole blocks belongs to none.
@@ -43,12 +44,32 @@ def edge_blocks(image: Image, asked: Mask) -> Mask:
     Returns:
         ``(H // 64, W // 64)``.
     """
-    found = _surely(image, *asked.shape)
+    padded = np.pad(image.astype(np.float32), HALO, constant_values=np.nan)
+    found = _by_middle(padded, *asked.shape)
+    found |= _by_block(padded, asked & ~found)
     for row, column in np.argwhere(asked & ~found):
         certain = _is_edge_block(image, row * BLOCK, column * BLOCK)
         if certain is None:
             return _canny_counts(image, *asked.shape) >= ENOUGH
         found[row, column] = certain
+    return found
+
+
+def _by_middle(padded: Picture, down: int, across: int) -> Mask:
+    """Blocks of which the middle rows alone have enough sure Canny pixels."""
+    first = (BLOCK - MIDDLE) // 2
+    strips = padded[HALO : HALO + down * BLOCK].reshape(down, BLOCK, -1)[:, first - HALO : first + MIDDLE + HALO]
+    columns = _sure(strips)[:, :, : across * BLOCK].sum(axis=1)
+    enough: Mask = columns.reshape(down, across, BLOCK).sum(axis=2) >= ENOUGH
+    return enough
+
+
+def _by_block(padded: Picture, asked: Mask) -> Mask:
+    """Blocks, of those asked for, that have enough sure Canny pixels."""
+    side = BLOCK + 2 * HALO
+    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side))[::BLOCK, ::BLOCK]
+    found = np.zeros_like(asked)
+    found[asked] = _sure(views[: asked.shape[0], : asked.shape[1]][asked]).sum(axis=(1, 2)) >= ENOUGH
     return found
 
 
@@ -82,16 +103,14 @@ def _canny(image: Image, low: float, high: float) -> Mask:
     return edges
 
 
-def _surely(image: Image, down: int, across: int) -> Mask:
-    """Blocks of which the middle 16 rows alone have enough Canny pixels.
+def _sure(stack: Picture) -> Mask:
+    """Pixels that are Canny edges for sure, ``(n, H - 12, W - 12)`` of ``(n, H, W)``; none where NaN is near.
 
-    A pixel is one for sure if its gradient is above the high threshold and larger than all eight around it: then
-    it is larger than any interpolation between them. In single precision the gradient errs by less than 0.001
-    grey levels, so that a gradient above 1 that is 0.5 % larger than those around it is safe.
+    A pixel is one if its gradient is above the high threshold and larger than all eight around it: then it is
+    larger than any interpolation between them. In single precision the gradient errs by less than 0.001 grey
+    levels, so that a gradient above 1 that is 0.5 % larger than those around it is safe.
     """
-    first = (BLOCK - MIDDLE) // 2
-    rows = image[: down * BLOCK].reshape(down, BLOCK, -1)[:, first - HALO : BLOCK - first + HALO].astype(np.float32)
-    smooth = _smooth(_smooth(rows, 1), 2)
+    smooth = _smooth(_smooth(stack, 1), 2)
     dy = smooth[:, 2:] - smooth[:, :-2]
     dy = dy[:, :, :-2] + 2 * dy[:, :, 1:-1] + dy[:, :, 2:]
     dx = smooth[:, :, 2:] - smooth[:, :, :-2]
@@ -102,19 +121,15 @@ def _surely(image: Image, down: int, across: int) -> Mask:
     three = np.maximum(sides, power[:, :, 1:-1])
     around = np.maximum(three[:, :-2], three[:, 2:])
     np.maximum(around, sides[:, 1:-1], out=around)
-    here = power[:, 1:-1, 1:-1]
-    top = here > np.maximum(around * np.float32(1.01), np.float32(1))
-    counts = np.zeros((down, image.shape[1]), np.int64)
-    counts[:, HALO:-HALO] = top.sum(axis=1)
-    enough: Mask = counts[:, : across * BLOCK].reshape(down, across, BLOCK).sum(axis=2) >= ENOUGH
-    return enough
+    sure: Mask = power[:, 1:-1, 1:-1] > np.maximum(around * np.float32(1.01), np.float32(1))
+    return sure
 
 
-def _smooth(a: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+def _smooth(a: Picture, axis: int) -> Picture:
     """Gaussian of sigma 1, cut at 4, along an axis; only where it lies inside."""
     n = a.shape[axis]
 
-    def part(start: int) -> npt.NDArray[np.float32]:
+    def part(start: int) -> Picture:
         return a[:, start : n - 8 + start] if axis == 1 else a[:, :, start : n - 8 + start]
 
     found = part(4) * np.float32(TAPS[0])
