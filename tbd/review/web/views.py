@@ -40,7 +40,7 @@ def frame(desk: Desk, reviewer: str) -> dict[str, Any]:
         "queue": desk.queue,
         "progress": desk.progress(),
         "filters": desk.filters,
-        "choices": desk.choices(),
+        "choices": {name: values for name, values in desk.choices().items() if name != "flag" or desk.queue != "audit"},
         "to": partial(address, filters=desk.filters),
     }
 

@@ -101,12 +101,13 @@ document.addEventListener("keydown", (event) => {
   const panel = one(".panel[open]");
   const found = [...(panel ?? document).querySelectorAll("[data-key]")].find(
     (element) => element.dataset.key === event.key && visible(element));
+  if (dirty() && event.key.length === 1 && !found?.dataset.do && found?.type !== "checkbox") {
+    event.preventDefault();
+    return tell("You changed the text: Ctrl+Enter saves it, Esc leaves the field and then the edit.");
+  }
   if (!found) return undefined;
   event.preventDefault();
   if (event.repeat && !stepping) return undefined; // a key that is held decides one card, not many
-  if (dirty() && !found.dataset.do && found.type !== "checkbox") {
-    return tell("You changed the text: Ctrl+Enter saves it, Esc leaves the field and then the edit.");
-  }
   found.click();
   if (found.matches("summary") && found.parentElement.open) one("select, button, .clips input", found.parentElement)?.focus();
   return undefined;

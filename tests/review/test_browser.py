@@ -1,0 +1,425 @@
+"""The review page in a real browser: Debian's Chromium, headless, driven by the keyboard alone."""
+
+import os
+import shutil
+
+import pytest
+from media import tone, video
+from playwright.sync_api import expect, sync_playwright
+from review import FAIL, WARN, chain, flagged, manifest, small
+from review_page import Site, served
+
+from tbd.annotate.gates import check
+from tbd.manifest import read
+from tbd.review.desk import Desk
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
+DESKTOP, PHONE, ZOOMED = (1280, 800), (390, 844), (640, 400)
+FOCUSED = """(document.activeElement.closest("body *")?.textContent ?? "").trim().replace(/\\s+/g, " ")
+  || document.activeElement.name"""
+LONG = "A woman with a very long scarf of wool and many rings speaks. " * 4
+
+
+def executable():
+    """The browser: ``TBD_BROWSER``, else the first of ``NAMES``; ``make browser`` installs one."""
+    found = os.environ.get("TBD_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, "no Chromium found: run `make browser`, or set TBD_BROWSER to one"
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    flags = [f"--{flag}" for flag in (*QUIET, "disable-component-update", "disable-sync")]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Opens a site as one person's browser; afterwards nothing may stand in any browser's error console."""
+    contexts, servers, wrong = [], [], []
+
+    def open_page(site, size=DESKTOP, name=None, **kwargs):
+        if site not in [known for known, _, _ in servers]:
+            server = served(site.app)
+            servers.append((site, server, server.__enter__()))
+        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, **kwargs)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.goto(next(address for known, _, address in servers if known is site))
+        if name:
+            page.get_by_label("Your name").fill(name)
+            page.keyboard.press("Enter")
+        expect(page.locator("html.js main.card")).to_be_visible()  # the script has run
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    for _, server, _ in servers:
+        server.__exit__(None, None, None)
+    expected = (
+        "status of 409",
+        "status of 404",
+        "net::ERR_FAILED",
+    )  # the browser's notes of answers that tests ask for
+    assert [words for words in wrong if not any(note in words for note in expected)] == []
+
+
+def card(page, clip_id):
+    """Wait for a card."""
+    expect(page.locator("main")).to_have_attribute("data-clip", clip_id)
+
+
+def status(page, words):
+    expect(page.locator("#status")).to_contain_text(words)
+
+
+def eventually(page, expression):
+    """Wait until a JavaScript expression holds; the page's own policy forbids the browser to poll it by itself."""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    pytest.fail(f"{expression} never held")
+
+
+def nothing_is_cut_off(page):
+    """No horizontal scroll, and no control, text or picture beyond the sides of the window."""
+    beyond = page.evaluate(
+        """() => [...document.querySelectorAll("body *")].filter((element) => {
+            if (!element.checkVisibility() || element.closest(".unseen, .jump")) return false;
+            const box = element.getBoundingClientRect();
+            return box.width && (box.left < -1 || box.right > document.documentElement.clientWidth + 1
+              || (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "visible"
+                  && getComputedStyle(element).display !== "inline" && element.clientWidth && !element.matches(".panel")));
+        }).map((element) => element.outerHTML.slice(0, 120))"""
+    )
+    assert beyond == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert (
+        page.evaluate("document.querySelector('.panel[open] > :not(summary)')?.getBoundingClientRect().top ?? 0") >= 0
+    )
+
+
+def contrast(page, selector):
+    """WCAG contrast of an element's text against the nearest painted background."""
+    return page.evaluate(
+        """(selector) => {
+            const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+            const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+              .reduce((sum, c, at) => sum + c * [.2126, .7152, .0722][at], 0);
+            const element = document.querySelector(selector);
+            let behind = element;
+            while ((numbers(getComputedStyle(behind).backgroundColor)[3] ?? 1) === 0) behind = behind.parentElement;
+            const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(numbers).map(light).sort();
+            return (pair[1] + .05) / (pair[0] + .05);
+        }""",
+        selector,
+    )
+
+
+def test_a_whole_queue_is_cleared_by_keyboard_alone(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 7), check=check)
+    page = visit(site)
+    card(page, "clip_001")
+    page.keyboard.press("a")
+    card(page, "clip_003")
+    status(page, "Accepted: clip_001.")
+    page.keyboard.press("x")
+    page.keyboard.press("m")
+    card(page, "clip_005")
+    page.keyboard.press("r")
+    card(page, "clip_000")
+    page.keyboard.press(" ")
+    card(page, "clip_002")
+    page.keyboard.press("e")
+    expect(page.locator("#level-1")).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("A man is speaking with a happy emotion.")
+    page.keyboard.press("Control+Enter")
+    card(page, "clip_004")
+    page.keyboard.press("a")
+    card(page, "clip_006")
+    page.keyboard.press("a")
+    expect(page.locator("h1")).to_have_text("No card is left for you now")
+    page.keyboard.press("j")
+    card(page, "clip_000")
+    page.keyboard.press("a")
+    expect(page.locator("h1")).to_have_text("All 7 cards are decided")
+    site.seats.close()
+    rows = {row["clip_id"]: row for row in read(site.folder).to_pylist()}
+    assert [rows[f"clip_00{at}"]["review_status"] for at in range(7)] == [
+        "accepted", "accepted", "edited", "rejected", "accepted", "rejected", "accepted",
+    ]  # fmt: skip
+    assert rows["clip_002"]["prompts_final"][0] == "A man is speaking with a happy emotion."
+
+
+def test_typing_counts_tokens_and_runs_the_gates_and_leaving_asks_first(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 1), check=check)
+    page = visit(site)
+    page.keyboard.press("e")
+    expect(page.locator("output").first).to_have_text("18 tokens")
+    page.keyboard.type(" word" * 30)
+    expect(page.locator("output").first).to_have_text("48 tokens")
+    expect(page.locator("#verdict")).to_contain_text("8 too many")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    status(page, "You changed the text")
+    assert site.events == []
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.keyboard.press("Escape")
+    expect(page.locator("#edit")).to_have_count(0)
+    expect(page.locator("h1")).to_be_focused()
+
+
+def test_undo_and_moving_and_the_browsers_own_way_back(visit, tmp_path):
+    page = visit(Site(small(tmp_path / "m", 3)))
+    card(page, "clip_001")
+    page.keyboard.press("a")
+    card(page, "clip_000")
+    page.keyboard.press("u")
+    card(page, "clip_001")
+    status(page, "Took back the acceptance of clip_001.")
+    page.keyboard.press("j")
+    card(page, "clip_000")
+    page.keyboard.press("k")
+    card(page, "clip_001")
+    page.go_back()
+    card(page, "clip_000")
+    page.reload()
+    card(page, "clip_000")
+
+
+def test_filter_and_bulk_by_keyboard_and_one_undo(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 6))
+    page = visit(site)
+    page.keyboard.press("f")
+    expect(page.get_by_label("flag").first).to_be_focused()
+    page.keyboard.press("e")  # chooses emotion_mismatch in the list; it edits nothing
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Show", exact=True).press("Enter")
+    card(page, "clip_000")
+    assert "flag=emotion_mismatch" in page.url
+    page.keyboard.press("A")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("All 3 cards are decided")
+    assert len(site.events) == 3
+    page.keyboard.press("u")
+    card(page, "clip_000")
+    status(page, "Took back the acceptance of 3 clips.")
+
+
+def test_a_held_key_decides_one_card(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 5))
+    page = visit(site)
+    for _ in range(4):
+        page.keyboard.down("a")  # Playwright repeats a key that is down
+    card(page, "clip_003")
+    page.keyboard.up("a")
+    assert len(site.events) == 1
+
+
+def test_a_stale_edit_shows_the_difference_and_the_choice(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 2))
+    page = visit(site)
+    page.keyboard.press("e")
+    expect(page.locator("#level-1")).to_be_focused()
+    with Desk(site.folder, "Bob") as bob:
+        bob.decide(bob.card("clip_001"), "edit", prompts=["Bob's.", "Bob's.", "Bob's.", "Bob's."])
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Mine & <b>mine</b>.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("h1")).to_have_text("Decided meanwhile")
+    expect(page.locator("main")).to_contain_text("Mine & <b>mine</b>.")
+    assert len(site.events) == 1
+    nothing_is_cut_off(page)
+    page.keyboard.press("m")
+    card(page, "clip_000")
+    assert [event.after[0] for event in site.events] == ["Bob's.", "Mine & <b>mine</b>."]
+
+
+def test_two_browsers_at_once_never_share_a_card(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 6), reviewer="")
+    ann, bob = visit(site, name="Ann"), visit(site, name="Böb <b>")
+    for _ in range(3):
+        clips = [page.locator("main").get_attribute("data-clip") for page in (ann, bob)]
+        assert clips[0] != clips[1]
+        for page, clip in zip((ann, bob), clips, strict=True):
+            page.keyboard.press("a")
+            expect(page.locator("main")).not_to_have_attribute("data-clip", clip)
+    assert len({event.clip_id for event in site.events}) == len(site.events) == 6
+    assert {event.reviewer for event in site.events} == {"Ann", "Böb <b>"}
+
+
+def test_when_the_server_is_gone_the_page_says_that_nothing_was_saved(visit, tmp_path):
+    page = visit(Site(small(tmp_path / "m", 2)))
+    page.route("**/decide*", lambda route: route.abort())
+    page.once("console", lambda message: None)
+    page.keyboard.press("a")
+    status(page, "nothing was saved")
+    card(page, "clip_001")
+    page.unroute("**/decide*")
+    page.keyboard.press("a")
+    card(page, "clip_000")
+
+
+def test_the_strip_of_the_next_card_is_fetched_while_this_one_is_open(visit, tmp_path):
+    for at in range(2):
+        video(tmp_path / f"{at}.mp4", frames=16, size=(96, 96))
+    rows = [flagged(f"clip_{at}", WARN, file_name=f"{at}.mp4", crop_box=None) for at in range(2)]
+    page = visit(Site(manifest(tmp_path / "m", rows), root=tmp_path))
+    names = "() => performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)"
+    eventually(page, f"({names})().includes('/clips/clip_1/strip.jpg')")
+    card(page, "clip_0")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.keyboard.press("a")
+    card(page, "clip_1")
+    eventually(page, "document.querySelector('.strip img').naturalWidth === 1536")
+
+
+def test_the_video_plays_steps_and_stays_in_its_window(visit, tmp_path):
+    video(tmp_path / "a.webm", frames=50, size=(96, 96), codec="libvpx", audio=None)
+    rows = [flagged("clip_0", WARN, file_name="a.webm", crop_box=None, start=0.4, end=1.2, fps=25.0)]
+    page = visit(Site(manifest(tmp_path / "m", rows), root=tmp_path))
+    expect(page.locator("video")).not_to_be_visible()
+    now = "document.querySelector('video').currentTime"
+    page.keyboard.press("p")
+    expect(page.locator("video")).to_be_visible()
+    eventually(page, f"{now} > 0.45")
+    eventually(page, "document.querySelector('video').paused")
+    stopped = page.evaluate(now)
+    assert 1.15 < stopped < 1.6
+    page.keyboard.press(",")
+    page.keyboard.press(",")
+    assert page.evaluate(now) == pytest.approx(stopped - 0.08, abs=0.01)
+    page.keyboard.press(".")
+    assert page.evaluate(now) == pytest.approx(stopped - 0.04, abs=0.01)
+
+
+def test_a_file_that_the_browser_cannot_play_is_explained(visit, tmp_path):
+    video(tmp_path / "a.mp4", frames=8, size=(96, 96), codec="mpeg4", audio=tone(0.3))
+    (tmp_path / "b.mp4").write_bytes(b"nothing")
+    rows = [flagged(f"clip_{name}", WARN, file_name=f"{name}.mp4", crop_box=None) for name in "ab"]
+    page = visit(Site(manifest(tmp_path / "m", rows), root=tmp_path))
+    page.keyboard.press("p")
+    expect(page.locator(".player .missing")).to_be_visible()
+    expect(page.locator(".strip img")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.locator(".media > .missing")).to_contain_text("cannot be shown: b.mp4")
+
+
+def rich(folder):
+    """A card that shows everything: long texts and words, findings of each severity, many clips."""
+    flags = [FAIL | {"where": "dynamics", "quote": "grows", "message": LONG}, WARN | {"quote": "Moderate"}]
+    more = {"step_outputs": [f'{{"appearance": "{LONG}"}}', "word" * 60, LONG, LONG], "subject": "M003_" + "x" * 60}
+    return chain(folder, 28, prompts=[LONG, "Moderate", "x" * 150, f"It grows. {LONG}"], **more) and manifest(
+        folder / "m",
+        [
+            flagged(
+                f"clip_{'y' * 60}_{at}",
+                *flags,
+                chain_id="c",
+                prompts=[LONG, "Moderate", "x" * 150, LONG + "grows"],
+                **more,
+            )
+            for at in range(30)
+        ],
+    )
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, ZOOMED, (320, 640)], ids=["desktop", "phone", "zoom 200 %", "narrow"])
+def test_nothing_is_cut_off(visit, tmp_path, size):
+    page = visit(Site(rich(tmp_path), check=check), size)
+    nothing_is_cut_off(page)
+    for key in "fAX?":
+        page.keyboard.press(key)
+        expect(page.locator(".panel[open]")).to_have_count(1)
+        nothing_is_cut_off(page)
+        page.keyboard.press("Escape")
+    for key in "xs":
+        page.keyboard.press(key)
+        nothing_is_cut_off(page)
+        page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect(page.locator("#verdict")).to_contain_text("too many")
+    nothing_is_cut_off(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_readable_in_light_and_dark(visit, tmp_path, scheme):
+    page = visit(Site(rich(tmp_path)), color_scheme=scheme)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert (min(ground) > 200) == (scheme == "light")
+    for selector in (
+        "h1",
+        ".text",
+        ".quiet",
+        ".findings .error b",
+        ".findings .warning b",
+        "mark",
+        ".accept",
+        "h4",
+        ".count",
+        "nav a",
+    ):
+        assert contrast(page, selector) >= 4.5, selector
+
+
+def test_a_screen_reader_finds_landmarks_names_and_news(visit, tmp_path):
+    page = visit(Site(rich(tmp_path)))
+    for role in ("banner", "main", "navigation", "status"):
+        expect(page.get_by_role(role)).to_have_count(1)
+    assert page.evaluate("document.documentElement.lang") == "en"
+    expect(page.locator("h1")).to_be_focused()
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea, img, video, summary")]
+            .filter((e) => !(e.textContent.trim() || e.alt || e.ariaLabel || e.labels?.length)).map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+    described = page.evaluate(
+        "[...document.querySelectorAll('[aria-describedby]')].every((e) => document.getElementById(e.getAttribute('aria-describedby')))"
+    )
+    assert described
+
+
+def test_tab_reaches_every_control_in_the_order_of_the_page(visit, tmp_path):
+    page = visit(Site(small(tmp_path / "m", 1)))
+    page.locator(".jump").focus()
+    reached = ["To the card"]
+    while reached[-1] and len(reached) < 60:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    wanted = [
+        "To the card",
+        "tbd review",
+        "f Filter",
+        "? Help",
+        "u Undo",
+        "Ann",
+        "a Accept",
+        "e Edit",
+        "x Reject…",
+        "j Next",
+    ]
+    assert [name for name in reached if name in wanted] == wanted
+
+
+def test_single_keys_can_be_turned_off(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 2))
+    page = visit(site)
+    page.keyboard.press("?")
+    page.get_by_label("single keys are on").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Skip").click()
+    card(page, "clip_000")
+    assert [event.action for event in site.events] == ["skip"]

@@ -1,0 +1,79 @@
+"""The server around the page: its address, its port, and its end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+from review import small
+
+from tbd.errors import InputError, TbdError, UsageError
+from tbd.manifest import read
+from tbd.review.desk import Desk
+from tbd.review.web.serve import listen, serve, tunnel
+
+SERVE = """
+import sys
+from tbd.review.desk import Desk
+from tbd.review.web import serve
+print(len(serve(lambda name: Desk(Path(sys.argv[1]), name), port=0, reviewer="Ann")), flush=True)
+"""
+
+
+def test_a_port_in_use_is_an_error_with_a_way_on():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken") as caught:
+            serve(lambda name: pytest.fail("no desk is opened for a port that is taken"), port=port, reviewer="Ann")
+    assert caught.value.next == "tbd review --web --port 0"
+
+
+@pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("192.0.2.1", 0), ("127.0.0.1", 70_000)])
+def test_an_address_that_is_not_this_machines_is_an_error_of_the_user(host, port):
+    with pytest.raises(InputError):
+        listen(host, port)
+
+
+def test_a_reviewers_desk_is_opened_before_anything_is_printed(tmp_path, capsys):
+    with pytest.raises(TbdError):
+        serve(lambda name: Desk(tmp_path / "nothing", name), port=0, reviewer="Ann")
+    assert capsys.readouterr().out == ""
+
+
+def test_over_ssh_the_command_that_reaches_the_page_is_told():
+    words = tunnel(8765, {"SSH_CONNECTION": "10.0.0.2 50000 10.0.0.9 22"}, "ann")
+    assert words == "ssh -N -L 8765:127.0.0.1:8765 ann@10.0.0.9"
+    assert "-p 2222 ann@" in tunnel(8765, {"SSH_CONNECTION": "10.0.0.2 50000 10.0.0.9 2222"}, "ann")
+    assert tunnel(8765, {}, "ann") is None
+    assert tunnel(8765, {"SSH_CONNECTION": "odd"}, "ann") is None
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_server_gives_cards_back_and_writes_the_decisions_into_the_manifest(tmp_path, stop):
+    folder = small(tmp_path / "m", 2)
+    environment = os.environ | {"SSH_CONNECTION": "10.0.0.2 50000 10.0.0.9 22"}
+    command = [sys.executable, "-c", SERVE, str(folder)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as server:
+        try:
+            address = server.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
+            origin = address.partition("/?")[0]
+            with httpx.Client(base_url=origin, headers={"Origin": origin}, follow_redirects=True) as browser:
+                browser.get(address)
+                page = browser.get("/review").text
+                ticket = re.search(r'data-ticket="([^"]+)"', page)[1]
+                assert browser.post("/decide", data={"ticket": ticket, "action": "accept"}).status_code == 200
+            server.send_signal(stop)
+            out, words = server.communicate(timeout=20)
+        finally:
+            server.kill()
+    assert "ssh -N -L " in words and "Traceback" not in words
+    assert out.strip() == ("1" if stop == signal.SIGINT else "")
+    assert [row["review_status"] for row in read(folder).to_pylist()] == ["unreviewed", "accepted"]
+    with Desk(folder, "Bob") as bob:
+        assert bob.next().clip_id == "clip_000"

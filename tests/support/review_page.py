@@ -1,0 +1,108 @@
+"""The review page for tests: one browser's requests without a network, or a server for a real browser."""
+
+import re
+import threading
+from contextlib import contextmanager
+from html import unescape
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.testclient import TestClient
+
+from tbd.manifest.reviews import FILE, events
+from tbd.review.desk import Desk
+from tbd.review.web.app import create_app
+from tbd.review.web.seats import Seats
+from tbd.review.web.serve import listen
+
+TOKEN = "the-token"
+ORIGIN = "http://127.0.0.1"
+
+
+class Site:
+    """A review of one manifest folder, open to several browsers."""
+
+    def __init__(self, folder, *, reviewer="Ann", host="127.0.0.1", **desk):
+        self.folder = folder
+        self.seats = Seats(lambda name: Desk(folder, name, **desk))
+        self.app = create_app(self.seats, TOKEN, host=host, reviewer=reviewer)
+
+    def stranger(self, **kwargs):
+        """A browser that has no token yet."""
+        return Browser(self.app, base_url=ORIGIN, **kwargs)
+
+    def browser(self, name=None):
+        """A browser that opened the printed address, and said a name if it is asked to."""
+        browser = self.stranger()
+        assert browser.get("/", params={"token": TOKEN}).status_code == 200
+        if name is not None:
+            browser.submit("/name", name=name)
+        return browser
+
+    @property
+    def events(self):
+        return events(self.folder / FILE)
+
+
+class Browser(TestClient):
+    """Sends what the pages' own forms send; ``page`` is what it sees."""
+
+    page = None
+
+    def open(self, path="/review"):
+        self.page = self.get(path)
+        return self.page
+
+    def submit(self, path, **fields):
+        """Post a form from a page of this server, and follow to the next page."""
+        origin = {"Origin": str(self.base_url).rstrip("/")}
+        self.page = self.post(path, data=fields, headers=origin)
+        return self.page
+
+    def decide(self, action="accept", **fields):
+        path = unescape(re.search(r'action="(/decide[^"]*)"', self.page.text)[1])
+        about = {"clip": self.clip, "ticket": self.ticket}
+        return self.submit(path, **about, **({"action": action} if action else {}), **fields)
+
+    @property
+    def clip(self):
+        return self._of_main("data-clip")
+
+    @property
+    def ticket(self):
+        return self._of_main("data-ticket") if "data-ticket" in self.page.text else self._hidden("ticket")
+
+    @property
+    def status(self):
+        """The sentence that a screen reader is told."""
+        return unescape(re.search(r'<p id="status"[^>]*>(.*?)</p>', self.page.text, re.DOTALL)[1])
+
+    @property
+    def heading(self):
+        return unescape(re.search(r"<h1[^>]*>(.*?)</h1>", self.page.text, re.DOTALL)[1])
+
+    def _of_main(self, name):
+        return unescape(re.search(rf'<main[^>]*{name}="([^"]*)"', self.page.text)[1])
+
+    def _hidden(self, name):
+        return unescape(re.search(rf'name="{name}" value="([^"]*)"', self.page.text)[1])
+
+
+@contextmanager
+def served(app):
+    """A real server on a free loopback port; its address with the token."""
+    with listen("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/?token={TOKEN}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+def path_of(url):
+    """Path and query of an address."""
+    parts = urlsplit(str(url))
+    return parts.path + (f"?{parts.query}" if parts.query else "")
