@@ -313,4 +313,27 @@ CATALOGUE: tuple[Weights, ...] = (
         elsewhere=("~/.cache/torch/checkpoints", *_TORCH),
         origin="the releases of timesler/facenet-pytorch",
     ),
+    Weights(
+        "face_landmarker",
+        "eval: landmark distances (MediaPipe)",
+        (
+            File(
+                "face_landmarker.task",
+                3_758_596,
+                "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            ),
+        ),
+        "Apache-2.0",
+        "yes",
+        origin="the models page of MediaPipe's Face Landmarker (float16, version 1)",
+    ),
+    Weights(
+        "hsemotion",
+        "eval: emotion accuracy",
+        (File("enet_b0_8_best_vgaf.onnx", sha256="00085f9a8ef0bf8fc24a645550185703768951a53aff9f141c8637529eba1840"),),
+        "Apache-2.0 (trained on AffectNet, which is for research)",
+        "unstated",
+        elsewhere=("~/.hsemotion",),
+        origin="models/affectnet_emotions/onnx in av-savchenko/hsemotion-onnx",
+    ),
 )

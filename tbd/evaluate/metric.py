@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -87,6 +88,7 @@ class ClipInfo:
         portrait: gives the picture that the generator started from, ``(H, W, 3)`` uint8 RGB; None where it is
             not known, or the metric does not declare ``needs_portrait``.
         device: where networks run, as torch names it.
+        beside: the file of the same name with the suffix ``Metric.beside`` next to the video, where there is one.
     """
 
     clip_id: str
@@ -97,6 +99,7 @@ class ClipInfo:
     row: Mapping[str, Any] | None = None
     portrait: Callable[[], Pixels | None] = lambda: None
     device: str = "cpu"
+    beside: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +177,7 @@ class Metric(ABC):
         needs_audio, needs_faces: what a clip must have.
         columns: of the manifest row that can change the score; ``ClipInfo.row`` has these and ``clip_id`` alone.
         needs_portrait: the score depends on ``ClipInfo.portrait``, which is None for all other metrics.
+        beside: suffix of a file next to the video that the score depends on (``.csv``); it comes as ``ClipInfo.beside``.
         weights: catalogue keys that must resolve (``tbd.weights.resolve``).
         version: raised when the numbers change; part of every cache key.
         shares: metrics that share one accumulator name it here (FID and KID their features; the three sync
@@ -191,6 +195,7 @@ class Metric(ABC):
     needs_faces: bool = False
     columns: tuple[str, ...] = ()
     needs_portrait: bool = False
+    beside: str = ""
     weights: tuple[str, ...] = ()
     version: int = 1
     shares: str = ""

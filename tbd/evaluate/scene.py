@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -205,7 +206,15 @@ class Scene:
             row=row and {"clip_id": self.job.clip_id, **{name: row.get(name) for name in lead.columns}},
             portrait=self._portrait if lead.needs_portrait else lambda: None,
             device=self.job.settings.device,
+            beside=self._beside(take, group),
         )
+
+    def _beside(self, take: Take, group: Group) -> Path | None:
+        """The file next to a video that a metric also reads. The drawn anchors have no file of their own."""
+        if not group.lead.beside or take.kind not in ("run", "truth"):
+            return None
+        path = self.stream(take).source.path.with_suffix(group.lead.beside)
+        return path if path.is_file() else None
 
     def _portrait(self) -> Pixels | None:
         return None if self.truth_problem else anchors.portrait(self.truth, self._reference_frame)
@@ -221,6 +230,8 @@ class Scene:
         told: dict[str, Any] = {name: row.get(name) for name in lead.columns}
         if lead.needs_portrait:
             told["portrait"] = "" if self.truth_problem else [self._identity(self.truth), self._reference_frame]
+        if beside := self._beside(take, group):
+            told["beside"] = self.store.sha256(beside)
         parts: dict[str, Any] = {
             "metric": group.name,
             "version": max(metric.version for metric in group.metrics),
