@@ -4,6 +4,7 @@
 #   make lint    ruff and mypy
 #   make bench   speed, as ratios measured in one run
 #   make soak    the long fault tests
+#   make browser Chromium for the tests of the review page (make test asks for it)
 # PYTHON=python3.12 chooses the interpreter, VENV=DIR the environment, ARGS="…" adds arguments.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -12,7 +13,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.tbd-ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test lint bench soak
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+
+.PHONY: help demo test lint bench soak browser
 .DELETE_ON_ERROR:
 
 help:
@@ -21,7 +24,7 @@ help:
 demo: $(READY)
 	$(BIN)/tbd demo $(ARGS)
 
-test: $(READY)
+test: $(READY) browser
 	$(PYTEST) -n 2 $(ARGS)
 
 lint: $(READY)
@@ -34,6 +37,16 @@ bench: $(READY)
 
 soak: $(READY)
 	$(PYTEST) -m soak --timeout=7200 $(ARGS)
+
+# Debian's Chromium, where we may install it; elsewhere only the tests that need it fail, and say so.
+browser:
+	@for name in $(BROWSERS) $$TBD_BROWSER; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "make: installing Chromium for the tests of the review page" >&2; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "make: the tests of the review page need Chromium; install it, or set TBD_BROWSER to a browser like it" >&2; \
+	fi
 
 # Installed once; again when what is to be installed has changed.
 $(READY): pyproject.toml setup.py constraints.txt
