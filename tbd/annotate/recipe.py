@@ -66,8 +66,13 @@ class Gates(Recipe):
 
     audit: float = Field(0.01, ge=0, le=1)
     """Share of the clean rows that is queued as a blind audit."""
-    facs: str = "facs"
-    """Folder below ``annotate/`` with the FACS knowledge base."""
+
+
+class Run(Recipe):
+    """How a run uses this machine."""
+
+    workers: int = operational(0, ge=0)
+    """Processes that read clips; 0 is one for each core."""
 
 
 class AnnotateRecipe(Recipe):
@@ -78,3 +83,4 @@ class AnnotateRecipe(Recipe):
     backend: Model = Model()
     server: Server = Server()
     gates: Gates = Gates()
+    run: Run = Run()

@@ -122,19 +122,18 @@ def run(prepared: Prepared) -> dict[str, Any]:
         TbdError: the backend or the disk gave up; what was finished is saved and sealed.
     """
     request = prepared.request
-    with Journal(request.folder) as journal:
+    with Journal(request.folder) as journal, workspace.alone(request.folder):
         _write_run(prepared)
-        failure: TbdError | None = None
         notes: list[str] = []
         try:
-            notes = _work(prepared, journal)
-        except TbdError as error:
-            failure = error
+            _work(prepared, journal, notes)
+        except TbdError:
+            for note in notes:
+                console.say(f"note: {note}")
+            finish(request.folder, journal)
+            raise
         summary = finish(request.folder, journal)
-        summary |= {"notes": [*summary["notes"], *notes], "changes": list(prepared.changes)}
-        if failure:
-            raise failure
-    return summary
+    return summary | {"notes": [*summary["notes"], *notes], "changes": list(prepared.changes)}
 
 
 def finish(folder: Path, journal: Journal) -> dict[str, Any]:
@@ -144,7 +143,7 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
         ``manifest rows needs_review approved status split review`` and ``costs``.
     """
     split = recorded_split(folder)
-    token = [split.as_json() if split else None, plan.files_stamp_of(folder / reviews.FILE)]
+    token = [split.as_json() if split else None, reviews.state(folder)]
     sealed = journal.meta("sealed")
     if not sealed or sealed["token"] != token or not (folder / MANIFEST).is_file():
         sealed = {"token": token, "counts": seal(folder, journal.rows(), split=split).as_json()}
@@ -169,10 +168,11 @@ def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Ma
     )
 
 
-def _work(prepared: Prepared, journal: Journal) -> list[str]:
+def _work(prepared: Prepared, journal: Journal, notes: list[str]) -> None:
+    """Run the plan; ``notes`` takes what the backend has to tell, also when it gives up."""
     request, todo = prepared.request, prepared.plan
     if not todo.groups:
-        return []
+        return
     planned = prepared.identity["backend"]
     origin = (planned["name"], planned["model"], planned["revision"])
     asker = Asker(request.recipe, load_prompts(request.recipe.chain.prompts), journal, origin)
@@ -182,7 +182,7 @@ def _work(prepared: Prepared, journal: Journal) -> list[str]:
             f"{request.folder} was made with {' '.join(origin)}; at hand is {' '.join(now)}",
             next="take another folder with -o DIR",
         )
-    workers = max((os.cpu_count() or 1), 1) if request.workers is None else request.workers
+    workers = request.recipe.run.workers or os.cpu_count() or 1 if request.workers is None else request.workers
     try:
         with interruptible() as stopping, console.progress("annotate", todo.rows, quiet=request.quiet) as bar:
             Runner(todo, asker, request.dataset, prepared.fingerprint, opened, workers, bar, stopping).run()
@@ -193,7 +193,7 @@ def _work(prepared: Prepared, journal: Journal) -> list[str]:
     finally:
         for backend in opened:
             backend.close()
-    return sorted({note for backend in opened for note in getattr(backend, "notes", ())})
+        notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from typing import Any
 import typer
 
 from tbd import __version__
-from tbd.cli import annotate, demo, doctor, init, manifest, prepare, weights
+from tbd.cli import annotate, demo, doctor, init, prepare
+from tbd.cli.manifest import app as manifest
+from tbd.cli.weights import app as weights
 from tbd.console import document, out, say
 from tbd.errors import TbdError
 
@@ -39,9 +41,9 @@ def _root(
 
 
 app.command()(annotate.annotate)
-app.add_typer(manifest.app, name="manifest")
+app.add_typer(manifest, name="manifest")
 app.command()(prepare.prepare)
-app.add_typer(weights.app, name="weights")
+app.add_typer(weights, name="weights")
 app.command()(doctor.doctor)
 app.command()(init.init)
 app.command()(demo.demo)

@@ -12,7 +12,9 @@ import typer
 from tbd.cli import options
 from tbd.console import document, out, say
 
-app = typer.Typer(help="Look at manifests; check, seal, split, merge, compare and export them.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="Look at manifests; check, seal, split, merge, compare and export them.", no_args_is_help=True
+)
 
 Manifest = Annotated[Path, typer.Argument(help="A manifest folder, or its Parquet file.")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.")]

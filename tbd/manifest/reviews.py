@@ -176,6 +176,18 @@ def events(path: Path) -> list[Event]:
         raise InputError(f"{path}: cannot be read as a review store ({error})") from None
 
 
+def state(folder: Path) -> int:
+    """A number that grows with every event of a manifest folder; 0 while there is none."""
+    path = folder / FILE
+    if not path.is_file():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT COALESCE(MAX(id), 0) FROM event").fetchone()[0])
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: cannot be read as a review store ({error})") from None
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy a store as one moment saw it, even while somebody is reviewing."""
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:

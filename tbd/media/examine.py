@@ -126,7 +126,8 @@ def positions(first: int, stop: int, candidates: int) -> tuple[list[int], list[i
 def follow(looks: Sequence[Look]) -> list[Look]:
     """Mark one person's face in every look: from the largest face onward and backward, the nearest each time.
 
-    A face counts as the same person's while its centre has moved by less than its side since it was last seen.
+    A face counts as the same person's while its centre has moved by less than its side since it was last seen, and
+    its side has not halved or doubled: a detector may take a wide open mouth for a small face.
     """
     anchor = max(range(len(looks)), key=lambda i: max((face.side for face in looks[i].faces), default=0.0))
     if not looks[anchor].faces:
@@ -135,7 +136,8 @@ def follow(looks: Sequence[Look]) -> list[Look]:
     for order in (range(anchor + 1, len(looks)), range(anchor - 1, -1, -1)):
         last = marked[anchor]
         for i in order:
-            face = min(looks[i].faces, key=lambda face: _distance(face, last), default=None)
+            alike = [face for face in looks[i].faces if 0.5 < face.side / last.side < 2]
+            face = min(alike, key=lambda face: _distance(face, last), default=None)
             if face and _distance(face, last) < last.side:
                 marked[i] = last = face
     return [Look(look.index, look.frame, look.faces, marked.get(i)) for i, look in enumerate(looks)]

@@ -1,7 +1,9 @@
 """SIGKILL at random moments, then one run to the end: the bytes of an uninterrupted run."""
 
+import contextlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -33,21 +35,31 @@ def finish(dataset, output, *more):
     assert process.returncode == 0, words
 
 
+def rows(output):
+    """Rows that are on disk, also while a run is writing."""
+    with contextlib.closing(sqlite3.connect(f"file:{output / 'journal.sqlite'}?mode=ro", uri=True)) as journal:
+        return journal.execute("SELECT COUNT(*) FROM row").fetchone()[0]
+
+
+def kill_after(process, output, count, chance):
+    """SIGKILL within 20 ms of the moment at which ``count`` rows are on disk (or, for none, on the way there)."""
+    while process.poll() is None and rows(output) < count:
+        time.sleep(0.002)
+    time.sleep(chance.uniform(0, 0.02))
+    process.send_signal(signal.SIGKILL)
+
+
 def kill_and_compare(tmp_path, kills, seed):
     dataset = mead_tree(tmp_path / "mead", CLIPS)
     finish(dataset, tmp_path / "whole")
     finish(dataset, tmp_path / "killed", "20")
     chance = random.Random(seed)
-    landed = 0
     for _ in range(kills):
         process = start(dataset, tmp_path / "killed")
-        time.sleep(chance.uniform(0.6, 2.2))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            landed += 1
-        process.communicate()
+        kill_after(process, tmp_path / "killed", rows(tmp_path / "killed") + chance.randrange(150 // kills), chance)
+        assert process.wait() == -signal.SIGKILL, process.communicate()[1]
+    assert 20 <= rows(tmp_path / "killed") < len(CLIPS)
     finish(dataset, tmp_path / "killed")
-    assert landed >= kills // 2, "the run was over before the kill"
     whole, killed = ((tmp_path / name / "manifest.parquet").read_bytes() for name in ("whole", "killed"))
     assert killed == whole
     assert not list((tmp_path / "killed").glob("*.tmp"))

@@ -183,6 +183,11 @@ def test_following_goes_both_ways_from_the_largest_and_does_not_jump():
     assert [look.face and look.face.box[0] for look in follow(looks)] == [0, 40, None, 80, 120, None]
 
 
+def test_a_wide_open_mouth_is_not_the_face():
+    looks = [Look(0, None, [face(10, 10, 110, 130)]), Look(1, None, [face(45, 85, 75, 120)])]
+    assert [look.face is not None for look in follow(looks)] == [True, False]
+
+
 LOOKS = [
     [face(0, 0, 50, 50), face(300, 0, 345, 45)],
     [face(300, 0, 349, 49), face(40, 0, 90, 50)],

@@ -93,14 +93,29 @@ class Session(Protocol):
 class Backend(Protocol):
     """A source of replies."""
 
-    name: str
-    model: str
-    revision: str
-    batch_size: int
-    """Chains that one session takes."""
-    concurrency: int
-    """Sessions that may be open at the same time (threads)."""
-    needs_image: bool
+    @property
+    def name(self) -> str:
+        """``qwen2-vl``, ``server`` or ``facs``."""
+
+    @property
+    def model(self) -> str:
+        """What answers, as the manifest names it."""
+
+    @property
+    def revision(self) -> str:
+        """Which version of it: a commit, a hash, or empty when a server does not say."""
+
+    @property
+    def batch_size(self) -> int:
+        """Chains that one session takes."""
+
+    @property
+    def concurrency(self) -> int:
+        """Sessions that may be open at the same time, in threads."""
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether a chain has to bring its picture."""
 
     def open(self, faces: Sequence[Face]) -> AbstractContextManager[Session]:
         """Start a batch of conversations. All faces have equally long histories."""
