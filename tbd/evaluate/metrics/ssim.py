@@ -33,6 +33,7 @@ BAND = 32
 """Rows that are worked on at a time, so that the arrays in between stay in the processor's cache."""
 
 Picture = npt.NDArray[np.uint8]
+Integers = npt.NDArray[Any]
 
 
 def ssim(pred: Pixels, ref: Pixels, protocol: str = "skimage") -> Scores:
@@ -75,28 +76,39 @@ def _uniform(pred: Picture, ref: Picture) -> float:
 def _band(pred: Picture, ref: Picture, channels: int) -> float:
     """Sum of the SSIM map. With n = 49 and sums over the window, every term is n^2 or n (n - 1) times its namesake.
 
-    Two variances are only ever added, so four window sums do: of x, y, xy and (x - y)^2. All fit 32 bits.
+    Two variances are only ever added, so four window sums do: of x, y, xy and (x - y)^2. Pixels and their products
+    fit 16 bits (a difference modulo 2^16 has the right square), all else fits 32.
     """
-    x, y = pred.astype(np.int16), ref.astype(np.int16)
+    x, y = pred.astype(np.uint16), ref.astype(np.uint16)
     sum_x, sum_y = (_window(a, channels).astype(np.int32) for a in (x, y))
-    product = _window(np.multiply(x, y, dtype=np.int32), channels)
+    product = _window((x * y).astype(np.int32), channels)
     x -= y
-    error = _window(np.multiply(x, x, dtype=np.int32), channels)
+    error = _window((x * x).astype(np.int32), channels)
     means = 2 * sum_x * sum_y
+    product *= 2 * AREA
+    product -= means  # 2 n (n - 1) covariances
     sum_x -= sum_y
     sum_x *= sum_x
-    covariance = 2 * AREA * product - means
     error *= AREA
-    error += covariance
-    error -= sum_x
-    sum_x += means
+    error += product
+    error -= sum_x  # n (n - 1) times both variances
+    sum_x += means  # n^2 times both squared means
     c1, c2 = C1 * AREA**2, C2 * AREA * (AREA - 1)
-    found = (means + c1) * (covariance + c2)
-    found /= (sum_x + c1) * (error + c2)
+    found = _product(means, c1, product, c2)
+    found /= _product(sum_x, c1, error, c2)
     return float(found.sum())
 
 
-def _window(a: npt.NDArray[Any], channels: int) -> npt.NDArray[Any]:
+def _product(a: Integers, c1: float, b: Integers, c2: float) -> npt.NDArray[np.float64]:
+    """``(a + c1) (b + c2)``; casting first and adding then is faster than a sum of mixed types."""
+    one, other = a.astype(np.float64), b.astype(np.float64)
+    one += c1
+    other += c2
+    one *= other
+    return one
+
+
+def _window(a: Integers, channels: int) -> Integers:
     """Sums of 7 x 7 windows inside ``(H, W channels)``: runs of 2, 4, 7 down the columns, then along the rows."""
     two = a[:-1] + a[1:]
     seven = two[:-5] + two[2:-3]
@@ -104,7 +116,7 @@ def _window(a: npt.NDArray[Any], channels: int) -> npt.NDArray[Any]:
     seven += a[6:]
     s = channels
     two = seven[:, :-s] + seven[:, s:]
-    found: npt.NDArray[Any] = two[:, : -5 * s] + two[:, 2 * s : -3 * s]
+    found: Integers = two[:, : -5 * s] + two[:, 2 * s : -3 * s]
     found += two[:, 4 * s : -s]
     found += seven[:, 6 * s :]
     return found
