@@ -1,0 +1,168 @@
+"""FVD: Fréchet video distance between 16-frame windows of a run and of its ground truth; lower is better.
+
+    |mx - my|^2 + Tr Sx + Tr Sy - 2 Tr (Sx Sy)^(1/2)
+
+m and S are mean and covariance of the 400 class scores (before the softmax) that I3D has of each window.
+Published numbers follow protocols that cannot be compared; these two are here:
+
+    styleganv   one window a clip, bilinear to 224 x 224, covariance over n (Skorokhodov et al. 2022)
+    disco       every window of a clip, bicubic to 224 x 224, covariance over n - 1 (Wang et al. 2023; Hallo2)
+
+Where StyleGAN-V draws a window at random, this takes the middle one, of both sides: it is the same each time.
+Source: Unterthiner et al. 2018; the programs named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tbd import weights
+from tbd.errors import InputError
+from tbd.evaluate.frames import check_frames
+from tbd.evaluate.frechet import frechet_distance
+from tbd.evaluate.metric import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.sets import Effort, Sets, by_features, compare
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+LENGTH = 16
+"""Frames of a window."""
+
+EFFORT = Effort(groups=20, splits=5, points=6)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How windows are taken and compared.
+
+    Attributes:
+        name: after the ``@``.
+        weights: catalogue key.
+        every: every window counts; else the one in the middle.
+        ddof: of the covariance.
+        prepare: ``(T, H, W, 3)`` uint8 frames -> ``(3, T, 224, 224)`` float32 in [-1, 1] on a device.
+    """
+
+    name: str
+    weights: str
+    every: bool
+    ddof: int
+    prepare: Callable[[Pixels, str], Tensor]
+
+
+class Windows:
+    """An accumulator: the features of a clip's windows. Holds 15 frames between windows, at 224 x 224.
+
+    Args:
+        network: ``I3D``.
+        prepare: see ``Protocol``.
+        span: frames of the clip that count; each run of 16 of them is a window.
+    """
+
+    def __init__(self, network: nn.Module, prepare: Callable[[Pixels], Tensor], span: range) -> None:
+        self._network, self._prepare, self._span = network, prepare, span
+        self._held: Tensor | None = None
+        self._found: list[npt.NDArray[np.float32]] = []
+
+    def update(self, window: Window) -> None:
+        """Look at the windows that end in these frames."""
+        from tbd.evaluate.networks.i3d import look
+
+        check_frames(window.pred)
+        first, last = (max(0, edge - window.first) for edge in (self._span.start, self._span.stop))
+        if not len(frames := window.pred[first:last]):
+            return
+        held = self._with(self._prepare(frames))
+        if held.shape[1] >= LENGTH:
+            clips = held.unfold(1, LENGTH, 1).permute(1, 0, 4, 2, 3)
+            self._found.append(look(self._network, clips).cpu().numpy())
+            held = held[:, 1 - LENGTH :].clone()
+        self._held = held
+
+    def _with(self, frames: Tensor) -> Tensor:
+        import torch
+
+        return frames if self._held is None else torch.cat([self._held, frames], 1)
+
+    def finish(self) -> ClipScore:
+        """The features of all windows; not computable when the clip was shorter than one."""
+        if not self._found:
+            return ClipScore(None, 0, f"no window of {LENGTH} frames")
+        features = np.concatenate(self._found)
+        return ClipScore(None, len(features), features=features)
+
+
+def bilinear(frames: Pixels, device: str) -> Tensor:
+    """Stretched to 224 x 224 without antialiasing, as ``i3d_torchscript.pt`` does it itself."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float()
+    small = interpolate(pictures, (224, 224), mode="bilinear", align_corners=False)
+    return (small * (2 / 255) - 1).transpose(0, 1)
+
+
+def bicubic(frames: Pixels, device: str) -> Tensor:
+    """Stretched to 224 x 224 by PIL's bicubic, rounded to grey levels, as DisCo does it."""
+    import torch
+
+    size = Image.Resampling.BICUBIC
+    small = np.stack([np.asarray(Image.fromarray(frame).resize((224, 224), size)) for frame in frames])
+    return (torch.from_numpy(small).to(device).float() / 127.5 - 1).permute(3, 0, 1, 2)
+
+
+PROTOCOLS = (
+    Protocol("styleganv", "i3d-stylegan-v", False, 0, bilinear),
+    Protocol("disco", "i3d-videogpt", True, 1, bicubic),
+)
+
+
+class FVD(Metric):
+    """FVD of a run against its ground truth: one pair of Gaussians from the windows of all clips."""
+
+    key = "fvd"
+    title = "FVD"
+    direction = "lower"
+    unit = "windows"
+    source = "Unterthiner et al. 2018; universome/stylegan-v, Wangt-CN/DisCo"
+    compares = "sets"
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._how = protocol
+        self.protocol = f"fvd@{protocol.name}"
+        self.weights = (protocol.weights,)
+
+    def open(self, clip: ClipInfo) -> Windows:
+        """An accumulator of windows.
+
+        Raises:
+            InputError: fewer than 16 frames, or the file of weights holds something else.
+            MissingError: the weights are not on this machine.
+        """
+        from tbd.evaluate.networks.i3d import i3d
+
+        if clip.num_frames < LENGTH:
+            raise InputError(f"too short: {clip.num_frames} frames, and a window has {LENGTH}")
+        network = i3d(weights.resolve(self._how.weights), clip.device)
+        middle = (clip.num_frames - LENGTH) // 2
+        span = range(clip.num_frames) if self._how.every else range(middle, middle + LENGTH)
+        return Windows(network, lambda frames: self._how.prepare(frames, clip.device), span)
+
+    def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
+        """The distance, its jackknife over clips, its floor, the run at the floor's size, and where N leads it."""
+        sets = Sets.of(scores, reference)
+        distances = by_features(sets, partial(frechet_distance, ddof=self._how.ddof))
+        which = "every window" if self._how.every else "one window"
+        words = f"Fréchet distance between {which} of {LENGTH} frames of each clip"
+        return compare(sets, distances, words, "windows", EFFORT, small="fvd")
+
+
+METRICS: tuple[Metric, ...] = tuple(FVD(protocol) for protocol in PROTOCOLS)
