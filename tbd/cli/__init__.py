@@ -43,6 +43,7 @@ def _root(
 app.command()(annotate.annotate)
 app.add_typer(manifest, name="manifest")
 app.command()(prepare.prepare)
+app.command("eval")(eval.eval_)
 app.add_typer(weights, name="weights")
 app.command()(doctor.doctor)
 app.command()(init.init)
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(app)
         return int(command.main(argv, prog_name="tbd", standalone_mode=False) or 0)
     except TbdError as error:
+        error.next = error.next or f"tbd {argv[0] if argv else ''} --help".replace("  ", " ")
         return _report(error, as_json)
     except KeyboardInterrupt:
         say("interrupted")
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _report(error: TbdError, as_json: bool) -> int:
     if as_json:
         document(error.as_json())
-    say(f"error: {error.message}" + (f"\nnext:  {error.next}" if error.next else ""))
+    say(f"error: {error.message}\nnext:  {error.next}")
     return error.exit_code
 
 

@@ -152,7 +152,7 @@ def annotate(
 
     kinds = tuple(filter(None, (retry or "").split(",")))
     if unknown := set(kinds) - set(RETRIES):
-        raise UsageError(f"--retry {','.join(sorted(unknown))}: not one of {', '.join(RETRIES)}")
+        raise UsageError(f"--retry {','.join(sorted(unknown))}: not one of {', '.join(RETRIES)}", next="--retry failed")
     options.too_many(0, 0, max_failed)
     request = Request(
         dataset, settings, output, layout, tuple(endpoint or ()), devices, options.pairs(where, "--where"),
@@ -181,7 +181,7 @@ def _overrides(
 ) -> list[str]:
     """Flags are recipe keys under another name, so that the recorded recipe is the whole truth."""
     if endpoint and backend not in (None, BackendName.server):
-        raise UsageError(f"--endpoint goes with --backend server, not {backend.value}")
+        raise UsageError(f"--endpoint goes with --backend server, not {backend.value}", next="leave --backend out")
     name = "server" if endpoint else backend.value if backend else None
     chosen = {
         "backend.name": name,
