@@ -11,7 +11,8 @@ from typing import Any
 import typer
 
 from tbd import __version__
-from tbd.cli import annotate, demo, doctor, init, prepare
+from tbd.cli import annotate, demo, doctor, init, prepare, review
+from tbd.cli import eval as evaluation
 from tbd.cli.manifest import app as manifest
 from tbd.cli.weights import app as weights
 from tbd.console import document, out, say
@@ -43,7 +44,8 @@ def _root(
 app.command()(annotate.annotate)
 app.add_typer(manifest, name="manifest")
 app.command()(prepare.prepare)
-app.command("eval")(eval.eval_)
+app.command()(review.review)
+app.command("eval")(evaluation.eval_)
 app.add_typer(weights, name="weights")
 app.command()(doctor.doctor)
 app.command()(init.init)
