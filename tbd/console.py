@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tbd.errors import Interrupted
 
 
 def out(text: str) -> None:
@@ -92,6 +97,32 @@ def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Progres
         )
         with Rich(*columns, console=Console(stderr=True)) as bar:
             yield _Bar(label, total, bar)
+
+
+@contextmanager
+def interruptible(under_way: str) -> Iterator[threading.Event]:
+    """First Ctrl-C sets the event (drain and save); a second ends the process at once.
+
+    That is safe where everything finished is on disk already.
+
+    Args:
+        under_way: what is still finished, for the message: ``calls under way``.
+    """
+    stopping = threading.Event()
+
+    def handle(*_: object) -> None:
+        if stopping.is_set():
+            os._exit(Interrupted.exit_code)
+        stopping.set()
+        say(f"stopping: {under_way} are finished and saved (Ctrl-C again stops at once)")
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, handle) if main else None
+    try:
+        yield stopping
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
 
 
 def human_seconds(seconds: float) -> str:

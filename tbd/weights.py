@@ -33,6 +33,7 @@ __all__ = [
     "resolve",
     "sha256",
     "use_folder",
+    "used_folder",
     "verify",
 ]
 
@@ -47,6 +48,11 @@ def use_folder(folder: Path | None) -> None:
     if folder and not folder.is_dir():
         raise InputError(f"--weights-dir {folder}: no such folder")
     _folder = folder
+
+
+def used_folder() -> Path | None:
+    """The folder that ``use_folder`` set, so that a worker process can look there too."""
+    return _folder
 
 
 def lookup(name: str) -> Weights:

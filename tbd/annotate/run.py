@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -184,7 +181,10 @@ def _work(prepared: Prepared, journal: Journal, notes: list[str]) -> None:
         )
     workers = request.recipe.run.workers or os.cpu_count() or 1 if request.workers is None else request.workers
     try:
-        with interruptible() as stopping, console.progress("annotate", todo.rows, quiet=request.quiet) as bar:
+        with (
+            console.interruptible("calls under way") as stopping,
+            console.progress("annotate", todo.rows, quiet=request.quiet) as bar,
+        ):
             Runner(todo, asker, request.dataset, prepared.fingerprint, opened, workers, bar, stopping).run()
             if stopping.is_set():
                 raise Interrupted(
@@ -194,29 +194,6 @@ def _work(prepared: Prepared, journal: Journal, notes: list[str]) -> None:
         for backend in opened:
             backend.close()
         notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """First Ctrl-C sets the event (drain and save); a second ends the process at once.
-
-    That is safe at any point: everything finished is on disk already.
-    """
-    stopping = threading.Event()
-
-    def handle(*_: object) -> None:
-        if stopping.is_set():
-            os._exit(Interrupted.exit_code)
-        stopping.set()
-        console.say("stopping: calls under way are finished and saved (Ctrl-C again stops at once)")
-
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, handle) if main else None
-    try:
-        yield stopping
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
 
 
 def _identity(request: Request, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,12 +71,16 @@ class Stream:
         """A source frame as this stream shows it."""
         return crop(frame, self.box, self.side) if self.box else frame
 
-    def some(self, count: int) -> list[Pixels]:
-        """Up to ``count`` frames, spread evenly over the stream."""
+    def sources(self, count: int) -> list[Pixels]:
+        """Up to ``count`` source frames, spread evenly over the stream."""
         from tbd.media import video
 
-        places = np.unique(np.linspace(0, self.num_frames - 1, count).round().astype(np.int64))
-        return [self.look(frame) for _, frame in video.frames(self.source, np.unique(self.indices[places]).tolist())]
+        places = np.linspace(0, self.num_frames - 1, count).round().astype(np.int64)
+        return [frame for _, frame in video.frames(self.source, np.unique(self.indices[places]).tolist())]
+
+    def some(self, count: int) -> list[Pixels]:
+        """Up to ``count`` frames, spread evenly over the stream."""
+        return [self.look(frame) for frame in self.sources(count)]
 
     def audio(self) -> npt.NDArray[np.int16] | None:
         """``(n,)`` int16 at 16 kHz, mono, exactly as long as the frames; None without sound."""

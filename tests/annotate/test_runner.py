@@ -221,10 +221,10 @@ def test_stopping_drains_and_keeps_what_is_done(dataset, tmp_path, use, monkeypa
     from contextlib import contextmanager
 
     @contextmanager
-    def event():
+    def event(_):
         yield stopping
 
-    monkeypatch.setattr(run, "interruptible", event)
+    monkeypatch.setattr(run.console, "interruptible", event)
     with pytest.raises(run.Interrupted):
         annotate(dataset, tmp_path / "out")
     assert 3 <= len(table(tmp_path / "out")) < len(CLIPS)
