@@ -138,10 +138,10 @@ def report(manifest: Manifest, json: options.Json = False) -> None:
 
     Example: tbd manifest report data_manifests/mead
     """
-    from tbd.cli.sheets import costs
-    from tbd.manifest import as_markdown, locate, write_report
+    from tbd.cli import sheets
+    from tbd.manifest import as_markdown, locate
 
-    found = write_report(manifest, costs(manifest))
+    found = sheets.report(manifest)
     document(found) if json else out(as_markdown(found, locate(manifest).parent.name))
 
 

@@ -36,10 +36,16 @@ def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] |
 
 def write_beside(folder: Path) -> dict[str, str]:
     """Report and contact sheet of a manifest folder; returns their paths."""
-    from tbd.manifest import write_report
-
-    write_report(folder, costs(folder))
+    report(folder)
     return {"report": str(folder / "report.md"), "sheet": str(draw(folder))}
+
+
+def report(manifest: Path) -> dict[str, Any]:
+    """Write ``report.json`` and ``report.md``, with what the journal and the reviewers have to say."""
+    from tbd.manifest import write_report
+    from tbd.review.summary import summary
+
+    return write_report(manifest, costs(manifest), summary(manifest))
 
 
 def costs(manifest: Path) -> dict[str, float] | None:

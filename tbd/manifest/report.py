@@ -27,16 +27,19 @@ _COLUMNS = (
 )
 
 
-def report(path: str | Path, costs: Mapping[str, float] | None = None) -> dict[str, Any]:
+def report(
+    path: str | Path, costs: Mapping[str, float] | None = None, people: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Count a manifest.
 
     Args:
         path: a manifest folder or its Parquet file.
         costs: sums over the journal: ``replies prompt_tokens cached_tokens completion_tokens seconds attempts``.
+        people: ``tbd.review.summary.summary``: decisions, agreement, and how good the gates are.
 
     Returns:
         JSON-ready: ``rows status errors flags split overlaps review emotions action_units tokens
-        duplicates costs``. ``action_units`` is emotion -> level -> unit -> share of the clips, 0 to 1.
+        duplicates costs people``. ``action_units`` is emotion -> level -> unit -> share of the clips, 0 to 1.
     """
     table = read(path, list(dict.fromkeys(_COLUMNS)))
     return {
@@ -52,12 +55,15 @@ def report(path: str | Path, costs: Mapping[str, float] | None = None) -> dict[s
         "tokens": {name: _tokens(table[f"{name}_tokens"]) for name in ("coarse", "fine")},
         "duplicates": _duplicates(table),
         "costs": _costs(costs, len(table)),
+        "people": people,
     }
 
 
-def write_report(folder: Path, costs: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """Write ``report.json`` and ``report.md`` beside the manifest and return the data."""
-    found = report(folder, costs)
+def write_report(
+    folder: Path, costs: Mapping[str, float] | None = None, people: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write ``report.json`` and ``report.md`` beside the manifest and return the data of ``report``."""
+    found = report(folder, costs, people)
     target = locate(folder).parent
     workspace.write_json(target / "report.json", found)
     workspace.write_text(target / "report.md", as_markdown(found, target.name))

@@ -109,11 +109,63 @@ def _number(text: str) -> tuple[int, str]:
     return (int(digits) if digits.isdigit() else 999), text
 
 
+def _people_section(found: Mapping[str, Any]) -> str:
+    people = found.get("people")
+    if not people:
+        return ""
+    rows = [
+        (name, made["accept"], made["edit"], made["reject"], _amount(made["seconds"]))
+        for name, made in people["decisions"].items()
+    ]
+    return markdown_table(("reviewer", "accept", "edit", "reject", "seconds a card"), rows)
+
+
+def _agreement_section(found: Mapping[str, Any]) -> str:
+    agreement = (found.get("people") or {}).get("agreement")
+    if not agreement or not agreement["items"]:
+        return ""
+    names = {"percent": "agreeing pairs", "alpha": "Krippendorff's alpha", "ac1": "Gwet's AC1"}
+    rows = [(words, *_interval(agreement[name])) for name, words in names.items()]
+    lead = (
+        f"{agreement['items']} texts judged by several people; {agreement['disagreements']} clips wait to be settled."
+    )
+    return f"{lead}\n\n" + markdown_table(("", "value", "95 % interval"), rows)
+
+
+def _gate_section(found: Mapping[str, Any]) -> str:
+    audit = (found.get("people") or {}).get("audit")
+    if not audit or not audit["gates"]:
+        return ""
+    rows = [
+        (
+            gate["code"],
+            gate["right"],
+            gate["wrong"],
+            gate["missed"],
+            *_interval(gate["precision"]),
+            *_interval(gate["recall"]),
+        )
+        for gate in audit["gates"]
+    ]
+    head = ("gate", "right", "wrong", "missed", "precision", "95 % interval", "recall", "95 % interval")
+    return markdown_table(head, rows) + "\n\n" + "\n".join(f"- {note}" for note in audit["notes"])
+
+
+def _interval(figure: Mapping[str, Any]) -> tuple[str, str]:
+    if figure["value"] is None:
+        return "unknown", ""
+    known = figure["low"] is not None and figure["high"] is not None
+    return f"{figure['value']:.2f}", f"{figure['low']:.2f} to {figure['high']:.2f}" if known else ""
+
+
 _SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "Status": _counted(("status", "clips"), "status"),
     "Errors": _counted(("error", "clips"), "errors"),
     "Flags": _counted(("flag", "clips"), "flags"),
     "Review": _review_section,
+    "Reviewers": _people_section,
+    "Agreement": _agreement_section,
+    "How good the gates are": _gate_section,
     "Split": _split_section,
     "Emotions": _emotion_section,
     "Action units": _unit_section,
