@@ -49,7 +49,9 @@ def test_a_folder_of_clips_becomes_a_manifest(workspace, capfd):
     code, out, _ = tbd(capfd, "annotate", "mead/", "--backend", "facs", "--workers", "0", "-q")
     assert code == 0 and "3 rows: 3 success" in out
     rows = {row["clip_id"]: row for row in pq.read_table("data_manifests/mead/manifest.parquet").to_pylist()}
-    happy, sad, angry = (rows[f"mead_{name}_001"] for name in ("M901_front_happy_2", "W901_front_sad_1", "W901_front_angry_3"))
+    happy, sad, angry = (
+        rows[f"mead_{name}_001"] for name in ("M901_front_happy_2", "W901_front_sad_1", "W901_front_angry_3")
+    )
     assert (happy["emotion"], happy["level"], happy["intensity"]) == ("happiness", 2, "moderate")
     assert (happy["width"], happy["fps"], happy["num_frames"]) == (192, 25.0, 30)
     assert happy["has_audio"] and not sad["has_audio"] and "no_audio" in sad["flags"]
@@ -151,7 +153,9 @@ def test_a_portrait_and_an_instruction(workspace, capfd):
 
     _, picture = next(iter(frames(workspace / "mead/M901/video/front/happy/level_2/001.mp4", [10])))
     Image.fromarray(picture).save("face.png")
-    code, out, _ = tbd(capfd, "annotate", "--image", "face.png", "--text", "a shy smile that slowly grows", "--backend", "facs")
+    code, out, _ = tbd(
+        capfd, "annotate", "--image", "face.png", "--text", "a shy smile that slowly grows", "--backend", "facs"
+    )
     assert code == 0 and "happiness" in out and "AU12" in out and "scene" in out
     code, _, err = tbd(capfd, "annotate", "--image", "face.png", "--text", "walk the dog", "--backend", "facs")
     assert code == 3 and "names no emotion" in err

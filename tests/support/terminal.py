@@ -35,7 +35,9 @@ class Terminal:
         raise AssertionError(f"never came true; the screen was\n{self.screen()}")
 
     def screen(self):
-        return "\n".join("".join(segment.text for segment in strip) for strip in self.app.screen._compositor.render_strips())
+        return "\n".join(
+            "".join(segment.text for segment in strip) for strip in self.app.screen._compositor.render_strips()
+        )
 
     def words(self):
         """What is on the screen, without line ends and gaps."""
