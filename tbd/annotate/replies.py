@@ -186,7 +186,10 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
 
 
 def _text(value: Any) -> str:
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
+    if not isinstance(value, str | int | float):
+        return ""
+    whole = str(value).encode("utf-8", "replace").decode()  # half a surrogate pair can be neither counted nor stored
+    return " ".join(whole.split())
 
 
 def _known(value: Any) -> str | None:
