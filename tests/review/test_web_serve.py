@@ -77,3 +77,10 @@ def test_a_stopped_server_gives_cards_back_and_writes_the_decisions_into_the_man
     assert [row["review_status"] for row in read(folder).to_pylist()] == ["unreviewed", "accepted"]
     with Desk(folder, "Bob") as bob:
         assert bob.next().clip_id == "clip_000"
+
+
+def test_an_answer_never_waits_for_the_receipt_of_its_first_packet():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
