@@ -4,6 +4,7 @@ import pytest
 from review import FAIL, WARN, chain, flagged, manifest, small
 from rows import PROMPTS
 from terminal import done, played
+from textual.events import Key
 
 from tbd.manifest.reviews import FILE, events
 from tbd.review.desk import Desk
@@ -329,16 +330,36 @@ def test_a_blind_audit_shows_no_findings_neither_before_nor_while_editing(tmp_pa
     played(play, folder, queue="audit", check=lambda annotation: alarm)
 
 
-def test_a_key_after_a_minute_holds_the_card_and_tells_when_it_is_lost(tmp_path, monkeypatch):
+def test_while_somebody_types_the_card_is_held_and_its_loss_is_told(tmp_path, monkeypatch):
     folder = small(tmp_path / "m", 1)
-    monkeypatch.setattr(app_module, "RENEWAL", -1.0)
+    monkeypatch.setattr(app_module, "RENEWAL", 0.05)
 
     async def play(terminal, desk):
-        await terminal.type("up")
+        renewed, renew = [], desk.renew
+        monkeypatch.setattr(desk, "renew", lambda card: renewed.append(card.clip_id) or renew(card))
+        await terminal.pilot.pause(0.2)
+        assert renewed == []
+        await terminal.type("e", "y")
+        await terminal.until(lambda: renewed)
         assert "another reviewer" not in terminal.words()
         with Desk(folder, "Bob") as other:
             assert other.next().clip_id == "clip_000"
-            await terminal.type("up")
-            assert "another reviewer has this card now" in terminal.words()
+            await terminal.type("y")
+            await terminal.until(lambda: "another reviewer has this card now" in terminal.words())
 
     played(play, folder, lease=0.0)
+
+
+def test_keys_that_come_in_one_burst_act_one_after_another(tmp_path):
+    folder = small(tmp_path / "m", 6)
+
+    async def play(terminal, desk):
+        for key in ("a", "x", "m", "r", "x", "a", "escape", "e", "H", "a", "ctrl+s"):
+            terminal.app.post_message(Key(key, key if len(key) == 1 else None))
+        await terminal.until(lambda: terminal.app.card.clip_id == ORDER[4])
+        await terminal.pilot.pause()
+
+    played(play, folder)
+    verdicts = [("accept", None), ("reject", "media"), ("reject", "text"), ("edit", None)]
+    assert done(folder) == [(clip, *verdict) for clip, verdict in zip(ORDER, verdicts, strict=False)]
+    assert edits(folder)[0][1] == f"Ha{PROMPTS[1]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
@@ -10,7 +9,7 @@ from typing import ClassVar, TypeVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Resize
+from textual.events import Event, Key, Resize
 from textual.notifications import SeverityLevel
 from textual.widgets import Footer, Static
 
@@ -26,10 +25,10 @@ from tbd.review.terminal.status import StatusLine
 from tbd.review.terminal.view import CardView
 
 RENEWAL = 60.0
-"""Seconds after which a key press holds the card for longer."""
-EDITING = {"save", "leave"}
+"""Seconds after which a card at which somebody typed is held for longer."""
+EDITING = {"save", "leave", "keys"}
 DECIDING = {"accept", "edit", "reject", "again", "skip", "play", "split", "all"}
-MOVING = {"undo", "next", "previous", "filter"}
+MOVING = {"undo", "next", "previous", "filter", "help", "finish"}
 T = TypeVar("T")
 
 
@@ -44,6 +43,11 @@ class Wish:
     reason: str | None = None
 
 
+def _key(key: str, action: str, words: str = "", key_display: str | None = None) -> Binding:
+    """A key that acts at once, before the next one is looked at, so that fast typing never meets the wrong card."""
+    return Binding(key, action, words, show=bool(words), key_display=key_display, priority=True)
+
+
 class ReviewApp(App[None]):
     """One reviewer at one desk. The desk is the caller's to close."""
 
@@ -51,32 +55,35 @@ class ReviewApp(App[None]):
     TITLE = "tbd review"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-normal"), (110, "-wide"), (170, "-vast")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "accept", "accept"),
-        Binding("e", "edit", "edit"),
-        Binding("x", "reject", "reject"),
-        Binding("r", "again", "retry"),
-        Binding("space", "skip", "skip"),
-        Binding("u", "undo", "undo"),
-        Binding("j", "next", "next", show=False),
-        Binding("k", "previous", "back", show=False),
-        Binding("f", "filter", "filter"),
-        Binding("p", "play", "play"),
-        Binding("s", "split", "split", show=False),
-        Binding("A", "all('accept')", "accept all", show=False),
-        Binding("X", "all('reject')", "reject all", show=False),
-        Binding("ctrl+s,ctrl+enter", "save", "save", key_display="^s"),
+        _key("a", "accept", "accept"),
+        _key("e", "edit", "edit"),
+        _key("x", "reject", "reject"),
+        _key("r", "again", "retry"),
+        _key("space", "skip", "skip"),
+        _key("u", "undo", "undo"),
+        _key("j", "next"),
+        _key("k", "previous"),
+        _key("f", "filter", "filter"),
+        _key("p", "play", "play"),
+        _key("s", "split"),
+        _key("A", "all('accept')"),
+        _key("X", "all('reject')"),
+        Binding("ctrl+s,ctrl+enter", "save", "save", key_display="^s"),  # after the letters before it
         Binding("escape", "leave", "leave", key_display="Esc"),
-        Binding("question_mark,f1", "help", "help", key_display="?"),
-        Binding("q", "quit", "quit"),
-        Binding("ctrl+q,ctrl+c", "quit", "quit", show=False, priority=True),
+        _key("f1", "keys", "help", key_display="F1"),
+        _key("question_mark", "help", "help", key_display="?"),
+        _key("q", "finish", "quit"),
+        _key("ctrl+q", "quit"),
+        Binding("ctrl+c", "quit", show=False),  # an editor and a selection copy with it
     ]
 
     def __init__(self, desk: Desk, card: Card | None) -> None:
         super().__init__()
         self.desk, self.card = desk, card
         self.editing = False
-        self.renewed = time.monotonic()
+        self.awake = False
 
     def compose(self) -> ComposeResult:
         """Figures, the card with its picture, keys."""
@@ -89,6 +96,7 @@ class ReviewApp(App[None]):
 
     async def on_mount(self) -> None:
         """Lay the first card on the desk."""
+        self.set_interval(RENEWAL, self._renew)
         await self.lay(self.card)
 
     # ---- cards
@@ -317,6 +325,12 @@ class ReviewApp(App[None]):
         """Say what the keys do."""
         self.push_screen(Ask("Keys", {}, words.HELP))
 
+    action_keys = action_help
+
+    async def action_finish(self) -> None:
+        """End the review."""
+        await self.action_quit()
+
     async def action_quit(self) -> None:
         """End; an edit that is not saved is asked about first."""
         if self.editing and self.view.changed:
@@ -328,6 +342,8 @@ class ReviewApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that mean nothing now are off, and the line of keys does not show them."""
+        if len(self.screen_stack) > 1 and action in EDITING | DECIDING | MOVING | {"quit"}:
+            return False  # a question is open
         if action in EDITING:
             return self.editing
         if action in DECIDING | MOVING and self.editing:
@@ -338,10 +354,13 @@ class ReviewApp(App[None]):
         """Room between the keys where there is room."""
         self.query_one(Footer).compact = event.size.width < 110
 
-    def on_key(self) -> None:
-        """Somebody sits here: the card stays theirs."""
-        card = self.card
-        if card is not None and time.monotonic() - self.renewed > RENEWAL:
-            self.renewed = time.monotonic()
-            if self.attempt(lambda: self.desk.renew(card)) is False:
-                self.tell("another reviewer has this card now; a decision may meet theirs", severity="warning")
+    async def on_event(self, event: Event) -> None:
+        """Take note of every key, also of those that an editor takes."""
+        self.awake = self.awake or isinstance(event, Key)
+        await super().on_event(event)
+
+    def _renew(self) -> None:
+        """While somebody types, the card stays theirs."""
+        card, awake, self.awake = self.card, self.awake, False
+        if card is not None and awake and self.attempt(lambda: self.desk.renew(card)) is False:
+            self.tell("another reviewer has this card now; a decision may meet theirs", severity="warning")

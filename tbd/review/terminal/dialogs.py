@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -24,11 +23,14 @@ class Ask(ModalScreen[str | None]):
 
     Args:
         title: the question.
-        choices: key -> what it means.
+        choices: key, one of ``t m l k s d 1`` … ``9`` -> what it means.
         body: what to look at first.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", priority=True),
+        *(Binding(key, f"answer('{key}')", priority=True) for key in "tmlksd123456789"),
+    ]
 
     def __init__(self, title: str, choices: Mapping[str, str], body: Content | str = "") -> None:
         super().__init__()
@@ -49,11 +51,9 @@ class Ask(ModalScreen[str | None]):
         if self.body:
             self.query_one(VerticalScroll).focus()
 
-    def on_key(self, event: events.Key) -> None:
+    def action_answer(self, key: str) -> None:
         """Answer with a key of ``choices``."""
-        key = event.character or event.key
         if key in self.choices:
-            event.stop()
             self.dismiss(key)
 
 

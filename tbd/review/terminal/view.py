@@ -110,7 +110,7 @@ class CardView(VerticalScroll):
             await level.edit()
         first = next((level for level, flags in self._bitten() if flags), self.levels[0])
         if first.editor:
-            first.editor.focus()
+            self.screen.set_focus(first.editor)  # at once, so that the next letter goes there
 
     async def leave(self) -> None:
         """Back to reading; what the editors held is gone."""
