@@ -135,17 +135,29 @@ def _matched(run: Mapping[str, Any]) -> str:
 
 
 def _warnings(document: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    """Each warning once, with the numbers that it stands beside."""
+    found: dict[str, dict[str, list[str]]] = {}
     for row in rows(document):
         for key in keys:
             one = row["scores"].get(key) or {}
-            yield from (f"{row['name']}, {_title(key)}: {words}" for words in one.get("warnings", ()))
-            if one.get("status") == "failed":
-                yield f"{row['name']}, {_title(key)}: {one['reason']}"
+            failure = [one["reason"]] if one.get("status") == "failed" else []
+            for words in [*one.get("warnings", ()), *failure]:
+                found.setdefault(words, {}).setdefault(row["name"], []).append(_title(key))
+    for words, places in found.items():
+        same = len({tuple(titles) for titles in places.values()}) == 1
+        titles = ", ".join(next(iter(places.values())))
+        everywhere = f"{'all' if len(places) == len(rows(document)) else ', '.join(places)}: {titles}"
+        apart = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in places.items())
+        yield f"{words} ({everywhere if same else apart})"
 
 
 def _skipped(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    first = document["runs"][0]["scores"] if document["runs"] else {}
-    return [(key, one["reason"]) for key, one in first.items() if one["status"] == "skipped"]
+    """Metrics that were not computed, those with one reason together: ``("fid, kid", "weights missing: …")``."""
+    found: dict[str, list[str]] = {}
+    for key, one in (document["runs"][0]["scores"] if document["runs"] else {}).items():
+        if one["status"] == "skipped":
+            found.setdefault(one["reason"], []).append(key)
+    return [(", ".join(keys), reason) for reason, keys in found.items()]
 
 
 def _best(document: Mapping[str, Any], key: str) -> float | None:
