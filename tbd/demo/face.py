@@ -185,7 +185,7 @@ class _Painter:
         pen, offset, unit = ImageDraw.Draw(patch), np.array(box[:2]), self.unit
         if gap > 0.20:
             middle = points["lower_lip_top"][16] - offset
-            disc(pen, middle + (0, -0.01 * unit), 0.21 * unit, (176, 84, 86), press=0.5)
+            disc(pen, middle + (0, -0.01 * unit), 0.21 * unit, (142, 64, 68), press=0.5)
         smile = max(self.expression.both(12), self.expression.both(10), self.expression.both(20))
         upper = min(0.10 + 0.04 * smile, (0.5 + 0.25 * smile) * gap) * unit
         rim = points["upper_lip_bottom"] - offset

@@ -48,7 +48,9 @@ class Relief:
             pencil.area(cheek * (sign, 1), 96)
             brow = points[f"brow_{name}"]
             lid = points[f"lower_lid_{name}"] + (0, 0.10)
-            pencil.area(np.concatenate([brow + (0, 0.06), lid[::-1]]), 170)
+            raised = max(self.expression.both(1), self.expression.both(2)) * (1 - self.expression.both(4))
+            top = np.maximum(brow + (0, 0.06), (-9, -0.36 - 0.05 * raised))
+            pencil.area(np.concatenate([top, lid[::-1]]), round(170 - 50 * raised))
             side = np.array(
                 [(0.14, -0.30), (0.10, 0.0), (0.13, 0.40), (0.27, 0.68), (0.33, 0.70), (0.24, 0.2), (0.25, 0)]
             )
