@@ -18,6 +18,7 @@ from tbd.review.web.serve import listen, serve, tunnel
 
 SERVE = """
 import sys
+from pathlib import Path
 from tbd.review.desk import Desk
 from tbd.review.web import serve
 print(len(serve(lambda name: Desk(Path(sys.argv[1]), name), port=0, reviewer="Ann")), flush=True)
