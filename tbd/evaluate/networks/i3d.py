@@ -165,7 +165,7 @@ def i3d(path: Path, device: str = "cpu") -> nn.Module:
 def _program(path: Path) -> torch.jit.ScriptModule | None:
     """The TorchScript program in a file; None when it is none."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".*torch.jit")  # deprecated, but the file is what it is
         try:
             return torch.jit.load(path, map_location="cpu")  # type: ignore[no-any-return, no-untyped-call]
         except RuntimeError:

@@ -72,13 +72,13 @@ class LPIPSNet(nn.Module):
 
         Args:
             frames: ``(T, H, W, 3)`` uint8.
-            others: the same, or what ``embed`` gave for at least so many.
+            others: the same, or what ``embed`` gave for it.
 
         Returns:
             ``(T,)``.
         """
         kept = others if isinstance(others, list) else self._embedded(others)
-        return torch.cat([_apart(*pair) for pair in zip(self._embedded(frames), kept, strict=False)])
+        return torch.cat([_apart(*pair) for pair in zip(self._embedded(frames), kept, strict=True)])
 
     def _embedded(self, frames: Tensor) -> Iterator[list[Tensor]]:
         device, size = next(self.parameters()).device, BATCH[self.net]
@@ -89,8 +89,9 @@ class LPIPSNet(nn.Module):
     def _weighed(self, x: Tensor, i: int) -> Tensor:
         used, root = getattr(self, f"used{i}"), getattr(self, f"root{i}")
         length = torch.linalg.vector_norm(x, dim=1, keepdim=True) + EPS
-        kept = x if used is None else x.index_select(1, used)
-        return kept * root / length
+        weighed: Tensor = (x if used is None else x.index_select(1, used)) * root
+        weighed /= length
+        return weighed
 
 
 def _apart(one: list[Tensor], other: list[Tensor]) -> Tensor:
@@ -112,9 +113,11 @@ def lpips_network(net: str, backbone: Path, heads: Path, device: str = "cpu") ->
     """
     from torchvision import models
 
-    whole = load(models.alexnet() if net == "alex" else models.vgg16(init_weights=False), backbone)
-    found = LPIPSNet(net, whole.features, _heads(net, heads)).requires_grad_(False).eval()
-    return found.to(device, memory_format=torch.channels_last)
+    with torch.device("meta"):  # the classifier behind the layers is never built
+        layers = (models.alexnet() if net == "alex" else models.vgg16()).features
+    layers = load(layers.to_empty(device="cpu"), backbone, part="features.")
+    found = LPIPSNet(net, layers, _heads(net, heads)).requires_grad_(False).eval()
+    return found.to(device).to(memory_format=torch.channels_last)
 
 
 def _heads(net: str, path: Path) -> list[Tensor]:

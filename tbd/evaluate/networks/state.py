@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 Net = TypeVar("Net", bound="nn.Module")
 
 
-def load(net: Net, path: Path, device: str = "cpu") -> Net:
+def load(net: Net, path: Path, device: str = "cpu", part: str = "") -> Net:
     """``net`` with the weights of a file, ready to look (``eval``, no gradients), on ``device``.
+
+    Args:
+        part: take only the keys that begin with this, without it.
 
     Raises:
         InputError: the file is no state dict, or one of another network.
@@ -23,7 +26,7 @@ def load(net: Net, path: Path, device: str = "cpu") -> Net:
 
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-        net.load_state_dict(found)
+        net.load_state_dict({name.removeprefix(part): found[name] for name in found if name.startswith(part)})
     except Exception as error:  # whatever a damaged pickle raises
         words = " ".join(str(error).split())[:200]
         name = type(net).__name__
