@@ -58,6 +58,15 @@ def test_what_is_on_the_page_is_in_its_address(ann):
     assert path_of(ann.page.url) == "/review?flag=emotion_mismatch&clip=clip_002"
 
 
+def test_the_filters_of_the_command_line_hold_until_they_are_changed(tmp_path):
+    site = Site(small(tmp_path / "m", 6), filters={"flag": "emotion_mismatch"})
+    browser = site.browser()
+    browser.open("/")
+    assert path_of(browser.page.url) == "/review?flag=emotion_mismatch&clip=clip_000"
+    browser.open("/review")
+    assert browser.clip == "clip_001"
+
+
 def test_ending_the_review_writes_the_decisions_into_the_manifest(tmp_path):
     site = Site(small(tmp_path / "m", 2))
     browser = site.browser()

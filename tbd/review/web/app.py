@@ -51,7 +51,7 @@ def create_app(seats: Seats | MakeDesk, token: str, *, host: str = "127.0.0.1", 
         seats.close()
 
     routes = [
-        Route("/", lambda request: RedirectResponse("/review", 303)),
+        Route("/", pages.start),
         Route("/name", pages.ask_name, methods=["GET"]),
         Route("/name", _posted(pages.take_name), methods=["POST"]),
         Route("/review", pages.review),
@@ -86,7 +86,13 @@ class Pages:
             return self.ask_name(request, error.message)
         self._seats.of(name)
         request.state.session.reviewer = name
-        return RedirectResponse("/review", 303)
+        return RedirectResponse("/", 303)
+
+    def start(self, request: Request) -> Response:
+        """To the reviewer's queue, with the filters that it has: those of the command line at first."""
+        reviewer = request.state.session.reviewer
+        filters = self._seats.of(reviewer).desk.filters if reviewer else {}
+        return RedirectResponse(views.address("/review", filters), 303)
 
     def review(self, request: Request) -> Response:
         """The card that the address names, or the next open one, or the end of the queue."""

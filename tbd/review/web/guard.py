@@ -95,8 +95,7 @@ class Guard:
     def _welcome(self, request: Request, cookie: str) -> Response:
         """A page that goes on by itself: a redirect from a foreign link would not bring a Strict cookie along."""
         query = urlencode([(key, value) for key, value in request.query_params.multi_items() if key != "token"])
-        path = "/review" if request.url.path == "/" else request.url.path
-        answer = page("welcome.html", to=path + (f"?{query}" if query else ""))
+        answer = page("welcome.html", to=request.url.path + (f"?{query}" if query else ""))
         if request.cookies.get(cookie, "") not in self.sessions:
             name = secrets.token_urlsafe(32)
             self.sessions[name] = Session(self.reviewer)
