@@ -91,9 +91,10 @@ def _cell(row: dict[str, Any], places: Mapping[str, Path], rule: Any) -> Any:
     return SheetCell(
         picture=picture,
         title=re.sub(r"\s+", " ", label),
-        coarse=row["coarse_prompt_final"] or ("" if picture is not None else why),
+        coarse=row["coarse_prompt_final"] or "",
         fine=row["fine_prompt_final"] or "",
         flags=tuple(row["flags"]),
         severity=row["severity"],
         box=box,
+        missing="" if picture is not None else why,
     )
