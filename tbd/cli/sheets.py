@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd.cli import options
+from tbd.schema import ERROR
 
 CELLS = 64
 
@@ -94,7 +95,7 @@ def _cell(row: dict[str, Any], places: Mapping[str, Path], rule: Any) -> Any:
         coarse=row["coarse_prompt_final"] or "",
         fine=row["fine_prompt_final"] or "",
         flags=tuple(row["flags"]),
-        severity=row["severity"],
+        severity=row["severity"] if row["status"] == "success" else ERROR,
         box=box,
         missing="" if picture is not None else why,
     )
