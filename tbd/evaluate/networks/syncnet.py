@@ -88,8 +88,9 @@ class SyncNet(nn.Module):
     def lips(self, crops: Pixels) -> Features:
         """See ``Listener``."""
         with torch.inference_mode():
-            frames = self._send(crops[..., ::-1].transpose(3, 0, 1, 2))
-            return self.look(frames[None])[0].cpu().numpy()
+            frames = self._send(crops[..., ::-1].transpose(3, 0, 1, 2))[None]
+            frames = frames.contiguous(memory_format=torch.channels_last_3d)  # a quarter faster on a CPU
+            return self.look(frames)[0].cpu().numpy()
 
     def speech(self, cepstrum: npt.NDArray[np.float64], count: int) -> Features:
         """See ``Listener``."""
