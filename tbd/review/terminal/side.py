@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -9,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from tbd.errors import TbdError
 from tbd.review.card import Card
 from tbd.review.desk import Desk
 from tbd.review.terminal import facts
@@ -49,9 +51,10 @@ class Side(Vertical):
         found = self.pictures.get(card.clip_id) or load(self.desk, card)
         if self.app.is_running:
             self.app.call_from_thread(self._draw, card, found)
-        for ahead in self.desk.peek(1, after=card.clip_id) if self.app.is_running else ():
-            if ahead.clip_id not in self.pictures:
-                self.pictures[ahead.clip_id] = load(self.desk, ahead)
+        with suppress(TbdError):  # fetching ahead is a courtesy; what is wrong will be said when the card comes
+            for ahead in self.desk.peek(1, after=card.clip_id) if self.app.is_running else ():
+                if ahead.clip_id not in self.pictures:
+                    self.pictures[ahead.clip_id] = load(self.desk, ahead)
 
     def _draw(self, card: Card, found: Image | str) -> None:
         self.pictures[card.clip_id] = found

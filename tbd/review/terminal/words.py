@@ -77,9 +77,6 @@ def ending(progress: Progress, active: Mapping[str, str]) -> Content:
 def difference(stale: Stale) -> Content:
     """What was decided meanwhile, and each level in its versions."""
     parts = [Content(plain(stale.message))]
-    for opinion in stale.current.opinions[-1:]:
-        why = f", {opinion.event.reason}" if opinion.event.reason else ""
-        parts.append(Content(f"{one_line(opinion.reviewer)}: {opinion.event.action}{why}"))
     for level in stale.difference:
         versions = (("you saw", level.seen), ("theirs", level.theirs), ("mine", level.mine))
         lines = [Content.assemble((f"{name:8}", "bold"), plain(text)) for name, text in versions]
