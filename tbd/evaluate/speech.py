@@ -40,12 +40,8 @@ def mfcc(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
         FrameError: not such samples. Floats are refused: their scale would change every number.
     """
     _check(samples)
-    sound = samples.astype(np.float64)
-    sound[1:] -= EMPHASIS * sound[:-1].copy()
-    count = 1 + max(0, -(-(len(sound) - LENGTH) // STEP))
-    sound = np.pad(sound, (0, (count - 1) * STEP + LENGTH - len(sound)))
-    frames = np.lib.stride_tricks.sliding_window_view(sound, LENGTH)[::STEP]
-    return np.concatenate([_cepstrum(frames[i : i + BLOCK]) for i in range(0, count, BLOCK)])
+    count = 1 + max(0, -(-(len(samples) - LENGTH) // STEP))
+    return np.concatenate([_cepstrum(_frames(samples, i, min(i + BLOCK, count))) for i in range(0, count, BLOCK)])
 
 
 @functools.cache
@@ -61,6 +57,17 @@ def mel_filters() -> npt.NDArray[np.float64]:
     filters: npt.NDArray[np.float64] = rising + falling
     filters.setflags(write=False)
     return filters
+
+
+def _frames(samples: npt.NDArray[np.int16], first: int, last: int) -> npt.NDArray[np.float64]:
+    """``(last - first, 400)`` frames after pre-emphasis; before the first sample and after the last are zeros."""
+    begin, end = first * STEP, (last - 1) * STEP + LENGTH
+    sound = samples[max(begin - 1, 0) : end].astype(np.float64)
+    before = 1 if begin == 0 else 0
+    sound = np.pad(sound, (before, end - begin + 1 - before - len(sound)))
+    emphasised = sound[1:] - EMPHASIS * sound[:-1]
+    emphasised[max(len(samples) - begin, 0) :] = 0
+    return np.lib.stride_tricks.sliding_window_view(emphasised, LENGTH)[::STEP]
 
 
 def _cepstrum(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

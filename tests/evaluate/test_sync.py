@@ -8,6 +8,7 @@ from sync import FACE, Planted, clip, faces, loudness, speech, windows
 from tbd import weights
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import sync_pass, sync_scores
+from tbd.evaluate.metrics import sync
 from tbd.evaluate.metrics.sync import METRICS, PROTOCOLS, check_length, check_sound
 from tbd.evaluate.sync_pass import SyncPass
 
@@ -61,6 +62,14 @@ def test_distances_are_those_of_all_pairs(frames, vshift, seed):
     assert found.distances == pytest.approx(wanted)
     assert found.confidence == pytest.approx(np.median(wanted) - min(wanted))
     assert found.offset == vshift - int(np.argmin(wanted))
+
+
+def test_long_streams_in_blocks_are_the_same_as_in_one_piece(monkeypatch):
+    video, audio = random((100, 7)), random((100, 7), 1)
+    whole = sync_scores(video, audio).distances
+    for rows in (1, 7, 99):
+        monkeypatch.setattr(sync, "BLOCK", rows)
+        assert sync_scores(video, audio).distances == pytest.approx(whole, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,9 @@ SAMPLES = RATE // FPS
 
 SEES = 5
 """Frames that one feature sees."""
+
+BLOCK = 512
+"""Rows whose distances are computed at a time: bounds memory."""
 
 SHIFT = 15
 EPS = 1e-6
@@ -71,17 +75,27 @@ def sync_scores(video_features: npt.ArrayLike, audio_features: npt.ArrayLike, vs
     Raises:
         FrameError: not such features, or NaN among them.
     """
-    video, audio = (np.asarray(features, np.float64) for features in (video_features, audio_features))
+    video, audio = np.asarray(video_features), np.asarray(audio_features)
     if video.ndim != 2 or video.shape != audio.shape or not video.size or vshift < 0:
         raise FrameError(f"features {video.shape} and {audio.shape}, shift {vshift}: not twice (T, D) and 0 or more")
     if not (np.isfinite(video).all() and np.isfinite(audio).all()):
         raise FrameError("features that are not finite: the network or its input is broken")
-    padded = np.pad(audio, ((vshift, vshift), (0, 0)))
-    shifted = (padded[j : j + len(video)] for j in range(2 * vshift + 1))
-    distances = np.array([np.linalg.norm(video - sound + EPS, axis=1).mean() for sound in shifted])
+    distances = np.zeros(2 * vshift + 1)
+    for i in range(0, len(video), BLOCK):
+        lips = video[i : i + BLOCK].astype(np.float64)
+        heard = _rows(audio, i - vshift, i + len(lips) + vshift)
+        shifted = (heard[j : j + len(lips)] for j in range(len(distances)))
+        distances += [np.linalg.norm(lips - sound + EPS, axis=1).sum() for sound in shifted]
+    distances /= len(video)
     least = int(distances.argmin())
     lowest = float(distances[least])
     return SyncScores(vshift - least, lowest, float(np.median(distances)) - lowest, distances)
+
+
+def _rows(features: npt.NDArray[Any], begin: int, end: int) -> npt.NDArray[np.float64]:
+    """Rows from ``begin`` to ``end``, zeros where there are none."""
+    inside = features[max(begin, 0) : end].astype(np.float64)
+    return np.pad(inside, ((max(-begin, 0), end - max(begin, 0) - len(inside)), (0, 0)))
 
 
 @dataclass(frozen=True)
@@ -159,7 +173,7 @@ def check_sound(audio: npt.NDArray[np.int16] | None) -> None:
     """
     if audio is None or not len(audio):
         raise InputError("no sound")
-    if int(np.abs(audio.astype(np.int32)).max()) <= SILENCE:
+    if max(int(audio.max()), -int(audio.min())) <= SILENCE:
         raise InputError("silence: no sample is louder than -60 dB")
 
 
