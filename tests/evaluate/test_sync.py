@@ -44,6 +44,7 @@ def test_features_of_three_frames_earlier_are_an_offset_of_plus_three():
     assert found.distances.shape == (31,)
 
 
+@settings(deadline=None)
 @given(st.integers(-15, 15), st.integers(20, 60))
 def test_the_offset_follows_the_shift_exactly(shift, frames):
     stream = random((frames + 30, 24))

@@ -75,6 +75,7 @@ def test_following_online_gives_the_tracks_of_the_original(detections):
             assert np.array(track.boxes) == pytest.approx(fill(np.arange(track.first, track.last + 1)))
 
 
+@settings(deadline=None)
 @given(st.integers(13, 40), st.integers(0, 99))
 def test_places_are_those_of_a_median_filter_that_sees_zeros_outside(count, seed):
     rng = np.random.default_rng(seed)
