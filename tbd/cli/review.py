@@ -50,10 +50,13 @@ def review(
     place = next(iter(options.roots(root).values()), None)
 
     def desk(person: str) -> Any:
-        from tbd.annotate.gates import check
+        from tbd.annotate.gates import GATES, check
         from tbd.review.desk import Desk
 
-        return Desk(folder, person, queue=queue.value, filters=filters, overlap=overlap, check=check, root=place)
+        codes = {code: gate.meaning for code, gate in GATES.items()}
+        return Desk(
+            folder, person, queue=queue.value, filters=filters, overlap=overlap, check=check, root=place, codes=codes
+        )
 
     if dry_run:
         return _dry_run(desk(name), json)

@@ -3,8 +3,8 @@
 People decide nearly all flagged rows but only a seeded share of the clean ones, so every decided row
 stands for others: its weight is (rows of its stratum) / (decided rows of its stratum). The strata are
 the severities of the flagged rows, and the clean rows that were drawn for the blind audit. A flag is
-right when the reviewer confirmed its code; where no code was named, when the row was edited or
-rejected. It is missing when a reviewer named the code on a row that does not have it.
+right when the reviewer confirmed its code; where none of a row's flags was confirmed, when the row was
+edited or rejected. It is missing when a reviewer named the code on a row that does not have it.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _decided(history: Sequence[Event], rows: Rows, table: Any) -> list[_Row]:
 def _row(flags: frozenset[str], severity: int, needs: bool, judged: Sequence[Event], chain: str) -> _Row:
     bad = any(event.action in ("edit", "reject") for event in judged)
     named = frozenset(code for event in judged for code in event.flags)
-    wanted = named or (flags if bad and needs else frozenset())
+    wanted = named | (flags if bad and needs and not named & flags else frozenset())
     return _Row(flags, needs, wanted, bad or bool(named), f"severity {severity}" if needs else "clean", chain)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import numpy as np
 
 from tbd.errors import UsageError
+from tbd.review.card import Progress
 from tbd.review.ledger import Ledger, disagree
 from tbd.review.queue import Numbers, Queue, luck
 from tbd.review.rows import Rows
@@ -97,9 +98,25 @@ class Dealer:
         cards = np.unique(self.queue.place[numbers])
         return cards[self.open[cards]]
 
-    def clips_left(self) -> int:
-        """Rows of the queue that wait."""
-        return int(self._waiting.sum())
+    def progress(self, made: Collection[float], blind: bool) -> Progress:
+        """How far the queue is.
+
+        Args:
+            made: seconds of each decision of this session.
+            blind: what flags the cards have is not told.
+        """
+        timed, left = [seconds for seconds in made if seconds], int(self.open.sum())
+        by_flag = {} if blind else {code: len(self.cards(rows)) for code, rows in self.queue.flagged.items()}
+        return Progress(
+            done=len(self.queue) - left,
+            left=left,
+            total=len(self.queue),
+            skipped=int((self.open & self.skipped).sum()),
+            mine=len(made),
+            clips_left=int(self._waiting.sum()),
+            per_hour=len(timed) / sum(timed) * 3600 if timed else None,
+            by_flag={code: count for code, count in sorted(by_flag.items(), key=lambda pair: -pair[1]) if count},
+        )
 
     def _judges(self, number: int) -> int:
         """How many reviewers judge a row: 2 on an overlap card, else 1."""

@@ -56,6 +56,8 @@ class Desk:
         root: where the dataset lies on this machine, when not where ``run.json`` says.
         lease: seconds for which a card that was handed out stays this reviewer's; every ``next``,
             ``card`` and ``renew`` begins them anew.
+        codes: flag code -> its meaning in one line: what a reviewer can name when the gates missed it.
+            None lets every code pass.
 
     Raises:
         UsageError: no such queue or filter, an overlap that is no share, a name that cannot be one.
@@ -73,11 +75,12 @@ class Desk:
         check: Check | None = None,
         root: Path | None = None,
         lease: float = 600.0,
+        codes: Mapping[str, str] | None = None,
     ) -> None:
         rules.refuse_name(reviewer)
         rules.refuse_share(overlap)
         refuse(queue, filters or {})
-        self.reviewer, self.queue, self._overlap = reviewer, queue, overlap
+        self.reviewer, self.queue, self._overlap, self.codes = reviewer, queue, overlap, codes
         self._lock = threading.RLock()
         self._rows = Rows(folder)
         self.folder = self._rows.file.parent
@@ -113,6 +116,11 @@ class Desk:
     def choices(self) -> Mapping[str, Mapping[str, int]]:
         """What can be filtered by: ``flag``, ``emotion``, ``level``, ``subject`` -> value -> rows of the queue."""
         return self._dealer.queue.choices
+
+    def missing(self, card: Card) -> dict[str, str]:
+        """The ``codes``, with their meanings, that a card does not show; on a blind card all of them."""
+        shown = {flag.code for flag in card.findings}
+        return {code: meaning for code, meaning in (self.codes or {}).items() if code not in shown}
 
     def next(self, after: str | None = None) -> Card | None:
         """The next open card, now leased to this reviewer; never one that another reviewer holds.
@@ -205,17 +213,18 @@ class Desk:
                 acceptance.
             prompts: the edited text, as many levels as the card has (or four, where it has none).
             reason: of a rejection: ``text``, ``media`` or ``label``.
-            flags: codes that the reviewer confirms, or, in an audit, misses.
+            flags: codes that the reviewer confirms or, of ``missing(card)``, misses.
             seconds: how long the card was open; None takes the time since it was handed out.
             clips: only these clips of the card; the others stay open. None takes all.
 
         Raises:
             Stale: somebody decided about it meanwhile; nothing was written.
-            UsageError: no such action, reason or clip on this card; an edit without a text.
+            UsageError: no such action, reason, clip on this card or flag; an edit without a text.
             MissingError: the disk is full; nothing was written.
         """
         chosen, prompts = rules.clips_of(card, clips), rules.edited(card, action, prompts)
         rules.refuse_verb(action, reason)
+        rules.refuse_flags(card, flags, self.codes)
         if action == "edit" and prompts == card.prompts:
             action, prompts = "accept", None
         with self._lock:
@@ -304,21 +313,7 @@ class Desk:
         """How far the queue is."""
         with self._lock:
             self._refresh()
-            dealer, timed = self._dealer, [seconds for seconds in self._made.values() if seconds]
-            open_, total = dealer.open, len(dealer.queue)
-            flagged = {} if self.queue == "audit" else dealer.queue.flagged
-            by_flag = {code: len(dealer.cards(rows)) for code, rows in flagged.items()}
-            left = int(open_.sum())
-            return Progress(
-                done=total - left,
-                left=left,
-                total=total,
-                skipped=int((open_ & dealer.skipped).sum()),
-                mine=len(self._made),
-                clips_left=dealer.clips_left(),
-                per_hour=len(timed) / sum(timed) * 3600 if timed else None,
-                by_flag={code: count for code, count in sorted(by_flag.items(), key=lambda pair: -pair[1]) if count},
-            )
+            return self._dealer.progress(self._made.values(), self.queue == "audit")
 
     def close(self) -> Sealed | None:
         """End the leases and seal the manifest again with every review. Closing twice does nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 import pyarrow.compute as pc
@@ -62,6 +62,14 @@ def refuse_verb(action: str, reason: str | None) -> None:
         raise UsageError(f"a rejection needs a reason: {', '.join(REASONS)}")
     if action != "reject" and reason is not None:
         raise UsageError(f"{action}: only a rejection has a reason")
+
+
+def refuse_flags(card: Card, flags: Sequence[str], codes: Collection[str] | None) -> None:
+    """Raises ``UsageError`` for a flag that neither the card has nor ``codes`` know; None knows every code."""
+    carried = {*card.row["flags"], *card.only, *(flag.code for flag in card.findings)}
+    strange = sorted(set(flags) - carried - set(codes)) if codes is not None else []
+    if strange:
+        raise UsageError(f"{card.clip_id}: there is no flag {strange[0]!r}")
 
 
 def clips_of(card: Card, clips: Sequence[str] | None) -> tuple[str, ...]:

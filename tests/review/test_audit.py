@@ -126,3 +126,28 @@ def test_the_summary_is_plain_data_about_everything(tmp_path):
     assert (found["seconds"], found["agreement"]["items"], found["agreement"]["percent"]["value"]) == (4.0, 3, 1.0)
     assert found["audit"]["gates"][0]["code"] == ANY and found["curation"] == {}
     assert (folder / FILE).is_file()
+
+
+def test_recall_falls_when_a_reviewer_names_a_flag_that_the_gates_missed(tmp_path):
+    rows = [flagged(f"bad{at}", WARN) for at in range(4)] + [flagged(f"ok{at}") for at in range(4)]
+    folder = manifest(tmp_path / "m", rows, run={"recipe": {"gates": {"audit": 1.0}}})
+    judge(folder, "flagged", lambda number: wrong())
+
+    def gate(code):
+        return next(gate for gate in audit(folder).gates if gate.code == code)
+
+    with Desk(folder, "Ann", queue="audit", codes={"emotion_mismatch": "the units do not show the emotion"}) as desk:
+        for flags in [(), (), (), ("emotion_mismatch",)]:
+            assert gate("emotion_mismatch").missed == 0
+            desk.decide(desk.next(), "accept", flags=flags)
+    assert (gate("emotion_mismatch").right, gate("emotion_mismatch").missed) == (4, 1)
+    assert gate("emotion_mismatch").recall.value == pytest.approx(4 / 5)
+    assert gate(ANY).recall.value == pytest.approx(4 / 5)
+
+
+def test_a_missing_flag_on_a_rejected_row_leaves_the_flags_it_has_right(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged(f"c{at}", WARN) for at in range(4)])
+    judge(folder, "flagged", lambda number: wrong("levels_alike"))
+    gates = {gate.code: gate for gate in audit(folder).gates}
+    assert (gates["emotion_mismatch"].right, gates["emotion_mismatch"].wrong) == (4, 0)
+    assert (gates["levels_alike"].missed, gates["levels_alike"].recall.value) == (4, 0)

@@ -482,3 +482,24 @@ def test_after_the_last_desk_the_store_is_one_plain_file(folder):
         bob.decide(bob.next(), "accept")
     assert sorted(path.name for path in folder.glob("reviews*")) == [FILE]
     assert (folder / FILE).read_bytes()[18] == 1  # not WAL: readable from a read-only disk
+
+
+def test_flags_that_the_gates_missed_are_named_with_the_decision_and_unknown_ones_refused(folder):
+    codes = {"emotion_mismatch": "the units do not show the emotion", "levels_alike": "two levels say the same"}
+    with sit(folder, "Ann", codes=codes) as desk:
+        card = desk.next()  # has levels_missing, which is not among the codes
+        assert desk.missing(card) == codes
+        with pytest.raises(UsageError, match="no flag 'levels_alik'"):
+            desk.decide(card, "accept", flags=["levels_alik"])
+        assert events(folder / FILE) == []
+        desk.decide(card, "accept", flags=["levels_missing", "levels_alike"])
+        assert events(folder / FILE)[0].flags == ("levels_missing", "levels_alike")
+        assert list(desk.missing(desk.card("clip_000"))) == ["levels_alike"]
+
+
+def test_a_blind_card_offers_every_code_also_those_it_has(tmp_path):
+    rows = [flagged(f"c{at}", DARK) for at in range(3)]
+    folder = manifest(tmp_path / "m", rows, run={"recipe": {"gates": {"audit": 1.0}}})
+    codes = {"dark": "the picture is dark", "levels_alike": "two levels say the same"}
+    with sit(folder, "Ann", queue="audit", codes=codes) as desk:
+        assert desk.missing(desk.next()) == codes

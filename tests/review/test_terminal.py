@@ -363,3 +363,29 @@ def test_keys_that_come_in_one_burst_act_one_after_another(tmp_path):
     verdicts = [("accept", None), ("reject", "media"), ("reject", "text"), ("edit", None)]
     assert done(folder) == [(clip, *verdict) for clip, verdict in zip(ORDER, verdicts, strict=False)]
     assert edits(folder)[0][1] == f"Ha{PROMPTS[1]}"
+
+
+def test_missing_flags_are_named_from_a_list_and_go_with_the_decision(tmp_path):
+    folder = small(tmp_path / "m", 4)
+    codes = {"levels_alike": "two levels say the same", "too_short": "a prompt of one or two words"}
+
+    async def play(terminal, desk):
+        await terminal.type("m")
+        assert "too_short a prompt of one or two words" in terminal.words()
+        await terminal.type("down", "space", "m")
+        assert "missing: too_short" in terminal.words()
+        await terminal.type("m", "space", "escape")  # left: nothing changes
+        await terminal.type("x", "t", "a")
+        await terminal.type("m", "space", "m", "m", "space", "m", "a")  # ticked, and no longer
+        await terminal.type("m", "space", "m", "e", "escape", "e", "ctrl+s")
+
+    played(play, folder, codes=codes)
+    assert [event.flags for event in events(folder / FILE)] == [("too_short",), (), (), ("levels_alike",)]
+
+
+def test_a_desk_without_codes_has_no_flag_to_name(tmp_path):
+    async def play(terminal, desk):
+        await terminal.type("m")
+        assert "no other flag to name" in terminal.words()
+
+    played(play, small(tmp_path / "m", 1))

@@ -345,3 +345,18 @@ def test_findings_point_at_the_words_that_bit(tmp_path):
     assert 'aria-describedby="finding-1">Moderate Happiness</mark>' in browser.page.text
     assert 'aria-describedby="finding-2">zygomaticus</mark>' in browser.page.text
     assert 'id="finding-1" class="error"' in browser.page.text
+
+
+def test_missing_flags_are_ticked_on_the_form_and_go_with_the_decision(tmp_path):
+    codes = {"levels_missing": "two prompts instead of four", "levels_alike": "two levels say <the same>"}
+    site = Site(small(tmp_path / "m", 2), codes=codes)
+    ann = site.browser()
+    for address, form in (("/review?clip=clip_001", "decision"), ("/review?clip=clip_001&edit=1", "edit")):
+        offered = ann.open(address).text.split('<details class="unflagged">')[1].split("</details>")[0]
+        assert f'name="flags" value="levels_alike" form="{form}"' in offered and "say &lt;the same&gt;" in offered
+        assert 'data-key="m"' in offered and "levels_missing" not in offered  # which is a finding of this card
+    assert ann.decide("edit", prompt=EDIT, flags=["invented"]).status_code == 400
+    assert "there is no flag" in ann.page.text and site.events == []
+    ann.open("/review?clip=clip_001")
+    ann.decide(None, reason="text", flags=["levels_missing", "levels_alike"])
+    assert site.events[0].flags == ("levels_missing", "levels_alike")

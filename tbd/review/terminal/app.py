@@ -17,7 +17,7 @@ from tbd.errors import TbdError
 from tbd.review.card import Card, Stale, Verb
 from tbd.review.desk import Desk
 from tbd.review.terminal import words
-from tbd.review.terminal.dialogs import Ask, Narrow, Split
+from tbd.review.terminal.dialogs import Ask, Missing, Narrow, Split
 from tbd.review.terminal.marks import one_line, plain
 from tbd.review.terminal.player import play
 from tbd.review.terminal.side import Side
@@ -27,17 +27,18 @@ from tbd.review.terminal.view import CardView
 RENEWAL = 60.0
 """Seconds after which a card at which somebody typed is held for longer."""
 EDITING = {"save", "leave", "keys"}
-DECIDING = {"accept", "edit", "reject", "again", "skip", "play", "split", "all"}
+DECIDING = {"accept", "edit", "reject", "again", "skip", "play", "split", "missing", "all"}
 MOVING = {"undo", "next", "previous", "filter", "help", "finish"}
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A decision that a reviewer wants to make: about which clips of which card, and what."""
+    """A decision that a reviewer wants to make: about which clips of which card, missing which flags, and what."""
 
     card: Card
     clips: tuple[str, ...]
+    flags: tuple[str, ...]
     action: Verb
     prompts: tuple[str, ...] | None = None
     reason: str | None = None
@@ -68,6 +69,7 @@ class ReviewApp(App[None]):
         _key("f", "filter", "filter"),
         _key("p", "play", "play"),
         _key("s", "split"),
+        _key("m", "missing"),
         _key("A", "all('accept')"),
         _key("X", "all('reject')"),
         Binding("ctrl+s,ctrl+enter", "save", "save", key_display="^s"),  # after the letters before it
@@ -150,13 +152,14 @@ class ReviewApp(App[None]):
 
     async def settle(self, action: Verb, *, prompts: tuple[str, ...] | None = None, reason: str | None = None) -> None:
         """Write a decision about the card on the screen, then show the next one."""
-        await self.decide(Wish(self.held, self.view.chosen, action, prompts, reason))
+        await self.decide(Wish(self.held, self.view.chosen, self.view.named, action, prompts, reason))
 
     async def decide(self, wish: Wish) -> None:
         """Write a decision; when somebody decided meanwhile, show the difference and ask."""
-        card, clips = wish.card, wish.clips
         try:
-            receipt = self.desk.decide(card, wish.action, prompts=wish.prompts, reason=wish.reason, clips=clips)
+            receipt = self.desk.decide(
+                wish.card, wish.action, prompts=wish.prompts, reason=wish.reason, flags=wish.flags, clips=wish.clips
+            )
         except Stale as stale:
             self._too_late(wish, stale)
         except TbdError as error:
@@ -192,7 +195,7 @@ class ReviewApp(App[None]):
 
     def action_reject(self) -> None:
         """Ask why, then reject."""
-        wish = Wish(self.held, self.view.chosen, "reject")
+        wish = Wish(self.held, self.view.chosen, self.view.named, "reject")
 
         async def answer(key: str | None) -> None:
             if key:
@@ -260,7 +263,7 @@ class ReviewApp(App[None]):
 
     async def action_leave(self) -> None:
         """Leave the editors; what was typed is thrown away only after a question."""
-        card, chosen = self.held, self.view.chosen
+        card, chosen, named = self.held, self.view.chosen, self.view.named
 
         async def answer(key: str | None) -> None:
             if key == "s":
@@ -268,6 +271,7 @@ class ReviewApp(App[None]):
             elif key == "d":
                 await self.lay(card)
                 self.view.choose(chosen)
+                self.view.name_flags(named)
 
         if self.view.changed:
             self.push_screen(Ask("Leave the edit?", {"s": "save it", "d": "throw it away"}), answer)
@@ -316,6 +320,19 @@ class ReviewApp(App[None]):
                 self.view.choose(clips)
 
         self.push_screen(Split(self.held, self.view.chosen), answer)
+
+    def action_missing(self) -> None:
+        """Name the flags that this card should have and has not."""
+        codes = self.desk.missing(self.held)
+        if not codes:
+            self.tell("there is no other flag to name")
+            return
+
+        def answer(named: tuple[str, ...] | None) -> None:
+            if named is not None:
+                self.view.name_flags(named)
+
+        self.push_screen(Missing(codes, self.view.named), answer)
 
     def action_play(self) -> None:
         """Open the clip in the system's player, or say where it lies."""

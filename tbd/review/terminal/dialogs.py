@@ -165,6 +165,37 @@ class Split(ModalScreen[tuple[str, ...] | None]):
             self.dismiss(tuple(clip for clip in self.card.clips if clip in ticked))
 
 
+class Missing(ModalScreen[tuple[str, ...] | None]):
+    """Name flags that the gates missed. None when left with Esc.
+
+    Args:
+        codes: flag code -> its meaning, as they are listed.
+        named: those that are named already.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "back"), ("m", "take", "")]
+
+    def __init__(self, codes: Mapping[str, str], named: Iterable[str]) -> None:
+        super().__init__()
+        self.codes, self.named = codes, set(named)
+
+    def compose(self) -> ComposeResult:
+        """A list to tick."""
+        lines = [
+            Selection(Content(f"{one_line(code)}  {one_line(meaning)}"), code, code in self.named)
+            for code, meaning in self.codes.items()
+        ]
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled("What is wrong here and no finding says?", "bold"), classes="question")
+            yield SelectionList[str](*lines, compact=True)
+            yield Static(_answers({"space": "tick", "m": "take these", "Esc": "back"}), classes="answers")
+
+    def action_take(self) -> None:
+        """Answer with what is ticked; nothing ticked takes back what was named."""
+        ticked = set(self.query_one(SelectionList).selected)
+        self.dismiss(tuple(code for code in self.codes if code in ticked))
+
+
 def _answers(keys: Mapping[str, str]) -> Content:
     lines = [Content.assemble((f" {key} ", "bold reverse"), f" {words} ") for key, words in keys.items()]
     return Content("\n").join(lines) if max(map(len, keys.values())) > 12 else Content(" ").join(lines)

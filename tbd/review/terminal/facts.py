@@ -19,8 +19,8 @@ TITLE = "bold $text-primary"
 STATES = {"accepted": "✔ accepted", "edited": "✎ edited", "rejected": "✖ rejected"}
 
 
-def heading(card: Card, chosen: Sequence[str]) -> Content:
-    """What was asked for, and how many clips a decision applies to."""
+def heading(card: Card, chosen: Sequence[str], named: Sequence[str] = ()) -> Content:
+    """What was asked for, how many clips a decision applies to, and the flags that it names as missing."""
     label = " · ".join(filter(None, (card.emotion or "no emotion label", card.intensity, one_line(card.subject))))
     parts: list[tuple[str, str]] = [(label, TITLE)]
     if card.state != "open":
@@ -35,6 +35,8 @@ def heading(card: Card, chosen: Sequence[str]) -> Content:
         if len(chosen) < len(card.clips):
             count = f"{len(chosen)} of {count}"
         parts.append((f" · applies to {count}, s splits", "bold"))
+    if named:
+        parts.append((f"\nmissing: {', '.join(map(one_line, named))}", "bold $text-warning"))
     if card.status != "success" or card.error:
         parts.append((f"\n{card.status}: {plain(card.error or 'no reason given')}", "bold $text-error"))
     return Content.assemble(*parts)

@@ -32,6 +32,7 @@ class CardView(VerticalScroll):
         super().__init__(id="card")
         self.desk = desk
         self.chosen: tuple[str, ...] = ()
+        self.named: tuple[str, ...] = ()
         self.flags: Sequence[Flag] = ()
         self.pause: Timer | None = None
 
@@ -48,7 +49,7 @@ class CardView(VerticalScroll):
     async def show(self, card: Card) -> None:
         """Another card, from its top, to be read."""
         await self.leave()
-        self.card, self.chosen, self.flags = card, card.clips, card.findings
+        self.card, self.chosen, self.named, self.flags = card, card.clips, (), card.findings
         texts = card.prompts or ("",) * len(LEVELS)
         names, originals = level_names(len(texts)), card.original + ("",) * len(texts)
         for _ in texts[len(self.query(Level)) :]:
@@ -82,11 +83,16 @@ class CardView(VerticalScroll):
         self.chosen = clips
         self.describe()
 
+    def name_flags(self, codes: tuple[str, ...]) -> None:
+        """The next decision says that these flags are missing."""
+        self.named = codes
+        self.describe()
+
     def describe(self) -> None:
         """Show heading, findings and token counts for the text as it stands."""
         texts = dict(zip((level.level for level in self.levels), map(plain, self.prompts), strict=True))
         texts |= {f"step{at + 1}": plain(reply) for at, reply in enumerate(self.card.step_outputs)}
-        self.query_one("#heading", Static).update(facts.heading(self.card, self.chosen))
+        self.query_one("#heading", Static).update(facts.heading(self.card, self.chosen, self.named))
         found = self.query_one("#flags", Static)
         found.update(facts.findings(self.flags, texts, self.card.only))
         found.display = bool(self.flags)

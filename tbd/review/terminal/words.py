@@ -27,6 +27,7 @@ HELP = """\
  f  show only one flag, emotion, level or subject
  A  accept all shown with one flag      X  reject them all
  s  split: choose the clips that the decision applies to
+ m  name flags that the gates missed; they go with the decision
  p  play the clip in the system's player
  q  quit: seals the manifest with every decision
  ↑ ↓ PgUp PgDn Home End  scroll

@@ -208,7 +208,15 @@ class Pages:
     def _card(self, reviewer: str, seat: Seat, card: Card, *, editing: bool = False) -> Response:
         ticket, note = seat.ticket(card), seat.say()
         around = views.frame(seat.desk, reviewer)
-        return page("card.html", ticket=ticket, note=note, editing=editing, **around, **views.card(card))
+        return page(
+            "card.html",
+            ticket=ticket,
+            note=note,
+            editing=editing,
+            missing=seat.desk.missing(card),
+            **around,
+            **views.card(card),
+        )
 
     def _conflict(self, request: Request, seat: Seat, stale: Stale, form: Form) -> Response:
         """Somebody was faster: the difference, and a choice."""

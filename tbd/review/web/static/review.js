@@ -101,7 +101,7 @@ document.addEventListener("keydown", (event) => {
   const panel = one(".panel[open]");
   const found = [...(panel ?? document).querySelectorAll("[data-key]")].find(
     (element) => element.dataset.key === event.key && visible(element));
-  if (dirty() && event.key.length === 1 && !found?.dataset.do && found?.type !== "checkbox") {
+  if (dirty() && event.key.length === 1 && !found?.matches("[data-do], [type=checkbox], .unflagged > summary")) {
     event.preventDefault();
     return tell("You changed the text: Ctrl+Enter saves it, Esc leaves the field and then the edit.");
   }
@@ -109,12 +109,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (event.repeat && !stepping) return undefined; // a key that is held decides one card, not many
   found.click();
-  if (found.matches("summary") && found.parentElement.open) one("select, button, .clips input", found.parentElement)?.focus();
+  if (found.matches("summary") && found.parentElement.open) one("select, button, fieldset input", found.parentElement)?.focus();
   return undefined;
 });
 
 function leave(field) {
-  const panel = one(".panel[open]");
+  const panel = one(".panel[open]") ?? document.activeElement.closest(".clips[open], .unflagged[open]");
   if (panel) {
     panel.open = false;
     one("summary", panel).focus();
