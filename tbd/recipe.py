@@ -102,7 +102,10 @@ def essence(recipe: BaseModel) -> dict[str, Any]:
         if isinstance(extra, dict) and extra.get("operational"):
             continue
         value = getattr(recipe, key)
-        kept[key] = essence(value) if isinstance(value, BaseModel) else value
+        if not isinstance(value, BaseModel):
+            kept[key] = value
+        elif section := essence(value):  # a section without lasting keys leaves no trace
+            kept[key] = section
     plain: dict[str, Any] = json.loads(json.dumps(kept))  # tuples as a file would hold them
     return plain
 

@@ -137,15 +137,17 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
     """Seal what the journal holds, unless the manifest is up to date, and count it.
 
     Returns:
-        ``manifest rows needs_review approved status split review`` and ``costs``.
+        ``manifest rows needs_review approved status split review``, ``costs``, and ``changed``: whether
+        the manifest was written.
     """
     split = recorded_split(folder)
     token = [split.as_json() if split else None, reviews.state(folder)]
     sealed = journal.meta("sealed")
-    if not sealed or sealed["token"] != token or not (folder / MANIFEST).is_file():
+    changed = not sealed or sealed["token"] != token or not (folder / MANIFEST).is_file()
+    if changed:
         sealed = {"token": token, "counts": seal(folder, journal.rows(), split=split).as_json()}
         journal.set_meta("sealed", sealed)
-    return {**sealed["counts"], "manifest": str(folder / MANIFEST), "costs": journal.costs()}
+    return {**sealed["counts"], "manifest": str(folder / MANIFEST), "costs": journal.costs(), "changed": changed}
 
 
 def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Mapping[str, Any]) -> plan.Plan:

@@ -165,7 +165,7 @@ def annotate(
     summary = run(prepared)
     from tbd.cli.sheets import write_beside
 
-    summary |= write_beside(request.folder)
+    summary |= write_beside(request.folder, summary["changed"])
     document(summary) if json else tell(summary)
     failed = sum(count for status, count in summary["status"].items() if status != "success")
     return int(options.too_many(failed, summary["rows"], max_failed))

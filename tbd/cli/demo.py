@@ -33,7 +33,7 @@ def demo(
     recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
     request = Request(folder / "mead", recipe, folder / "data_manifests" / "mead", split="speaker", quiet=quiet)
     summary = run(prepare(request))
-    summary |= write_beside(request.folder)
+    summary |= write_beside(request.folder, summary["changed"])
     if json:
         document(summary)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,11 @@ from tbd.cli import options
 from tbd.schema import ERROR
 
 CELLS = 64
+COLUMNS = (
+    *("dataset", "subject", "emotion", "intensity", "file_name", "audio_file_name", "start", "end", "reference_frame"),
+    *("face_box", "crop_box", "status", "error", "flags", "severity", "coarse_prompt_final", "fine_prompt_final"),
+)
+"""What a cell shows; all columns of 281,400 rows would take gigabytes."""
 
 
 def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] | None = None) -> Path:
@@ -25,7 +30,8 @@ def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] |
     from tbd.media.sheet import draw_sheet
 
     file = locate(manifest)
-    rows = _spread(read(file).to_pylist())
+    table = read(file, COLUMNS)
+    rows = table.take(_spread(len(table))).to_pylist()
     places = options.located(manifest, given or {})
     rule = clip_rule(file.parent)
     with ThreadPoolExecutor(4) as pool:
@@ -35,10 +41,13 @@ def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] |
     return path
 
 
-def write_beside(folder: Path) -> dict[str, str]:
-    """Report and contact sheet of a manifest folder; returns their paths."""
-    report(folder)
-    return {"report": str(folder / "report.md"), "sheet": str(draw(folder))}
+def write_beside(folder: Path, changed: bool = True) -> dict[str, str]:
+    """Report and contact sheet of a manifest folder, unless they are up to date; returns their paths."""
+    paths = {"report": folder / "report.md", "sheet": folder / "sheet.png"}
+    if changed or not all(path.is_file() for path in paths.values()):
+        report(folder)
+        draw(folder)
+    return {name: str(path) for name, path in paths.items()}
 
 
 def report(manifest: Path) -> dict[str, Any]:
@@ -61,9 +70,10 @@ def costs(manifest: Path) -> dict[str, float] | None:
         return journal.costs()
 
 
-def _spread(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    step = max(len(rows) / CELLS, 1)
-    return [rows[int(index * step)] for index in range(min(len(rows), CELLS))]
+def _spread(count: int) -> list[int]:
+    """Up to ``CELLS`` of ``count`` row numbers, evenly."""
+    step = max(count / CELLS, 1)
+    return [int(index * step) for index in range(min(count, CELLS))]
 
 
 def _cell(row: dict[str, Any], places: Mapping[str, Path], rule: Any) -> Any:
