@@ -9,7 +9,7 @@ from playwright.sync_api import expect, sync_playwright
 from review import FAIL, WARN, chain, flagged, manifest, small
 from review_page import Site, served
 
-from tbd.annotate.gates import check
+from tbd.annotate.gates import GATES, check
 from tbd.manifest import read
 from tbd.review.desk import Desk
 
@@ -423,3 +423,21 @@ def test_single_keys_can_be_turned_off(visit, tmp_path):
     page.get_by_role("button", name="Skip").click()
     card(page, "clip_000")
     assert [event.action for event in site.events] == ["skip"]
+
+
+def test_missing_flags_are_named_by_keyboard(visit, tmp_path):
+    codes = {code: gate.meaning for code, gate in GATES.items()}
+    site = Site(small(tmp_path / "m", 3), codes=codes)
+    page = visit(site)
+    for keys in (["m", "Space", "Tab", "Space", "Escape"], ["x", "m"]):  # m in the panel of reasons is media
+        for key in keys:
+            page.keyboard.press(key)
+    card(page, "clip_000")
+    page.keyboard.press("e")
+    page.locator("textarea").nth(3).focus()
+    page.keyboard.type("mm")
+    for key in ("Escape", "m", "Space", "Escape", "Control+Enter"):  # also while an edit is not saved
+        page.keyboard.press(key)
+    card(page, "clip_002")
+    named = [(event.action, event.reason, event.flags) for event in site.events]
+    assert named == [("reject", "media", ("refused", "empty_reply")), ("edit", None, ("refused",))]

@@ -6,6 +6,7 @@ from rows import PROMPTS
 from terminal import done, played
 from textual.events import Key
 
+from tbd.annotate.gates import GATES
 from tbd.manifest.reviews import FILE, events
 from tbd.review.desk import Desk
 from tbd.review.terminal import app as app_module
@@ -389,3 +390,18 @@ def test_a_desk_without_codes_has_no_flag_to_name(tmp_path):
         assert "no other flag to name" in terminal.words()
 
     played(play, small(tmp_path / "m", 1))
+
+
+def test_every_missing_flag_can_be_read_whole_at_80_columns(tmp_path):
+    codes = {code: gate.meaning for code, gate in GATES.items()}
+
+    async def play(terminal, desk):
+        await terminal.type("m")
+        seen = [terminal.words()]
+        for _ in range(len(codes) // 10):
+            await terminal.type("pagedown")
+            seen.append(terminal.words())
+        lost = [code for code, meaning in codes.items() if not any(f"{code} {meaning}" in page for page in seen)]
+        assert lost == ["levels_missing"]  # which the card has
+
+    played(play, small(tmp_path / "m", 2), codes=codes)

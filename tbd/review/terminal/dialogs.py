@@ -185,7 +185,7 @@ class Missing(ModalScreen[tuple[str, ...] | None]):
             Selection(Content(f"{one_line(code)}  {one_line(meaning)}"), code, code in self.named)
             for code, meaning in self.codes.items()
         ]
-        with Vertical(classes="dialog"):
+        with Vertical(id="missing", classes="dialog"):
             yield Static(Content.styled("What is wrong here and no finding says?", "bold"), classes="question")
             yield SelectionList[str](*lines, compact=True)
             yield Static(_answers({"space": "tick", "m": "take these", "Esc": "back"}), classes="answers")
