@@ -63,6 +63,9 @@ def review(
     if web:
         from tbd.review.web import serve
 
+        if not _left(desk(name)):
+            say(f"nothing to review in {folder}: the queue {queue.value} is empty")
+            return 0
         sealed = serve(desk, host=host, port=port, reviewer=reviewer or "")
     else:
         from tbd.review.terminal import run_terminal
@@ -86,6 +89,12 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "reviewer"
+
+
+def _left(desk: Any) -> int:
+    cards: int = desk.progress().left
+    desk.close()
+    return cards
 
 
 def _dry_run(desk: Any, json: bool) -> int:

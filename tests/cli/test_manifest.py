@@ -86,6 +86,12 @@ def test_review_needs_a_manifest_and_names_them_when_there_are_two(project, capf
     assert (code, out) == (0, "6 cards left of 6; nothing was decided\n")
 
 
+def test_an_empty_queue_is_said_whichever_way_it_is_asked(project, capfd):
+    for how in ("--web", "--queue=flagged"):
+        code, _, err = tbd(capfd, "review", "data_manifests/mead", how)
+        assert code == 0 and ("nothing" in err.lower() or "empty" in err.lower())
+
+
 def test_review_in_a_pipe_is_refused_with_a_way_on(project, capfd):
     small(project / "data_manifests/other")
     code, _, err = tbd(capfd, "review", "data_manifests/other", "--reviewer", "anna")
