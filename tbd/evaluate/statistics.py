@@ -81,8 +81,9 @@ def bootstrap(
     from scipy.stats import bootstrap as resample
 
     order = np.lexsort((weight, value))
+    scale = np.abs(value).max()  # the cubes inside BCa must not underflow
     found = resample(
-        ((value * weight)[order], weight[order]),
+        ((value / scale * weight)[order], weight[order]),
         lambda total, weight, axis: total.sum(axis=axis) / weight.sum(axis=axis),
         n_resamples=resamples,
         batch=max(1, 500_000 // len(value)),
@@ -91,7 +92,7 @@ def bootstrap(
         method="BCa",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(found.low * scale), float(found.high * scale)
 
 
 @dataclass(frozen=True)

@@ -246,3 +246,7 @@ def test_a_curve_that_is_no_line_shows_in_the_residual():
 def test_small_sets_are_warned_of(metric, n, warns):
     assert bool(small_sets(metric, n)) is warns
     assert not warns or (str(n) in small_sets(metric, n)[0] and "bias" in small_sets(metric, n)[0])
+
+
+def test_tiny_values_have_an_interval_too():
+    assert bootstrap([0.0, 3e-181]) == (0.0, 3e-181)
