@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,6 +131,38 @@ def alone(folder: Path) -> Iterator[None]:
                 f"{folder}: another run is writing here", next="wait for it, or take another folder with -o DIR"
             ) from None
         yield
+
+
+@contextlib.contextmanager
+def database(path: Path, what: str) -> Iterator[None]:
+    """Turn the refusals of SQLite about ``path`` into errors a user can act on.
+
+    Args:
+        what: what the file should be, ``a journal of tbd``.
+
+    Raises:
+        MissingError: the disk is full, or somebody else holds the file.
+        InputError: the file cannot be written, or is not a database.
+    """
+    try:
+        with writing(path):
+            yield
+    except sqlite3.OperationalError as error:
+        words = str(error)
+        if "full" in words:
+            raise MissingError(
+                f"{path}: the disk is full; everything that was finished is saved",
+                next="free some space, then do the same again",
+            ) from error
+        if "locked" in words:
+            raise MissingError(
+                f"{path}: another run is writing here", next="wait for it, then do the same again"
+            ) from error
+        raise InputError(
+            f"{path}: {words}", next=f"see who may write in {path.parent}, or choose another folder"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path}: not {what} ({error})", next=f"move {path} away") from error
 
 
 @contextlib.contextmanager

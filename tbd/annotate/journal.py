@@ -12,14 +12,13 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 from tbd import workspace
 from tbd.annotate.backends.base import Usage
-from tbd.errors import InputError, MissingError
 
 VERSION = 1
 
@@ -72,7 +71,7 @@ class Journal:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.path = folder / "journal.sqlite"
         self.lock = threading.RLock()
-        with workspace.writing(self.path), self._explained():
+        with self._explained():
             if read_only:
                 uri = f"{self.path.absolute().as_uri()}?mode=ro"
                 self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
@@ -179,22 +178,5 @@ class Journal:
         with self.transaction():
             self.db.execute(query, values)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """SQLite's own words, turned into what a person can do about it."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            words = str(error)
-            if "full" in words:
-                raise MissingError(
-                    f"{self.path}: the disk is full; every finished row is saved",
-                    next="free some space, then run the same command again",
-                ) from error
-            if "locked" in words:
-                raise MissingError(
-                    f"{self.path}: another run is writing here", next="wait for it, or use another -o"
-                ) from error
-            raise InputError(f"{self.path}: {words}", next="choose another folder with -o DIR") from error
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{self.path}: not a journal of tbd ({error})", next=f"move {self.path} away") from error
+    def _explained(self) -> AbstractContextManager[None]:
+        return workspace.database(self.path, "a journal of tbd")

@@ -10,11 +10,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from tbd import workspace
-from tbd.errors import InputError, MissingError
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event
 
@@ -119,23 +118,5 @@ class Store:
             self.db.execute("PRAGMA journal_mode=DELETE")
         self.db.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """SQLite's own words, turned into what a person can do about it."""
-        try:
-            with workspace.writing(self.path):
-                yield
-        except sqlite3.OperationalError as error:
-            words = str(error)
-            if "full" in words:
-                raise MissingError(
-                    f"{self.path}: the disk is full; every earlier decision is saved",
-                    next="free some space, then decide again",
-                ) from error
-            if "locked" in words:
-                raise MissingError(
-                    f"{self.path}: somebody has been writing here for {_PATIENCE:.0f} s", next="try again"
-                ) from error
-            raise InputError(f"{self.path}: {words}", next=f"see who may write in {self.path.parent}") from error
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{self.path}: not a review store ({error})", next=f"move {self.path} away") from error
+    def _explained(self) -> AbstractContextManager[None]:
+        return workspace.database(self.path, "a review store")
