@@ -15,6 +15,9 @@ PUBLIC = {
     "tbd.errors": ["TbdError", "UsageError", "RecipeError", "InputError", "MissingError", "Interrupted"],
     "tbd.annotate.facs": ["parse_action_units", "ACTION_UNITS", "EMOTIONS"],
     "tbd.annotate.gates": ["check"],
+    "tbd.evaluate": [
+        *("psnr", "ssim", "cpbd", "mfcc", "sync_scores", "frechet_distance", "kernel_distance", "lpips"),
+    ],
     "tbd.manifest": ["read", "SCHEMA", "levels"],
     "tbd.weights": ["resolve", "published", "sha256", "verify", "pull", "CATALOGUE"],
 }

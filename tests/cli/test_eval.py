@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import media
 import pyarrow.parquet as pq
@@ -49,8 +50,7 @@ def run(capsys, *arguments, expect=0):
 
 
 def scores(folder="results/all"):
-    with open(f"{folder}/scores.json") as file:
-        return json.load(file)
+    return json.loads((Path(folder) / "scores.json").read_text())
 
 
 def numbers(document):
@@ -152,7 +152,9 @@ def test_a_second_call_scores_nothing_again(project, capsys, monkeypatch):
 
     monkeypatch.setattr(one_pass.Table, "play", lambda *_: pytest.fail("decoded again"))
     play = one_pass._play
-    monkeypatch.setattr(one_pass, "_play", lambda scene, asked: play(scene, asked) if asked == [] else pytest.fail("asked"))
+    monkeypatch.setattr(
+        one_pass, "_play", lambda scene, asked: play(scene, asked) if asked == [] else pytest.fail("asked")
+    )
     run(capsys, "--suite", "quick", "--workers", 0)
     assert (project / "results/all/scores.json").read_bytes() == before
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from media import tone, video
@@ -76,7 +77,7 @@ class Brightness(Metric):
 
     key, protocol, title, direction, unit = "brightness", "brightness@mean", "Brightness", "higher", "frames"
     source, compares = "tests", "nothing"
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def open(self, clip):
         return _Levels(self, clip)
