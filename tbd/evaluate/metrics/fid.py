@@ -76,10 +76,14 @@ def features(frames: Pixels, network: FIDInception, protocol: str = "pytorch-fid
     """
     import torch
 
+    from tbd.evaluate.networks.inception import BATCH
+
     check_frames(frames)
-    device = next(network.parameters()).device
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float()
-    found: Features = network.look(RESIZED[protocol](pictures)).cpu().numpy()
+    device, resize = next(network.parameters()).device, RESIZED[protocol]
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    size = BATCH if device.type == "cpu" else len(pictures)
+    parts = (pictures[i : i + size].to(device).float() for i in range(0, len(pictures), size))
+    found: Features = torch.cat([network.look(resize(part)) for part in parts]).cpu().numpy()
     return found
 
 

@@ -105,8 +105,9 @@ def bilinear(frames: Pixels, device: str) -> Tensor:
     import torch
     from torch.nn.functional import interpolate
 
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float()
-    small = interpolate(pictures, (224, 224), mode="bilinear", align_corners=False)
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    parts = (picture[None].to(device).float() for picture in pictures)
+    small = torch.cat([interpolate(part, (224, 224), mode="bilinear", align_corners=False) for part in parts])
     return (small * (2 / 255) - 1).transpose(0, 1)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
 
 KEPT = {"alex": 32 * 512 * 512, "vgg": 0}
-"""Pixels of a window up to which what the network saw in the ground truth is kept for other runs (27 bytes a pixel
+"""Pixels of a window up to which what the network saw in the ground truth is kept for other runs (44 bytes a pixel
 with alex; with vgg it would be 490)."""
 
 

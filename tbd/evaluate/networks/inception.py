@@ -20,7 +20,7 @@ from tbd.evaluate.networks.state import load
 SIDE = 299
 WIDTH = 2048
 BATCH = 8
-"""Pictures that go through it at once on a processor; a GPU takes a whole window."""
+"""Pictures that are made ready and go through it at once on a processor; on a GPU a whole window."""
 
 
 class FIDInception(tv.Inception3):  # type: ignore[misc]
@@ -40,11 +40,10 @@ class FIDInception(tv.Inception3):  # type: ignore[misc]
         return self.to(memory_format=torch.channels_last)  # type: ignore[no-any-return]
 
     def look(self, pictures: Tensor) -> Tensor:
-        """``(B, 3, 299, 299)`` RGB in [-1, 1] -> features ``(B, 2048)``."""
-        size = BATCH if pictures.device.type == "cpu" else len(pictures)
+        """``(B, 3, 299, 299)`` RGB in [-1, 1] -> features ``(B, 2048)``, without gradients."""
         with torch.inference_mode():
-            parts = [pictures[i : i + size] for i in range(0, len(pictures), size)]
-            return torch.cat([self(part.contiguous(memory_format=torch.channels_last)) for part in parts])
+            found: Tensor = self(pictures.contiguous(memory_format=torch.channels_last))
+        return found
 
 
 @functools.cache

@@ -42,20 +42,22 @@ class LPIPSNet(nn.Module):
         heads: five weights ``(C,)``, none negative.
     """
 
+    gain: Tensor
+    offset: Tensor
+
     def __init__(self, net: str, backbone: nn.Sequential, heads: list[Tensor]) -> None:
         super().__init__()
         self.net = net
         self.layers = backbone[: TAPS[net][-1] + 1]
         for i, head in enumerate(heads):
-            used = head.nonzero().flatten()
-            self.register_buffer(f"used{i}", used if len(used) < len(head) else None)
-            self.register_buffer(f"root{i}", head[used].sqrt()[:, None, None])
+            self.register_buffer(f"root{i}", head.sqrt()[:, None, None])
+        shift, scale = (torch.tensor(three)[:, None, None] for three in (SHIFT, SCALE))
+        self.register_buffer("gain", 1 / (127.5 * scale))
+        self.register_buffer("offset", (-1 - shift) / scale)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """``(B, 3, H, W)`` grey levels 0..255 -> five ``(B, c, h, w)``; channels of no weight are left out."""
-        scale = torch.tensor(SCALE, device=pictures.device)[:, None, None]
-        shift = torch.tensor(SHIFT, device=pictures.device)[:, None, None]
-        x = (pictures / 127.5 - 1 - shift) / scale
+        """``(B, 3, H, W)`` grey levels 0..255 -> five ``(B, C, h, w)``."""
+        x = torch.addcmul(self.offset, pictures, self.gain)
         found: list[Tensor] = []
         for i, layer in enumerate(self.layers):
             x = layer(x)
@@ -87,9 +89,8 @@ class LPIPSNet(nn.Module):
                 yield self(frames[i : i + size].to(device).permute(0, 3, 1, 2).float())
 
     def _weighed(self, x: Tensor, i: int) -> Tensor:
-        used, root = getattr(self, f"used{i}"), getattr(self, f"root{i}")
         length = torch.linalg.vector_norm(x, dim=1, keepdim=True) + EPS
-        weighed: Tensor = (x if used is None else x.index_select(1, used)) * root
+        weighed: Tensor = x * getattr(self, f"root{i}")
         weighed /= length
         return weighed
 
