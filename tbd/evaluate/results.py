@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from tbd import workspace
 from tbd.errors import InputError
-from tbd.evaluate.jobs import ANCHORS, Scored
+from tbd.evaluate.jobs import ANCHORS, Scored, Settings
 from tbd.evaluate.metric import Aggregate, ClipScore, Metric
 
 CLIPS, SCORES, META, FEATURES, PARTS = "clips.parquet", "scores.json", "evaluation.json", "features", "parts"
@@ -50,6 +50,9 @@ SCHEMA = pa.schema(
 
 Features = Callable[[str], npt.NDArray[Any] | None]
 """From a ``key`` to the features under it."""
+
+USUAL = Settings()
+"""What a protocol's name does not mention."""
 
 LEAST = 0.8
 """Coverage below which a number needs a warning beside it."""
@@ -235,13 +238,15 @@ def _entry(meta: Meta, metric: Metric, rows: Sequence[Scored], features: Feature
 
 
 def signature(metric: Metric, settings: Mapping[str, str]) -> str:
-    """Everything that names a number: ``ssim@skimage/align=face,length=resample``; what cannot change it is left out."""
-    looks = [] if metric.needs_audio or metric.needs_faces else [("region", settings["region"])]
-    if metric.compares != "nothing":
-        looks.append(("align", settings["align"]))
-    if metric.compares == "frames":
-        looks.append(("length", settings["length"]))
-    return f"{metric.protocol}/{','.join(f'{key}={value}' for key, value in looks)}".removesuffix("/")
+    """Everything that names a number: ``ssim@skimage``, ``ssim@skimage/align=face,length=resample``.
+
+    What is as usual (canvas, truncate, full) and what cannot change the number is left out.
+    """
+    looks = [] if metric.needs_audio or metric.needs_faces else ["region"]
+    looks += [] if metric.compares == "nothing" else ["align"]
+    looks += ["length"] if metric.compares == "frames" else []
+    named = [f"{key}={settings[key]}" for key in looks if settings[key] != getattr(USUAL, key)]
+    return f"{metric.protocol}/{','.join(named)}".removesuffix("/")
 
 
 def _skipped(meta: Meta, protocol: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -217,20 +217,30 @@ def _lacks_index(path: Path) -> bool:
     return True
 
 
+class _Packet(NamedTuple):
+    """What a packet says; its data, which for a long video is the whole file, is let go."""
+
+    pts: int | None
+    dts: int | None
+    duration: int | None
+    is_keyframe: bool
+    is_discard: bool
+
+
 def _packets(
     stream: av.VideoStream, container: av.container.InputContainer
-) -> tuple[list[av.Packet[Any]], av.VideoFrame | None]:
+) -> tuple[list[_Packet], av.VideoFrame | None]:
     packets, sample = [], None
     for packet in container.demux(stream):
         if sample is None:
             sample = next(iter(stream.decode(packet)), None)
         if packet.size:
-            packets.append(packet)
+            packets.append(_Packet(packet.pts, packet.dts, packet.duration, packet.is_keyframe, packet.is_discard))
     return packets, sample
 
 
 def _describe(
-    path: Path, stream: av.VideoStream, packets: list[av.Packet[Any]], sample: av.VideoFrame, has_audio: bool
+    path: Path, stream: av.VideoStream, packets: list[_Packet], sample: av.VideoFrame, has_audio: bool
 ) -> Probe:
     stamps = [packet.pts for packet in packets]
     exact = None not in stamps and len(set(stamps)) == len(stamps)
@@ -262,7 +272,7 @@ def _describe(
     )
 
 
-def _stamp(packet: av.Packet[Any]) -> int:
+def _stamp(packet: _Packet) -> int:
     return next((stamp for stamp in (packet.pts, packet.dts) if stamp is not None), 0)
 
 

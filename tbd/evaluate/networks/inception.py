@@ -23,7 +23,7 @@ BATCH = 8
 """Pictures that are made ready and go through it at once on a processor; on a GPU a whole window."""
 
 
-class FIDInception(tv.Inception3):  # type: ignore[misc]
+class FIDInception(tv.Inception3):
     """The published network. After ``ready`` it gives the 2048 features before the classes."""
 
     def __init__(self) -> None:
@@ -60,14 +60,14 @@ def _averages(x: Tensor) -> Tensor:
     return avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
-class _BlockA(tv.InceptionA):  # type: ignore[misc]
+class _BlockA(tv.InceptionA):
     def forward(self, x: Tensor) -> Tensor:
         wide = self.branch5x5_2(self.branch5x5_1(x))
         twice = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch1x1(x), wide, twice, self.branch_pool(_averages(x))], 1)
 
 
-class _BlockC(tv.InceptionC):  # type: ignore[misc]
+class _BlockC(tv.InceptionC):
     def forward(self, x: Tensor) -> Tensor:
         once = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         twice = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
@@ -75,7 +75,7 @@ class _BlockC(tv.InceptionC):  # type: ignore[misc]
         return torch.cat([self.branch1x1(x), once, twice, self.branch_pool(_averages(x))], 1)
 
 
-class _BlockE(tv.InceptionE):  # type: ignore[misc]
+class _BlockE(tv.InceptionE):
     def forward(self, x: Tensor) -> Tensor:
         once = self.branch3x3_1(x)
         twice = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
