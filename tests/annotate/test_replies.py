@@ -140,5 +140,7 @@ def test_headings_keep_the_lines_below_them():
 
 
 def test_half_a_character_does_not_get_into_a_prompt():
-    prompts = read("step4", '{"scene": "a \\ud800 face", "expression": "e", "muscles": "m", "dynamics": "d"}')["prompts"]
+    prompts = read("step4", '{"scene": "a \\ud800 face", "expression": "e", "muscles": "m", "dynamics": "d"}')[
+        "prompts"
+    ]
     assert prompts[0] == "a ? face"
