@@ -129,7 +129,11 @@ class Table:
         if question.pair:
             truth = self._feed(TRUTH, scene.truth, shown.name, shown.truth, shown.truth_select)
             seat.truth, seat.stop, seat.once = truth.taker(), shown.compared, name == TRUTH
-        elif question.take.kind == "still" and question.group.lead.unit == "frames":
+        elif (
+            question.take.kind == "still"
+            and question.group.lead.compares == "nothing"
+            and question.group.lead.unit == "frames"
+        ):
             seat.stop = 1  # every frame is the same picture, so one tells the mean of all
         self.seats.setdefault(name, []).append(seat)
 

@@ -67,6 +67,14 @@ def test_scores_are_those_of_the_decoded_frames(tmp_path, store):
     assert found["still reference picture", "difference"] == pytest.approx(np.abs(b[0] - b.astype(float)).mean())
 
 
+def test_a_set_of_a_still_has_as_many_vectors_as_the_clip_has_frames(tmp_path, store):
+    pred, true = films(tmp_path)
+    rows = one_pass.score(job(pred, true), store)
+    row = next(row for row in rows if row.name == "still reference picture" and "spread" in row.protocol)
+    first = pixels(true)[0].mean(axis=(0, 1))
+    np.testing.assert_allclose(store.get(row.key).features, np.tile(first, (40, 1)))
+
+
 def test_features_of_both_sides_are_kept(tmp_path, store):
     pred, true = films(tmp_path)
     row = next(row for row in one_pass.score(job(pred, true), store) if row.name == "a" and "spread" in row.protocol)
