@@ -1,0 +1,1 @@
+"""The two-stage trainer: cached inputs, stages, the loop, checkpoints."""

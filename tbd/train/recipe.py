@@ -1,0 +1,156 @@
+"""The training recipe: every key that ``train/recipes/*.toml`` may set, with its default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tbd.model.recipe import ModelRecipe, Network
+from tbd.recipe import Recipe, operational
+
+
+class Weights(Recipe):
+    """Where the network starts from: catalogue keys, hub ids or folders (``tbd weights list``)."""
+
+    start: Literal["pretrained", "random"] = "pretrained"
+    """``random`` needs no file, and is written into every checkpoint that came of it."""
+    unet: str = "sd-1.5"
+    text_encoder: str = "sd-1.5-text"
+    vae: str = "sd-vae-ft-mse"
+    speech: str = "wav2vec2"
+    motion: str | None = "animatediff-v2"
+    """None starts the motion layers at random."""
+    warm_start: str | None = None
+    """``hallo`` or a path to its net.pth, laid over the weights above."""
+
+
+class Data(Recipe):
+    """Which pictures, how large, how mixed."""
+
+    size: int = Field(512, ge=16, multiple_of=8)
+    """Side of the picture in pixels; the canonical clip at this size."""
+    approved_by: Literal["rule", "people"] = "rule"
+    """``people``: only rows that a person accepted or edited."""
+    split: str = "train"
+    mix: dict[str, float] = {}
+    """Manifest folder name -> share of the samples; empty: by the number of clips."""
+    balance: Literal["none", "level", "emotion"] = "none"
+    """Draw every intensity level, or every emotion, equally often."""
+    validation: float = Field(0.01, ge=0, lt=1)
+    """Share of the training rows kept back for the validation loss."""
+    validation_clips: int = Field(8, ge=1)
+    """At least so many of them."""
+    apart: int = Field(30, ge=0)
+    """Stage 1: frames between reference and target, as far as the clip allows."""
+    moments: Literal["both", "mean"] = "both"
+    """What the cache keeps of the VAE's posterior; ``mean`` halves it and trains on its mode."""
+    workers: int = operational(2, ge=0)
+    """Processes that load samples, for each GPU."""
+
+
+class Drop(Recipe):
+    """Chances, for every sample on its own, that a condition is left out (classifier-free guidance)."""
+
+    reference: float = Field(0.05, ge=0, le=1)
+    text: float = Field(0.05, ge=0, le=1)
+    audio: float = Field(0.05, ge=0, le=1)
+    everything: float = Field(0.05, ge=0, le=1)
+    motion: float = Field(0.05, ge=0, le=1)
+    """Start of a video: no earlier frames."""
+
+
+class Optimizer(Recipe):
+    """AdamW at a constant rate, as the paper."""
+
+    name: Literal["adamw", "adamw-8bit"] = "adamw"
+    lr: float = Field(1e-5, gt=0)
+    warmup: int = Field(0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(1e-2, ge=0)
+    eps: float = Field(1e-8, gt=0)
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+class Loss(Recipe):
+    """Eq. 1, and the weights others put on it."""
+
+    min_snr: float | None = Field(None, gt=0)
+    """gamma of min-SNR weighting (Hang et al. 2023), for each sample; None: every timestep counts the same."""
+
+
+class Stage(Recipe):
+    """One of the two stages."""
+
+    steps: int = Field(30_000, ge=1)
+    frames: int = Field(1, ge=1, le=32)
+    trainable: Literal["all", "attention"] = "all"
+    """``attention`` trains only the attention layers of the two UNets: for small cards, and not the paper."""
+    text: bool = True
+    """Whether the text attention learns."""
+
+
+class Hardware(Recipe):
+    """What fits a card; ``--gpu-memory`` fills these."""
+
+    batch: int = Field(2, ge=1)
+    """Samples on each GPU at a time; the paper's 2."""
+    accumulate: int = Field(1, ge=1)
+    """Batches for one step of the optimizer."""
+    precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    checkpointing: Literal["none", "selective", "full"] = "selective"
+    """Activations computed again in the backward pass; ``selective`` keeps those of attention."""
+    compile: bool = False
+    """torch.compile of the repeated blocks."""
+    channels_last: bool = False
+
+
+class Ema(Recipe):
+    """Moving average of the weights, kept beside them."""
+
+    decay: float = Field(0.9999, ge=0, lt=1)
+    """0 keeps none."""
+
+
+class Watch(Recipe):
+    """What is written while it runs."""
+
+    save_every: int = operational(1000, ge=1)
+    keep: int = operational(2, ge=1)
+    """Latest checkpoints that stay; the best one stays besides."""
+    validate_every: int = operational(500, ge=1)
+    sample_every: int = operational(2500, ge=0)
+    """0: no sample videos."""
+    sample_clips: int = operational(2, ge=1)
+    sample_steps: int = operational(20, ge=1)
+    sample_scale: float = operational(3.5, ge=0)
+    bins: int = operational(10, ge=1)
+    """Ranges of timesteps whose validation loss is told apart."""
+    log_every: int = operational(10, ge=1)
+    tracker: str = operational("tensorboard")
+    """tensorboard, wandb or another that accelerate knows; none."""
+    max_bad_steps: int = operational(10, ge=1)
+    """Steps in a row without a finite loss after which training stops."""
+
+
+class TrainRecipe(Recipe):
+    """A whole training recipe."""
+
+    model: ModelRecipe = ModelRecipe()
+    weights: Weights = Weights()
+    data: Data = Data()
+    drop: Drop = Drop()
+    optimizer: Optimizer = Optimizer()
+    loss: Loss = Loss()
+    stage1: Stage = Stage()
+    stage2: Stage = Stage(frames=14, text=False)
+    hardware: Hardware = Hardware()
+    ema: Ema = Ema()
+    watch: Watch = Watch()
+    seed: int = Field(0, ge=0)
+
+    @property
+    def network(self) -> Network:
+        """Short for ``model.network``."""
+        return self.model.network
