@@ -35,7 +35,14 @@ def operational(default: Any, **kwargs: Any) -> Any:
     return Field(default, json_schema_extra={"operational": True}, **kwargs)
 
 
-def load(model: type[R], stage: str, name: str | None = None, overrides: Iterable[str] = ()) -> R:
+def load(
+    model: type[R],
+    stage: str,
+    name: str | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    on_top: Mapping[str, Any] | None = None,
+) -> R:
     """Read a recipe by name or by path and apply ``key=value`` overrides.
 
     Args:
@@ -44,11 +51,12 @@ def load(model: type[R], stage: str, name: str | None = None, overrides: Iterabl
         name: ``paper`` finds ``<stage>/recipes/paper.toml``; anything that ends in ``.toml`` is a
             path; None takes the defaults.
         overrides: ``chain.mode=label``; values are read as TOML, and as text when they are not.
+        on_top: sections laid over the file, under the overrides.
 
     Raises:
         RecipeError: the file cannot be read, or has mistakes; all of them are listed.
     """
-    document = read(stage, name) if name else {}
+    document = _laid_over(read(stage, name) if name else {}, on_top or {})
     for override in overrides:
         _override(document, override)
     try:
@@ -126,6 +134,14 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
         elif before != after:
             lines.append(f"{prefix}{key}: {before} -> {after}")
     return lines
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = below.get(key)
+        merged[key] = _laid_over(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _override(document: dict[str, Any], override: str) -> None:

@@ -51,6 +51,13 @@ def test_settings_come_on_top_and_are_read_as_toml_or_else_as_text():
     assert loaded == Outer(seed=7, scale=2.5, chain=Inner(mode="label", attempts=5))
 
 
+def test_sections_laid_on_top_keep_what_they_do_not_name_and_lose_to_settings():
+    _write('[chain]\nmode = "label"\nattempts = 2')
+    above = {"chain": {"attempts": 4, "batch": 1}}
+    loaded = recipe.load(Outer, "annotate", "mine", ["chain.batch=2"], on_top=above)
+    assert loaded == Outer(chain=Inner(mode="label", attempts=4, batch=2))
+
+
 def test_three_mistakes_are_three_lines():
     _write('seed = "many"\ncolour = 1\n[chain]\nattemps = 3\n')
     with pytest.raises(RecipeError) as caught:

@@ -234,6 +234,24 @@ def compare(
 
 
 @app.command()
+def common(
+    manifests: Annotated[list[Path], typer.Argument(help="The same dataset in several modes.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The list, for --clips.")],
+    json: options.Json = False,
+) -> None:
+    """The clips approved in every one of several manifests: what the rows of an ablation train on.
+
+    Example: tbd manifest common data_manifests/label data_manifests/describe data_manifests/cot -o ablation.txt
+    """
+    from tbd import workspace
+    from tbd.manifest import common as shared
+
+    clips = shared(manifests)
+    workspace.write_text(output, "\n".join([*clips, ""]))
+    document({"clips": len(clips), "output": str(output)}) if json else out(f"{len(clips)} clips in {output}")
+
+
+@app.command()
 def export(
     manifest: Manifest,
     output: Output,

@@ -3,6 +3,7 @@
 Importing this package brings pyarrow and nothing heavier.
 """
 
+from tbd.manifest.common import common
 from tbd.manifest.compare import Comparison, compare
 from tbd.manifest.export import FORMATS, Exported, export
 from tbd.manifest.levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coarse_and_fine, levels
@@ -43,6 +44,7 @@ __all__ = [
     "as_markdown",
     "assign",
     "coarse_and_fine",
+    "common",
     "compare",
     "count_tokens",
     "decisions",

@@ -81,7 +81,7 @@ class Loss(Recipe):
 
 
 class Stage(Recipe):
-    """One of the two stages."""
+    """A stage; the defaults are stage 1's: single frames, reference and spatial layers."""
 
     steps: int = Field(30_000, ge=1)
     frames: int = Field(1, ge=1, le=32)
@@ -89,6 +89,13 @@ class Stage(Recipe):
     """``attention`` trains only the attention layers of the two UNets: for small cards, and not the paper."""
     text: bool = True
     """Whether the text attention learns."""
+
+
+class Stage2(Stage):
+    """Stage 2: consecutive frames, audio and motion layers."""
+
+    frames: int = Field(14, ge=1, le=32)
+    text: bool = False
 
 
 class Hardware(Recipe):
@@ -144,7 +151,7 @@ class TrainRecipe(Recipe):
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
     stage1: Stage = Stage()
-    stage2: Stage = Stage(frames=14, text=False)
+    stage2: Stage2 = Stage2()
     hardware: Hardware = Hardware()
     ema: Ema = Ema()
     watch: Watch = Watch()

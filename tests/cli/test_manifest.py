@@ -107,3 +107,9 @@ def test_seal_applies_reviews(project, capfd):
     code, out, _ = tbd(capfd, "manifest", "seal", "data_manifests/mead")
     assert code == 0 and "5 approved" in out
     assert pq.read_table(folder / "manifest.parquet").to_pylist()[0]["review_status"] == "rejected"
+
+
+def test_common_writes_the_list_that_an_ablation_trains_on(project, capfd):
+    code, out, _ = tbd(capfd, "manifest", "common", "data_manifests/mead", "data_manifests/mead", "-o", "ablation.txt")
+    assert code == 0 and out == "6 clips in ablation.txt\n"
+    assert len((project / "ablation.txt").read_text().splitlines()) == 6
