@@ -169,7 +169,7 @@ class Metric(ABC):
         protocol: ``ssim@skimage``: everything that can change the number has a name here.
         title: for tables, ``SSIM``.
         direction: which values are better.
-        unit: what ``n`` of a ``ClipScore`` counts, and what the headline averages over.
+        unit: what ``n`` of a ``ClipScore`` counts. The headline's ``n`` and ``of`` always count clips.
         source: paper or program that defines it.
         compares: ``nothing``: looks at one video (``window.ref`` is None; the ground truth is scored by itself
             as an anchor); ``frames``: prediction against ground truth, frame by frame; ``sets``: looks at one

@@ -116,7 +116,7 @@ def _settings(request: Request, base: suite.Suite, ours: bool, manifest: bool) -
 def _possible(chosen: Sequence[Metric]) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
     reasons = {metric: suite.lacking(metric) for metric in chosen}
     skipped = {
-        metric.protocol: {"reason": reason, "direction": metric.direction, "unit": metric.unit}
+        metric.protocol: {"reason": reason, "direction": metric.direction}
         for metric, reason in reasons.items()
         if reason
     }

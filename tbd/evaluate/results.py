@@ -54,6 +54,9 @@ Features = Callable[[str], npt.NDArray[Any] | None]
 USUAL = Settings()
 """What a protocol's name does not mention."""
 
+UNIT = "clips"
+"""What ``n`` and ``of`` of every number count; frames and windows are counted in its details."""
+
 LEAST = 0.8
 """Coverage below which a number needs a warning beside it."""
 
@@ -65,7 +68,7 @@ class Meta:
     Attributes:
         runs: name -> what is known of the run: its folder's name, how its videos were matched.
         metrics: protocols that were computed.
-        skipped: protocol -> why it was not, with its direction and unit.
+        skipped: protocol -> why it was not, with its direction.
         weights: protocol -> ``{file, sha256, published}``.
         settings: align, length, region.
         anchors: names of those that were computed.
@@ -199,7 +202,8 @@ def scores(meta: Meta, rows: Sequence[Scored], metrics: Sequence[Metric], featur
 
     def one(name: str) -> dict[str, Any]:
         done = {metric.key: _entry(meta, metric, by.get((name, metric.protocol), []), features) for metric in metrics}
-        left = {protocol.partition("@")[0]: _skipped(meta, protocol) for protocol in meta.skipped}
+        expected = int(meta.runs[name]["expected"]) if name in meta.runs else 0
+        left = {protocol.partition("@")[0]: _skipped(meta, protocol, expected) for protocol in meta.skipped}
         return {"name": name, "scores": done | left}
 
     return {
@@ -230,11 +234,16 @@ def _entry(meta: Meta, metric: Metric, rows: Sequence[Scored], features: Feature
     weights = meta.weights.get(metric.protocol)
     warnings = [*total.warnings, *_warnings(total, weights)]
     return {
-        "value": value, "protocol": signature(metric, meta.settings), "direction": metric.direction, "unit": metric.unit,
+        "value": value, "protocol": signature(metric, meta.settings), "direction": metric.direction, "unit": UNIT,
         "n": total.n, "of": total.of, "ci95": list(total.ci95) if total.ci95 and value is not None else None,
         "weights": weights, "status": status, "reason": reason, "aggregate": total.aggregate, "interval": total.interval,
-        "warnings": list(dict.fromkeys(warnings)), "details": total.details,
+        "warnings": list(dict.fromkeys(warnings)), "details": _counted(metric, own) | total.details,
     }  # fmt: skip
+
+
+def _counted(metric: Metric, scores: Sequence[ClipScore]) -> dict[str, int]:
+    """How many frames or windows the clips consist of, for metrics that look at these: ``{"frames": 37500}``."""
+    return {} if metric.unit == UNIT else {metric.unit: sum(score.n for score in scores if score.usable)}
 
 
 def signature(metric: Metric, settings: Mapping[str, str]) -> str:
@@ -249,17 +258,13 @@ def signature(metric: Metric, settings: Mapping[str, str]) -> str:
     return f"{metric.protocol}/{','.join(named)}".removesuffix("/")
 
 
-def _skipped(meta: Meta, protocol: str) -> dict[str, Any]:
-    empty = dict.fromkeys(("value", "ci95", "weights"))
+def _skipped(meta: Meta, protocol: str, expected: int) -> dict[str, Any]:
+    facts = meta.skipped[protocol]
     return {
-        **empty,
-        "protocol": protocol,
-        "n": 0,
-        "of": 0,
-        "status": "skipped",
-        "warnings": [],
-        **meta.skipped[protocol],
-    }
+        "value": None, "protocol": protocol, "direction": facts["direction"], "unit": UNIT, "n": 0, "of": expected,
+        "ci95": None, "weights": None, "status": "skipped", "reason": facts["reason"], "aggregate": "", "interval": "",
+        "warnings": [], "details": {},
+    }  # fmt: skip
 
 
 def _warnings(total: Aggregate, weights: Mapping[str, Any] | None) -> list[str]:

@@ -80,8 +80,12 @@ def test_one_entry_of_scores_has_every_field_of_the_contract(project, capsys):
     found = scores("results/good")["runs"][0]["scores"]
     fields = {"value", "protocol", "direction", "n", "of", "ci95", "weights", "status", "reason", "unit", "aggregate"}
     assert fields <= found["psnr"].keys()
-    assert (found["psnr"]["protocol"], found["psnr"]["status"], found["psnr"]["unit"]) == ("psnr@rgb", "ok", "frames")
+    assert all(one.keys() == found["psnr"].keys() for one in found.values())
+    assert (found["psnr"]["protocol"], found["psnr"]["status"], found["psnr"]["unit"]) == ("psnr@rgb", "ok", "clips")
+    assert (found["psnr"]["n"], found["psnr"]["of"], found["psnr"]["details"]["frames"]) == (COUNT, COUNT, 10 * COUNT)
+    assert found["psnr"]["aggregate"] == "mean over clips"
     assert found["fid"]["status"] == "skipped" and found["fid"]["value"] is None
+    assert (found["fid"]["n"], found["fid"]["of"]) == (0, COUNT)
 
 
 def test_every_clip_and_metric_is_a_row(project, capsys):

@@ -83,6 +83,34 @@ def test_equal_sets_are_at_distance_zero(rows, width):
     assert abs(frechet_distance(x, x)) < 1e-8 * (x**2).sum() / rows
 
 
+def as_torch_fidelity(x, y):
+    import torch
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    sides = [fid_features_to_statistics(torch.from_numpy(one)) for one in (x, y)]
+    return fid_statistics_to_metric(*sides, verbose=False)["frechet_inception_distance"]
+
+
+def grid(rows, width, seed):
+    random = np.random.RandomState(seed)
+    return random.randn(rows, width), random.randn(rows, width)
+
+
+@pytest.mark.parametrize("rows", [2**i for i in range(1, 12)])
+def test_on_torch_fidelitys_grid_of_sets_small_and_large_it_is_finite_and_torch_fidelitys(rows):
+    for width in (2**i for i in range(1, 9)):
+        pair = grid(rows, width, 2023)
+        assert frechet_distance(*pair) == pytest.approx(as_torch_fidelity(*pair), rel=1e-6, abs=1e-5), width
+
+
+def test_four_vectors_in_four_dimensions_which_make_real_square_roots_nan():
+    x, y = grid(4, 4, 1)
+    product = np.cov(x, rowvar=False) @ np.cov(y, rowvar=False)
+    values = np.linalg.eigvals(product)
+    assert not np.iscomplexobj(values) and values.min() < 0  # their root is NaN
+    assert frechet_distance(x, y) == pytest.approx(as_torch_fidelity(x, y), abs=1e-5)
+
+
 sets = st.tuples(st.integers(2, 40), st.integers(2, 40), st.integers(1, 12), st.integers(0, 10**6))
 
 

@@ -53,6 +53,16 @@ def test_it_is_what_the_package_gives(net, size, peers):
 
 
 @pytest.mark.parametrize("net", NETS)
+def test_the_heads_of_the_package_are_the_published_ones_and_never_negative(net):
+    path = module.weights.resolve("lpips") / f"{net}.pth"
+    assert module.weights.sha256(path).startswith({"alex": "df73285e35b22355", "vgg": "a78928a0af1e5f0f"}[net])
+    assert module.weights.published(path)
+    heads = torch.load(path, map_location="cpu", weights_only=True)
+    assert list(heads) == [f"lin{i}.model.1.weight" for i in range(5)]
+    assert all((head >= 0).all() and head.shape[0] == 1 for head in heads.values())
+
+
+@pytest.mark.parametrize("net", NETS)
 def test_equal_frames_are_at_zero_and_either_may_come_first(net):
     assert lpips(REF, REF, net).tolist() == [0] * len(REF)
     assert lpips(PRED, REF, net) == pytest.approx(lpips(REF, PRED, net), rel=1e-6)
