@@ -31,35 +31,39 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """What a long command tells while it runs. ``advance`` and ``note`` are safe to call often."""
+    """What a long command tells while it runs; ``advance`` is safe to call often."""
 
-    def __init__(self, label: str, total: int) -> None:
-        self.label, self.total, self.done = label, total, 0
+    def __init__(self, label: str, total: int, done: int = 0) -> None:
+        self.label, self.total, self.done = label, total, done
+        self.before = done
         self.counts: dict[str, int] = {}
+        self.words = ""
         self.started = self.told = time.monotonic()
 
-    def advance(self, **counts: int) -> None:
-        """One more item is done; ``counts`` are added to the numbers shown beside the bar."""
+    def advance(self, words: str = "", **counts: int) -> None:
+        """One more item is done; ``counts`` are added to the numbers beside the bar, ``words`` replace those there."""
         self.done += 1
+        self.words = words
         for name, more in counts.items():
             self.counts[name] = self.counts.get(name, 0) + more
 
     def line(self) -> str:
         """``annotate 120/5000 · 3.1/s · about 26 min left · flagged 7``."""
         elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = self.done / elapsed
+        rate = (self.done - self.before) / elapsed
         left = (
             f" · about {human_seconds((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
         )
         counts = "".join(f" · {name} {count}" for name, count in self.counts.items() if count)
-        return f"{self.label} {self.done}/{self.total} · {rate:.1f}/s{left}{counts}"
+        words = f" · {self.words}" if self.words else ""
+        return f"{self.label} {self.done}/{self.total} · {rate:.1f}/s{words}{left}{counts}"
 
 
 class _Lines(Progress):
     """For logs: a line every 30 seconds."""
 
-    def advance(self, **counts: int) -> None:
-        super().advance(**counts)
+    def advance(self, words: str = "", **counts: int) -> None:
+        super().advance(words, **counts)
         if time.monotonic() - self.told >= 30:
             self.told = time.monotonic()
             say(self.line())
@@ -68,23 +72,22 @@ class _Lines(Progress):
 class _Bar(Progress):
     """For terminals: a bar that rich draws."""
 
-    def __init__(self, label: str, total: int, bar: Any) -> None:
-        super().__init__(label, total)
-        self.bar, self.task = bar, bar.add_task(label, total=total, words="")
+    def __init__(self, label: str, total: int, done: int, bar: Any) -> None:
+        super().__init__(label, total, done)
+        self.bar, self.task = bar, bar.add_task(label, total=total, completed=done, words="")
 
-    def advance(self, **counts: int) -> None:
-        super().advance(**counts)
-        words = self.line().partition(" · ")[2]
-        self.bar.update(self.task, completed=self.done, words=words)
+    def advance(self, words: str = "", **counts: int) -> None:
+        super().advance(words, **counts)
+        self.bar.update(self.task, completed=self.done, words=self.line().partition(" · ")[2])
 
 
 @contextmanager
-def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Progress]:
-    """A bar on a terminal, a line every 30 s otherwise, and nothing when ``quiet``."""
+def progress(label: str, total: int, *, done: int = 0, quiet: bool = False) -> Iterator[Progress]:
+    """A bar on a terminal, a line every 30 s otherwise, and nothing when ``quiet``. ``done`` were done before."""
     if quiet:
-        yield Progress(label, total)
+        yield Progress(label, total, done)
     elif not sys.stderr.isatty():
-        yield _Lines(label, total)
+        yield _Lines(label, total, done)
     else:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
@@ -96,7 +99,7 @@ def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Progres
             TextColumn("{task.completed}/{task.total} {task.fields[words]}"),
         )
         with Rich(*columns, console=Console(stderr=True)) as bar:
-            yield _Bar(label, total, bar)
+            yield _Bar(label, total, done, bar)
 
 
 @contextmanager

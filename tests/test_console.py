@@ -30,6 +30,16 @@ def test_the_progress_line_counts_what_it_was_told(monkeypatch):
     assert progress.line() == "annotate 2/8 · 0.5/s · about 12 s left · flagged 1"
 
 
+def test_what_was_done_before_does_not_count_into_the_rate_and_words_are_the_latest(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = console.Progress("stage 1", 100, done=50)
+    progress.advance("loss 0.2")
+    progress.advance("loss 0.1")
+    now[0] = 104.0
+    assert progress.line() == "stage 1 52/100 · 0.5/s · loss 0.1 · about 2 min left"
+
+
 def test_the_progress_line_of_finished_and_of_untouched_work_promises_no_time(monkeypatch):
     monkeypatch.setattr(console.time, "monotonic", lambda: 0.0)
     assert "left" not in console.Progress("annotate", 8).line()
