@@ -43,6 +43,9 @@ class Window:
         pred: ``(T, H, W, 3)`` uint8 RGB, 1 <= T <= ``WINDOW``.
         ref: the ground truth, of the same shape; None unless the metric compares ``frames``.
         first: index of the first frame in the clip.
+
+    Raises:
+        FrameError: ``pred`` or ``ref`` is not such frames, so that no metric ever guesses what a float means.
     """
 
     pred: Pixels
@@ -50,6 +53,11 @@ class Window:
     first: int
     _of_pred: dict[str, Any] = field(default_factory=dict, repr=False)
     _of_ref: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        from tbd.evaluate.frames import check_frames, check_pair  # which imports this module
+
+        check_frames(self.pred, "pred") if self.ref is None else check_pair(self.pred, self.ref)
 
     def of_pred(self, name: str, compute: Callable[[Pixels], T]) -> T:
         """``compute(pred)``, computed once for all metrics that ask by this name."""
