@@ -12,6 +12,7 @@ Everything random is seeded: the same clips and the same seed give the same numb
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ FEW_CLIPS = 20
 """Clips below which a bootstrap interval is too narrow to be believed without a word."""
 
 COVERAGE = 0.8
+
+_FILE = re.compile(r"\S+\.[a-zA-Z]\w{1,3}(?:[:,] ?|$)")
+"""A file's name in a reason, so that ten videos that are cut off are one reason."""
+
 MEANINGFUL = {"fid": (2048, "frames"), "fvd": (256, "windows")}
 """Smallest sets for which the distance says more of the videos than of the sample size."""
 
@@ -259,9 +264,13 @@ def _why_none(scores: Sequence[ClipScore]) -> str:
 
 
 def _reasons(scores: Sequence[ClipScore]) -> str:
-    """``no face (3), no sound (1)``, the commonest first."""
-    counts = Counter(score.reason or "not a number" for score in scores if not _counts(score))
-    return ", ".join(f"{reason} ({count})" for reason, count in counts.most_common(3))
+    """``no face (3), no sound (1)``, the commonest first; the files that reasons name are left out."""
+    counts = Counter(
+        _FILE.sub("", score.reason).rstrip(" :") or "not a number" for score in scores if not _counts(score)
+    )
+    told = counts.most_common(3)
+    others = counts.total() - sum(count for _, count in told)
+    return ", ".join(f"{reason} ({count})" for reason, count in told + [("other reasons", others)] * bool(others))
 
 
 def _shuffled(n: int, seed: int) -> Indices:

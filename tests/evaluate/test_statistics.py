@@ -59,6 +59,15 @@ def test_below_80_percent_the_reasons_are_told_the_commonest_first():
     assert found.warnings == ("covers 24 of 32 clips (75%): no face (5), no sound (2), not a number (1)",)
 
 
+def test_reasons_are_counted_without_the_files_that_they_name():
+    names = [f"mead_M003_{i}.mp4: cut off: it ends after 0.52 s of sound" for i in range(3)]
+    doubled = [f"duplicate: a/{i}.mp4, b/{i}.mov" for i in range(2)]
+    found = mean([ClipScore(None, 0, reason) for reason in (*names, *doubled)])
+    assert found.reason == "cut off: it ends after 0.52 s of sound (3), duplicate (2)"
+    found = mean([*lost("a", 4), *lost("b", 3), *lost("c", 2), *lost("d"), *lost("e")])
+    assert found.reason == "a (4), b (3), c (2), other reasons (2)"
+
+
 @pytest.mark.parametrize(("used", "warns"), [(8, False), (7, True)])
 def test_exactly_80_percent_is_enough(used, warns):
     assert bool(uncovered([*scores([1.0] * used), *lost("no face", 10 - used)])) is warns
