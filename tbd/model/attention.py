@@ -1,0 +1,135 @@
+"""The attention layers (Fig. 5, Appendix A): reference, text and audio attention over the tokens of one picture.
+
+The parts are diffusers' own, under the names that SD 1.5's weights have; only the arithmetic is ours, because it takes
+its conditions as tensors. Nothing is hooked, banked or kept between calls, so the layers can be checkpointed, compiled
+and run from several threads.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its customary name)
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
+from torch import nn
+
+
+class SpatialLayer(nn.Module):
+    """GroupNorm, 1x1 convolution, transformer block, 1x1 convolution, residual (the Text-Attention layer of Appendix A).
+
+    With ``context`` its second attention looks at text or sound; its first is self-attention, or reference attention
+    when a reference is given.
+
+    Args:
+        channels: of the picture.  heads: of every attention.  groups: of the GroupNorm.
+        context: width of the tokens that the second attention looks at; None leaves that attention out.
+    """
+
+    def __init__(self, channels: int, heads: int, groups: int, context: int | None) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.proj_in = nn.Conv2d(channels, channels, 1)
+        block = BasicTransformerBlock(channels, heads, channels // heads, cross_attention_dim=context)
+        self.transformer_blocks = nn.ModuleList([block])
+        self.proj_out = nn.Conv2d(channels, channels, 1)
+
+    @property
+    def block(self) -> BasicTransformerBlock:
+        """The one transformer block."""
+        return self.transformer_blocks[0]
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        context: torch.Tensor | None = None,
+        reference: torch.Tensor | None = None,
+        keep: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """One layer over ``N`` pictures.
+
+        Args:
+            x: ``(N, C, h, w)``.
+            context: ``(M, L, D)``, N a multiple of M: each entry serves N / M pictures in a row.
+            reference: ``(M, h * w, C)`` features of a reference picture for each entry.
+            keep: ``(M,)`` bool; False: that entry goes without its reference.
+
+        Returns:
+            ``(N, C, h, w)``
+        """
+        tokens = _block(self.block, self.tokens(x), context, reference, keep)
+        return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))
+
+    def tokens(self, x: torch.Tensor) -> torch.Tensor:
+        """``(N, C, h, w)`` -> ``(N, h * w, C)``: what the transformer block sees."""
+        return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
+
+
+def attend(attention: Attention, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    """Attention of ``x`` to ``context``: softmax(Q K^T / sqrt(d)) V (eq. 2, whose division by sqrt(d) is misprinted).
+
+    Args:
+        attention: diffusers' projections.
+        x: ``(N, tokens, C)``.
+        context: ``(M, L, D)``, N a multiple of M; keys and values are computed once for each of the M.
+
+    Returns:
+        ``(N, tokens, C)``
+    """
+    repeats = x.shape[0] // context.shape[0]
+    key, value = (_repeated(project(context), repeats) for project in (attention.to_k, attention.to_v))
+    return _attention(attention, attention.to_q(x), key, value)
+
+
+def attend_with_reference(
+    attention: Attention, x: torch.Tensor, reference: torch.Tensor, keep: torch.Tensor | None
+) -> torch.Tensor:
+    """Reference attention (section 3.3): self-attention over ``x`` beside its reference, of which ``x``'s half is kept.
+
+    The half that is cut off asks but is not heard, so only its keys and values are computed. An entry without its
+    reference sees its own keys and values twice, which is exactly plain self-attention: softmax does not change when
+    every key is doubled. That keeps shapes fixed, needs no mask, and every parameter still gets a gradient.
+
+    Args:
+        attention: the self-attention of a block.
+        x: ``(N, tokens, C)``, normalised.
+        reference: ``(M, tokens, C)``, normalised features; N a multiple of M.
+        keep: ``(M,)`` bool, or None: all are kept.
+    """
+    repeats = x.shape[0] // reference.shape[0]
+    wanted = None if keep is None else keep.repeat_interleave(repeats)[:, None, None]
+
+    def beside(project: nn.Module) -> torch.Tensor:
+        own, other = project(x), _repeated(project(reference), repeats)
+        return torch.cat([own, other if wanted is None else torch.where(wanted, other, own)], 1)
+
+    return _attention(attention, attention.to_q(x), beside(attention.to_k), beside(attention.to_v))
+
+
+def _block(
+    block: BasicTransformerBlock,
+    x: torch.Tensor,
+    context: torch.Tensor | None,
+    reference: torch.Tensor | None,
+    keep: torch.Tensor | None,
+) -> torch.Tensor:
+    seen = block.norm1(x)
+    if reference is None:
+        x = x + attend(block.attn1, seen, seen)
+    else:
+        x = x + attend_with_reference(block.attn1, seen, reference, keep)
+    if block.attn2 is not None:
+        if context is None:
+            raise ValueError("this layer's second attention needs a context")
+        x = x + attend(block.attn2, block.norm2(x), context)
+    return x + block.ff(block.norm3(x))
+
+
+def _repeated(x: torch.Tensor, times: int) -> torch.Tensor:
+    return x if times == 1 else x.repeat_interleave(times, 0)
+
+
+def _attention(attention: Attention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    heads = attention.heads
+    split = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+    found = F.scaled_dot_product_attention(*split)
+    return attention.to_out[0](found.transpose(1, 2).flatten(2))

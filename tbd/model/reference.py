@@ -1,0 +1,100 @@
+"""The ReferenceNet (section 3.3, Appendix A): a second SD 1.5 UNet that turns a picture into features to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.configuration_utils import FrozenDict, register_to_config
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+from tbd.model.attention import SpatialLayer
+from tbd.model.checkpointing import Mode, checkpointed
+from tbd.model.unet import spatial_layers
+from tbd.model.walk import Site, blocks, sites, time_embedding, walk
+
+
+class ReferenceNet(UNet2DConditionModel):
+    """SD 1.5's UNet up to the features of its last attention; what lies behind it does not exist.
+
+    Every parameter that is left takes part in the features, so each gets a gradient and data-parallel training needs
+    no search for unused ones.
+
+    Args: as ``TBDUNet``'s first ones, SD 1.5's by default.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280),
+        layers_per_block: int = 2,
+        down_block_types: tuple[str, ...] = (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+        up_block_types: tuple[str, ...] = ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+        cross_attention_dim: int = 768,
+        heads: int = 8,
+        norm_num_groups: int = 32,
+    ) -> None:
+        mine: dict[str, Any] = dict(self.config)
+        super().__init__(
+            block_out_channels=block_out_channels,
+            layers_per_block=layers_per_block,
+            down_block_types=down_block_types,
+            up_block_types=up_block_types,
+            cross_attention_dim=cross_attention_dim,
+            attention_head_dim=heads,
+            norm_num_groups=norm_num_groups,
+        )
+        self._internal_dict = FrozenDict(mine)
+        self.checkpointing: Mode = "none"
+        spatial_layers(self, heads, norm_num_groups, cross_attention_dim)
+        self._cut()
+
+    def features(self, latents: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the denoising network looks at: the normalised tokens before every self-attention, at timestep 0.
+
+        Args:
+            latents: ``(N, 4, h, w)`` clean pictures.
+            text: ``(M, L, D)``, N a multiple of M.
+
+        Returns:
+            One ``(N, tokens, C)`` a site, in the order of the walk (16 for SD 1.5).
+        """
+        found: list[torch.Tensor] = []
+        last = self._last()
+
+        def run(site: Site, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+            x, seen = checkpointed(self.checkpointing, _site, site, x, time, text, site.attention is last)
+            if seen is not None:
+                found.append(seen)
+            return x
+
+        time = time_embedding(self, torch.zeros(len(latents), device=latents.device), latents)
+        walk(self, latents, time, run)
+        return tuple(found)
+
+    def forward(self, latents: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """``features``."""
+        return self.features(latents, text)
+
+    def _last(self) -> SpatialLayer:
+        return [site.attention for block in blocks(self) for site in sites(block) if site.attention is not None][-1]
+
+    def _cut(self) -> None:
+        """Remove everything behind the last features."""
+        last = self._last()
+        for name in ("attn1", "attn2", "norm2", "norm3", "ff"):
+            setattr(last.block, name, None)
+        last.proj_out = None
+        self.conv_norm_out = self.conv_out = None
+
+
+def _site(
+    site: Site, x: torch.Tensor, time: torch.Tensor, text: torch.Tensor, last: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The picture behind a site, and the features before its attention."""
+    if site.resnet is not None:
+        x = site.resnet(x, time)
+    if site.attention is None:
+        return x, None
+    seen = site.attention.block.norm1(site.attention.tokens(x))
+    return (x if last else site.attention(x, text)), seen

@@ -1,0 +1,165 @@
+"""The denoising network (section 3.3, Fig. 5): SD 1.5's UNet with reference, text, audio and motion attention."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from diffusers.configuration_utils import FrozenDict, register_to_config
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
+
+from tbd.model.attention import SpatialLayer
+from tbd.model.checkpointing import Mode, checkpointed
+from tbd.model.motion import MotionLayer
+from tbd.model.walk import Site, blocks, time_embedding, walk
+
+
+class TBDUNet(UNet2DConditionModel):
+    """One forward pass denoises the frames of a clip under its picture, text, sound and earlier frames.
+
+    The keys of its state are SD 1.5's, AnimateDiff's ``MotionAdapter``'s (``motion_modules``) and two of its own:
+    ``audio_modules``, and ``text_modules`` where the text has a layer of its own. New layers end in zeros, so a network
+    that has just been given them computes what it computed before.
+
+    Args:
+        block_out_channels, layers_per_block, down_block_types, up_block_types, cross_attention_dim, norm_num_groups: as
+            diffusers' UNet; SD 1.5's by default.
+        heads: of every attention; SD 1.5's ``config.json`` calls this number ``attention_head_dim``.
+        audio_layers, motion_layers: what stage 2 adds.
+        separate_text: text attention in a layer of its own (Appendix A to the letter).
+        lowest_motion: motion layers in the blocks without attention too.
+        motion_heads, motion_length: of every motion layer.
+    """
+
+    _repeated_blocks: ClassVar[list[str]] = ["ResnetBlock2D", "SpatialLayer", "MotionLayer"]
+
+    @register_to_config
+    def __init__(
+        self,
+        block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280),
+        layers_per_block: int = 2,
+        down_block_types: tuple[str, ...] = (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+        up_block_types: tuple[str, ...] = ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+        cross_attention_dim: int = 768,
+        heads: int = 8,
+        norm_num_groups: int = 32,
+        audio_layers: bool = False,
+        motion_layers: bool = False,
+        separate_text: bool = False,
+        lowest_motion: bool = True,
+        motion_heads: int = 8,
+        motion_length: int = 32,
+    ) -> None:
+        mine: dict[str, Any] = dict(self.config)
+        super().__init__(
+            block_out_channels=block_out_channels,
+            layers_per_block=layers_per_block,
+            down_block_types=down_block_types,
+            up_block_types=up_block_types,
+            cross_attention_dim=cross_attention_dim,
+            attention_head_dim=heads,
+            norm_num_groups=norm_num_groups,
+        )
+        self._internal_dict = FrozenDict(mine)  # diffusers' own forty keys do not describe this network
+        self.checkpointing: Mode = "none"
+        spatial_layers(self, heads, norm_num_groups, None if separate_text else cross_attention_dim)
+        for block in blocks(self):
+            widths = _widths(block)
+            if hasattr(block, "attentions"):
+                if separate_text:
+                    block.text_modules = _layers(widths, heads, norm_num_groups, cross_attention_dim)
+                if audio_layers:
+                    block.audio_modules = _zeroed(_layers(widths, heads, norm_num_groups, cross_attention_dim))
+            if motion_layers and (lowest_motion or hasattr(block, "attentions")):
+                layers = (MotionLayer(width, motion_heads, norm_num_groups, motion_length) for width in widths)
+                block.motion_modules = _zeroed(nn.ModuleList(layers))
+
+    def forward(
+        self,
+        sample: torch.Tensor,
+        timesteps: torch.Tensor,
+        text: torch.Tensor,
+        *,
+        reference: tuple[torch.Tensor, ...] | None = None,
+        audio: torch.Tensor | None = None,
+        earlier: tuple[torch.Tensor, ...] | None = None,
+        keep: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """What the noise schedule asks for (noise or velocity) of every frame.
+
+        Args:
+            sample: ``(B, 4, F, h, w)`` noisy latents.
+            timesteps: ``(B,)``.
+            text: ``(B, L, D)``.
+            reference: features ``(B, tokens, C)`` of the reference picture, one a site with attention; None: none.
+            audio: ``(B, F, tokens, D)``, needed exactly where there are audio layers.
+            earlier: features ``(B, M, tokens, C)`` of the M frames before, one a site with attention; None: none.
+            keep: ``(B,)`` bool; False: that clip goes without its reference.
+
+        Returns:
+            ``(B, 4, F, h, w)``
+        """
+        batch, frames = sample.shape[0], sample.shape[2]
+        x = sample.transpose(1, 2).flatten(0, 1)
+        time = time_embedding(self, timesteps, x).repeat_interleave(frames, 0)
+        sounds = None if audio is None else audio.flatten(0, 1)
+        references, befores = iter(reference or ()), iter(earlier or ())
+
+        def run(site: Site, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+            looked = site.attention is not None
+            beside = next(references) if looked and reference else None
+            before = next(befores) if looked and earlier else None
+            return checkpointed(self.checkpointing, _site, site, x, time, frames, text, sounds, beside, before, keep)
+
+        x = walk(self, x, time, run)
+        x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
+        return x.unflatten(0, (batch, frames)).transpose(1, 2)
+
+
+def spatial_layers(unet: UNet2DConditionModel, heads: int, groups: int, context: int | None) -> None:
+    """Put our spatial layers where diffusers has its own; the names of the weights stay."""
+    for block in blocks(unet):
+        if hasattr(block, "attentions"):
+            block.attentions = _layers(_widths(block), heads, groups, context)
+
+
+def _site(
+    site: Site,
+    x: torch.Tensor,
+    time: torch.Tensor,
+    frames: int,
+    text: torch.Tensor,
+    audio: torch.Tensor | None,
+    reference: torch.Tensor | None,
+    earlier: torch.Tensor | None,
+    keep: torch.Tensor | None,
+) -> torch.Tensor:
+    """Resnet, reference and text, audio, motion (Fig. 5)."""
+    if site.resnet is not None:
+        x = site.resnet(x, time)
+    if site.attention is not None:
+        x = site.attention(x, text, reference, keep)
+    if site.text is not None:
+        x = site.text(x, text)
+    if site.audio is not None:
+        x = site.audio(x, audio)
+    return x if site.motion is None else site.motion(x, frames, earlier)
+
+
+def _widths(block: nn.Module) -> list[int]:
+    """Channels at each site of a block."""
+    widths = [resnet.out_channels for resnet in block.resnets]
+    return widths[1:] if type(block).__name__.startswith("UNetMid") else widths
+
+
+def _layers(widths: list[int], heads: int, groups: int, context: int | None) -> nn.ModuleList:
+    return nn.ModuleList(SpatialLayer(width, heads, groups, context) for width in widths)
+
+
+def _zeroed(layers: nn.ModuleList) -> nn.ModuleList:
+    """The last projection of each layer at zero: it adds nothing until it has learned."""
+    for layer in layers:
+        nn.init.zeros_(layer.proj_out.weight)
+        nn.init.zeros_(layer.proj_out.bias)
+    return layers
