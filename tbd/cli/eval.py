@@ -207,12 +207,14 @@ def _dry_run(planned: Any, json: bool) -> int:
 
 
 def _tell(found: dict[str, Any] | None, folder: Path, strict: bool, max_failed: str, json: bool) -> int:
-    from tbd.evaluate.report import text, write_page
+    from tbd.evaluate import results
+    from tbd.evaluate.report import write_page
+    from tbd.evaluate.scoreboard import text
 
     if found is None:
         document({"output": str(folder), "waiting": True}) if json else out(f"{folder}: other parts are not there yet")
         return 0
-    write_page(folder, found)
+    write_page(folder, found, results.read(folder)[1])
     document(found) if json else out("\n".join([*text(found), str(folder / "report.html")]))
     lost = [run["clips"]["failed"] for run in found["runs"]]
     expected = sum(run["clips"]["expected"] for run in found["runs"])

@@ -77,7 +77,7 @@ def plan(request: Request) -> Plan:
         weights={name: seen.as_record() or {} for name, seen in record.items() if seen.files},
         settings={"align": settings.align, "length": settings.length, "region": settings.region},
         anchors=tuple(ANCHORS[kind] for kind in shown),
-        notes=_notes(skipped, request, shown),
+        notes=_notes(request, shown),
         truth=words,
         version=__version__,
     )
@@ -129,11 +129,10 @@ def _anchors(metrics: Sequence[Metric]) -> tuple[Kind, ...]:
     return ("truth", "vae", "still") if weights.find(weights.lookup(anchors.VAE)) else ("truth", "still")
 
 
-def _notes(skipped: Mapping[str, Any], request: Request, shown: Sequence[Kind]) -> tuple[str, ...]:
-    notes = [f"{protocol} is skipped: {found['reason']}" for protocol, found in skipped.items()]
+def _notes(request: Request, shown: Sequence[Kind]) -> tuple[str, ...]:
     if request.anchors and shown and "vae" not in shown:
-        notes.append(f"{ANCHORS['vae']} is not shown: weights missing; tbd weights pull {anchors.VAE}")
-    return tuple(notes)
+        return (f"{ANCHORS['vae']} is not shown: weights missing; tbd weights pull {anchors.VAE}",)
+    return ()
 
 
 def _jobs(

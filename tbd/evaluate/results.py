@@ -202,7 +202,8 @@ def scores(meta: Meta, rows: Sequence[Scored], metrics: Sequence[Metric], featur
 
     def one(name: str) -> dict[str, Any]:
         done = {metric.key: _entry(meta, metric, by.get((name, metric.protocol), []), features) for metric in metrics}
-        expected = int(meta.runs[name]["expected"]) if name in meta.runs else 0
+        scored = len({row.clip_id for row in rows if row.name == name})
+        expected = int(meta.runs[name]["expected"]) if name in meta.runs else scored
         left = {protocol.partition("@")[0]: _skipped(meta, protocol, expected) for protocol in meta.skipped}
         return {"name": name, "scores": done | left}
 

@@ -61,6 +61,26 @@ class Request:
     chosen: tuple[Metric, ...] = ()
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a manifest; none between two folders.
+
+    Attributes:
+        chosen: that should have videos, sorted by ``clip_id``.
+        every: also those that ``--clips`` and ``--limit`` pass over: a video of theirs is not left over.
+    """
+
+    chosen: Sequence[Mapping[str, Any]] = ()
+    every: Sequence[Mapping[str, Any]] = ()
+
+    def of(self, found: Pairing) -> Pairing:
+        """The pairs of the chosen rows, and the videos that belong to no row at all."""
+        if len(self.chosen) == len(self.every):
+            return found
+        names = {row["clip_id"] for row in self.chosen}
+        return Pairing(tuple(pair for pair in found.pairs if not pair.expected or pair.clip_id in names))
+
+
 def run_folders(folders: Sequence[Path]) -> dict[str, Path]:
     """Run folders by the name that the tables show; without any, every folder in ``runs/``.
 
@@ -131,7 +151,7 @@ def manifest_of(
 
 def expected(
     request: Request, manifest: Path | None, documents: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[dict[str, Any]], Callable[[Pair], Truth], str]:
+) -> tuple[Rows, Callable[[Pair], Truth], str]:
     """The rows that should have videos, how a pair finds its ground truth, and where that came from, in words.
 
     Raises:
@@ -140,14 +160,14 @@ def expected(
     """
     if manifest is None:
         words = f"files of {request.reference.name}" if request.reference else f"files of {request.pairs}"
-        return [], lambda pair: Truth(reference=pair.reference), words
+        return Rows(), lambda pair: Truth(reference=pair.reference), words
     from tbd.manifest import locate, read, roots
     from tbd.manifest.run import clip_rule
 
     file = locate(manifest)
     rows = _selected(request, read(file, COLUMNS).to_pylist(), documents)
     places, rule = roots(file.parent, request.roots), clip_rule(file.parent)
-    lost = sorted({row["dataset"] for row in rows if not places.get(row["dataset"], Path("/nowhere")).is_dir()})
+    lost = sorted({row["dataset"] for row in rows.chosen if not places.get(row["dataset"], Path("/nowhere")).is_dir()})
     if lost:
         raise InputError(
             f"dataset {lost[0]} is not in {places.get(lost[0], 'a recorded place')} any more",
@@ -162,9 +182,7 @@ def expected(
     return rows, truth, f"canonical clips of {file.parent.name}"
 
 
-def _selected(
-    request: Request, rows: list[dict[str, Any]], documents: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def _selected(request: Request, rows: list[dict[str, Any]], documents: Mapping[str, Mapping[str, Any]]) -> Rows:
     recorded = {document.get("split") for document in documents.values()}
     split = request.split or (recorded.pop() if len(recorded) == 1 else None)
     if split and split != "all":
@@ -172,25 +190,26 @@ def _selected(
         if not kept:
             raise UsageError(f"no row of the manifest has the split {split!r}", next="tbd manifest report MANIFEST")
         rows = kept
+    chosen = rows
     if request.clips is not None:
         unknown = set(request.clips) - {row["clip_id"] for row in rows}
         if unknown:
             raise UsageError(f"--clips: no clip {min(unknown)!r} among the {len(rows)} rows")
-        rows = [row for row in rows if row["clip_id"] in set(request.clips)]
-    return sorted(rows, key=lambda row: str(row["clip_id"]))[: request.limit]
+        chosen = [row for row in rows if row["clip_id"] in set(request.clips)]
+    return Rows(sorted(chosen, key=lambda row: str(row["clip_id"]))[: request.limit], rows)
 
 
-def paired(request: Request, folder: Path, rows: Sequence[Mapping[str, Any]]) -> Pairing:
+def paired(request: Request, folder: Path, rows: Rows) -> Pairing:
     """The pairs of one run: by table, between two folders, or with the rows of a manifest.
 
     Raises:
         InputError: the table or a folder cannot be used.
     """
     if request.pairs is not None:
-        return pairing.with_table(request.pairs, folder, rows, request.reference)
-    if request.reference is not None and not rows:
+        return rows.of(pairing.with_table(request.pairs, folder, rows.every, request.reference))
+    if request.reference is not None and not rows.every:
         return _limited(pairing.with_folder(folder, request.reference), request.limit)
-    return pairing.with_manifest(folder, rows)
+    return rows.of(pairing.with_manifest(folder, rows.every))
 
 
 def _limited(found: Pairing, limit: int | None) -> Pairing:

@@ -174,10 +174,9 @@ def seen(keys: Sequence[str]) -> Seen:
 
 def _missing(entry: Weights) -> str:
     files = ", ".join(f"{file.name} (sha256 {file.sha256 or 'not published'})" for file in entry.files)
-    terms = "" if entry.commercial == "yes" else ", non-commercial" if entry.commercial == "no" else ""
-    how = (
-        f"tbd weights pull {entry.key}" if entry.hub else f"get it from {entry.origin}, then: export TBD_WEIGHTS=FOLDER"
-    )
+    terms = ", non-commercial" if entry.commercial == "no" and "non-commercial" not in entry.licence else ""
+    by_hand = "" if entry.hub else f" (not on the Hub: get it from {entry.origin}, then: export TBD_WEIGHTS=FOLDER)"
+    how = f"tbd weights pull {entry.key}{by_hand}"
     return f"weights missing: {files}; licence: {entry.licence}{terms}; {how}"
 
 

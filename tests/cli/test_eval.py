@@ -107,6 +107,14 @@ def test_every_clip_and_metric_is_a_row(project, capsys):
     assert found["clips"]["failed"] == 2
 
 
+def test_videos_of_clips_that_were_not_chosen_are_not_left_over(project, capsys):
+    (project / "one.txt").write_text("mead_M003_front_happy_2_002\n")
+    for choice in (("--limit", 1), ("--clips", "one.txt")):
+        words = run(capsys, "runs/good", "--metrics", "psnr", "--workers", 0, *choice)
+        assert "good: matched 1 of 1\n" in words.err
+        assert scores("results/good")["runs"][0]["scores"]["psnr"]["of"] == 1
+
+
 def test_failed_videos_may_be_allowed(project, capsys):
     (project / "runs/good/videos/mead_M003_front_happy_2_002.mp4").unlink()
     run(capsys, "runs/good", "--metrics", "psnr", "--workers", 0, "--max-failed", "34%")

@@ -1,0 +1,119 @@
+"""What people read: the table on the terminal, its marks, and the page."""
+
+import re
+
+import pytest
+
+from tbd.evaluate import clip_table
+from tbd.evaluate.jobs import Scored
+from tbd.evaluate.metric import ClipScore
+from tbd.evaluate.report import page
+from tbd.evaluate.scoreboard import WIDTH, number, text
+from tbd.evaluate.suite import KEYS
+
+
+def entry(value=0.5, n=5, of=5, warnings=(), published=None, **more):
+    weights = None if published is None else {"file": "a.pth", "sha256": "0" * 64, "published": published}
+    usual = {
+        "protocol": "x@y",
+        "direction": "higher",
+        "unit": "clips",
+        "ci95": [0.4, 0.6],
+        "status": "ok",
+        "reason": "",
+    }
+    usual |= {"aggregate": "mean over clips", "interval": "bootstrap", "details": {}}
+    return usual | {"value": value, "n": n, "of": of, "warnings": list(warnings), "weights": weights} | more
+
+
+def document(runs, anchors=None, notes=()):
+    clips = {"matched": 5, "expected": 5, "unmatched": [], "unmatched_total": 0, "failed": 0}
+    return {
+        "runs": [{"name": name, "scores": scores, "clips": clips} for name, scores in runs.items()],
+        "anchors": [{"name": name, "scores": scores} for name, scores in (anchors or {}).items()],
+        "settings": {"align": "canvas"}, "truth": "files of true", "notes": list(notes), "tbd": "0",
+    }  # fmt: skip
+
+
+def test_a_number_from_weights_that_are_not_the_published_ones_never_looks_real():
+    fake = entry(0.25, published=False, warnings=["not the published weights: this number cannot be compared"])
+    found = document({"mine": {"lpips": fake, "psnr": entry(31.0)}})
+    lines = text(found)
+    assert re.search(r"0\.2500!$|0\.2500! ", lines[1]) and "31.00 " in lines[1]
+    assert "! not the published weights: this number cannot be compared (all: LPIPS)" in lines
+    html = page(found, "mine")
+    assert html.count("<span class=warn>not the published weights</span>") == 1
+    assert "so this is no result" in html
+
+
+@pytest.mark.parametrize(("n", "warns"), [(3, True), (4, False)])
+def test_coverage_stands_beside_the_number_and_is_coloured_below_80_percent(n, warns):
+    words = ["covers 3 of 5 clips (60%): no face (2)"] * warns
+    found = document({"mine": {"csim": entry(n=n, warnings=words)}})
+    assert f"0.5000{'*' * warns} ({n}/5)" in text(found)[1]
+    assert (f"<span class=warn>{n} of 5</span>" in page(found, "mine")) is warns
+    assert any("no face (2)" in line for line in text(found)) is warns
+
+
+def test_a_table_of_all_metrics_fits_the_line_in_parts_with_the_names_repeated():
+    scores = {key: entry() for key in KEYS}
+    lines = text(document({"a run with a name": scores}, {"ground truth through the SD VAE": scores}))
+    table = lines[: lines.index("a run with a name: matched 5 of 5")]
+    assert max(map(len, table)) <= WIDTH
+    assert sum(line.startswith("a run with a name") for line in table) == table.count("") > 1
+    assert sum(line.count("0.5000") for line in table) == 2 * len(KEYS)
+
+
+def test_what_was_not_computed_is_told_once_for_metrics_of_one_reason():
+    reason = "weights missing: b.pth (sha256 00); licence: none stated; tbd weights pull b"
+    lost = entry(None, 0, status="skipped", reason=reason, ci95=None)
+    found = document({"mine": {"psnr": entry(), "fid": lost, "kid": lost}}, notes=["a note"])
+    lines = text(found)
+    assert f"skipped FID, KID: {reason}" in lines and "a note" in lines
+    assert "FID" not in lines[0]
+    assert "<dt>FID, KID</dt>" in page(found, "x") and "<code>tbd weights pull b</code>" in page(found, "x")
+
+
+def test_without_any_number_there_is_still_a_page():
+    lost = entry(None, 0, status="skipped", reason="no", ci95=None)
+    assert "No metric could be computed" in page(document({"mine": {"fid": lost}}), "x")
+    assert text(document({"mine": {"fid": lost}}))[-1] == "skipped FID: no"
+
+
+def row(clip, metric="psnr", value=30.0, reason=""):
+    score = ClipScore(None if reason else value, 5, reason)
+    return Scored("mine", "run", clip, f"{metric}@x", score, "failed" if reason else "ok")
+
+
+def test_clips_with_a_problem_come_first_and_say_which_metric_lacks():
+    rows = [
+        row("a"),
+        row("a", "csim", 0.5),
+        row("b"),
+        row("b", "csim", reason="no face"),
+        row("c", reason="dark & gone"),
+    ]
+    html = clip_table.table(rows, ["psnr", "csim", "fid"])
+    names = re.findall(r"<tr><th>(\w+)</th>", html)
+    assert names == ["b", "c", "a"]
+    assert "CSIM: no face" in html and ">dark &amp; gone<" in html
+    assert "FID" not in html and html.count("30.00") == 2
+
+
+def test_names_cannot_break_the_page():
+    found = document({"<b>&run": {"psnr": entry()}})
+    html = page(found, "<i>", [Scored("<b>&run", "run", "<u>", "psnr@x", ClipScore(1.0, 1))])
+    assert not re.search("<b>&|<i>|<u>", html)
+
+
+def test_a_long_run_names_where_the_rest_is():
+    html = clip_table.table([row(f"clip{i:04d}") for i in range(clip_table.MOST + 3)], ["psnr"])
+    assert html.count("<tr><th>clip") == clip_table.MOST
+    assert "and 3 more, in clips.parquet" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(None, "–"), (0.85123, "0.8512"), (-3.2, "-3.200"), (31.416, "31.42"), (1203.4, "1203")]
+)
+def test_numbers_have_four_digits_and_no_powers_of_ten(value, words):
+    assert number(value) == words
