@@ -1,6 +1,7 @@
 """``tbd eval`` as a person calls it: exit codes, files, words, and that any way of running it gives the same numbers."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -126,9 +127,17 @@ def test_all_metrics_without_weights_skip_what_they_lack(project, capsys):
     found = scores("results/good")["runs"][0]["scores"]
     assert {key for key, one in found.items() if one["status"] == "ok"} == {"psnr", "ssim", "cpbd"}
     assert set(suite.KEYS) == found.keys()
-    reason = found["fvd"]["reason"]
-    for part in ("i3d_torchscript.pt", "bec6519f66ea534e", "licence", "tbd weights pull i3d-stylegan-v"):
-        assert part in reason and part in words.out
+    skipped = {key: one for key, one in found.items() if one["status"] == "skipped"}
+    assert len(skipped) == len(suite.KEYS) - 3
+    for key, one in skipped.items():
+        assert (one["value"], one["n"], one["of"]) == (None, 0, COUNT)
+        assert one["reason"] in words.out and "licence: " in one["reason"], key
+    for key in skipped.keys() - {"au_f1"}:  # whose detector is a program and no file of weights
+        assert re.search(r"[\w-]+\.(pth|pt|onnx|model|task) \(sha256 [0-9a-f]{64}\)", skipped[key]["reason"]), key
+        assert re.search(r"tbd weights pull [\w-]+", skipped[key]["reason"]), key
+    reason = skipped["fvd"]["reason"]
+    for part in ("i3d_torchscript.pt", "bec6519f66ea534e", "licence: none stated", "tbd weights pull i3d-stylegan-v"):
+        assert part in reason
     run(capsys, "runs/good", "--metrics", "all", "--workers", 0, "--strict", expect=1)
 
 
