@@ -17,7 +17,7 @@ from tbd.manifest.run import roots
 from tbd.manifest.schema import MODEL_COLUMNS, REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 from tbd.manifest.seal import Sealed, recorded_split, reseal, resplit, seal
 from tbd.manifest.split import RULES, Overlap, SplitRule, assign, overlaps
-from tbd.manifest.tokens import count_tokens
+from tbd.manifest.tokens import count_tokens, token_ids
 from tbd.manifest.verify import Finding, verify
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "roots",
     "seal",
     "text_hash",
+    "token_ids",
     "verify",
     "write_report",
 ]

@@ -32,7 +32,17 @@ def count_tokens(text: str) -> int:
     Raises:
         MissingError: CLIP's vocabulary is not installed.
     """
-    return len(_tokenizer().encode(_clean(text), add_special_tokens=False)) + 2
+    return len(token_ids(text)) + 2
+
+
+def token_ids(text: str) -> list[int]:
+    """CLIP's token ids of ``text`` in [0, 49406), without specials.
+
+    Raises:
+        MissingError: CLIP's vocabulary is not installed.
+    """
+    ids: list[int] = _tokenizer().encode(_clean(text), add_special_tokens=False).ids
+    return ids
 
 
 def _clean(text: str) -> str:

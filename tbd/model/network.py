@@ -99,6 +99,14 @@ class TBDNetwork(nn.Module):
         earlier = tuple(feature[:, 1:] for feature in apart) if many > 1 else None
         return Conditions(tuple(feature[:, 0] for feature in apart), earlier, tokens)
 
+    def silence(self, batch: int, frames: int) -> torch.Tensor | None:
+        """Tokens ``(B, F, tokens, D)`` of clips whose sound is left out: of zeros; None in stage 1."""
+        if self.audio_projection is None:
+            return None
+        sizes = self.audio_projection.config
+        nothing = torch.zeros(1, 1, sizes.window, sizes.layers, sizes.channels, device=self.unet.device)
+        return self.audio_projection(nothing.to(self.unet.dtype)).expand(batch, frames, -1, -1)
+
     def denoise(
         self,
         sample: torch.Tensor,

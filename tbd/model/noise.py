@@ -1,0 +1,51 @@
+"""The diffusion process: one scheduler for training and sampling, what the network learns, how noisy a step is."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import DDIMScheduler
+from diffusers.training_utils import compute_snr
+
+from tbd.model.recipe import Noise
+
+
+def scheduler(noise: Noise) -> DDIMScheduler:
+    """The noise schedule of a recipe; saved with a checkpoint, and read from there by every sampler."""
+    return DDIMScheduler(
+        num_train_timesteps=noise.steps,
+        beta_start=noise.beta_start,
+        beta_end=noise.beta_end,
+        beta_schedule=noise.beta_schedule,
+        prediction_type=noise.prediction,
+        rescale_betas_zero_snr=noise.zero_snr,
+        timestep_spacing=noise.spacing,
+        clip_sample=False,
+        steps_offset=1,
+    )
+
+
+def standard_noise(shape: tuple[int, ...], offset: float, generator: torch.Generator) -> torch.Tensor:
+    """Noise for one clip, drawn on the CPU so that every device and process gets the same numbers.
+
+    Args:
+        shape: ``(4, F, h, w)``.
+        offset: strength of one constant a channel on top (offset noise); 0 draws none.
+        generator: on the CPU.
+    """
+    noise = torch.randn(shape, generator=generator)
+    constant = torch.randn((shape[0], *(1 for _ in shape[1:])), generator=generator)
+    return noise + offset * constant if offset else noise
+
+
+def target(
+    schedule: DDIMScheduler, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+) -> torch.Tensor:
+    """What the network is to predict: the noise (eq. 1), or the velocity."""
+    if schedule.config.prediction_type == "epsilon":
+        return noise
+    return schedule.get_velocity(latents, noise, timesteps)
+
+
+def snr(schedule: DDIMScheduler, timesteps: torch.Tensor) -> torch.Tensor:
+    """Signal-to-noise ratio ``(B,)`` at each timestep; 0 where nothing but noise is left."""
+    return compute_snr(schedule, timesteps)
