@@ -86,7 +86,7 @@ TINY = Shape(
         "latent_channels": 4,
         "norm_num_groups": 2,
         "sample_size": 64,
-        "scaling_factor": 1.0,
+        "scaling_factor": 5.0,
     },
     text={
         "vocab_size": 49_408,

@@ -1,0 +1,195 @@
+"""The frozen networks around the one that is trained, and the weights that training starts from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tbd import weights
+from tbd.digests import sha256
+from tbd.errors import InputError
+from tbd.model.checkpoints import WEIGHTS, Report, load_hallo, load_motion, load_sd15
+from tbd.model.latents import ImageEncoder
+from tbd.model.network import TBDNetwork, build
+from tbd.model.recipe import Network
+from tbd.model.shapes import Shape, shape
+from tbd.model.speech import SpeechEncoder
+from tbd.model.text import TextEncoder
+
+
+LOG_VARIANCE = -10.0
+"""Of a random autoencoder's posterior."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """Image, text and speech encoder, all frozen."""
+
+    image: ImageEncoder
+    text: TextEncoder
+    speech: SpeechEncoder
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Which weights each has: sha256 of its file, or ``random-…``."""
+        return {name: getattr(self, name).identity for name in ("image", "text", "speech")}
+
+
+def load_base(*, vae: str, text_encoder: str, speech: str, device: str = "cpu") -> Base:
+    """The published encoders, found on this machine; float32.
+
+    Args:
+        vae, text_encoder, speech: catalogue keys, hub ids or folders.
+        device: where they run.
+
+    Raises:
+        MissingError: one is not on this machine; says how to get it.
+        InputError: one is damaged, or another model.
+    """
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTextModel, Wav2Vec2Model
+
+    image_at, text_at, speech_at = (weights.resolve(name) for name in (vae, text_encoder, speech))
+    text_at = text_at / "text_encoder" if (text_at / "text_encoder").is_dir() else text_at
+    return Base(
+        ImageEncoder(_pretrained(AutoencoderKL, image_at, device), _identity(image_at / WEIGHTS)),
+        TextEncoder(_pretrained(CLIPTextModel, text_at, device), _identity(text_at / "model.safetensors")),
+        SpeechEncoder(
+            _pretrained(Wav2Vec2Model, speech_at, device, unused="lm_head", kept="masked_spec_embed"),
+            _identity(speech_at / "model.safetensors"),
+        ),
+    )
+
+
+def random_base(network: Network, seed: int, device: str = "cpu") -> Base:
+    """Encoders at random weights, the same for the same seed; their identity says so.
+
+    The autoencoder's posterior is made narrow, as a trained one's is, so that latents are pictures and not noise.
+    """
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
+
+    sizes: Shape = shape(network)
+    identity = f"random-{network.size}-{seed}"
+    with _seeded(seed):
+        image = AutoencoderKL(**sizes.vae)
+        image.quant_conv.bias.data[sizes.vae["latent_channels"] :] = LOG_VARIANCE
+        text = CLIPTextModel(CLIPTextConfig(**sizes.text))
+        speech = Wav2Vec2Model(Wav2Vec2Config(**sizes.speech))
+    return Base(
+        ImageEncoder(image.to(device), identity),
+        TextEncoder(text.to(device), identity),
+        SpeechEncoder(speech.to(device), identity),
+    )
+
+
+def start(network: Network, *, unet: str, warm_start: str | None = None) -> tuple[TBDNetwork, list[Report]]:
+    """The network of stage 1 at Stable Diffusion's weights, with a report on every key.
+
+    Args:
+        network: size and layers.
+        unet: catalogue key, hub id or folder of SD 1.5.
+        warm_start: Hallo's net.pth on top.
+
+    Raises:
+        MissingError, InputError: as ``load_base``.
+    """
+    made = build(network, 1)
+    reports = load_sd15(made, weights.resolve(unet))
+    if warm_start is not None:
+        reports += load_hallo(made, weights.resolve(warm_start))
+    return made, reports
+
+
+def random_start(network: Network, stage: int, seed: int) -> TBDNetwork:
+    """A network at random weights, the same for the same seed."""
+    with _seeded(seed):
+        return build(network, stage)
+
+
+def grow(
+    first: TBDNetwork, network: Network, *, motion: str | None, warm_start: str | None, seed: int
+) -> tuple[TBDNetwork, list[Report]]:
+    """The network of stage 2 from that of stage 1: audio and motion layers are added, everything else is taken over.
+
+    Args:
+        first: of stage 1, with the same layers.
+        network: size and layers.
+        motion: AnimateDiff's weights; None starts the motion layers at random, ending in zeros.
+        warm_start: Hallo's net.pth, for its motion layers and audio projection.
+        seed: of the new layers.
+
+    Raises:
+        InputError: ``first`` is another network.
+        MissingError: as ``load_base``.
+    """
+    from tbd.model.checkpoints import fill
+
+    grown = random_start(network, 2, seed)
+    reports = [
+        fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=r"(audio|motion)_modules").check(),
+        fill(grown.reference_net, first.reference_net.state_dict(), "stage 1 -> reference_net").check(),
+    ]
+    if motion is not None:
+        reports.append(load_motion(grown.unet, weights.resolve(motion)))
+    if warm_start is not None:
+        reports += load_hallo(grown, weights.resolve(warm_start))
+    return grown, reports
+
+
+def _pretrained(kind: Any, folder: Path, device: str, *, unused: str = "", kept: str = "") -> Any:
+    """A frozen network from its folder; a missing or unknown weight is an error, never a random one."""
+    import re
+
+    words = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+    words |= {"torch_dtype": torch.float32} if kind.__module__.startswith("diffusers") else {"dtype": torch.float32}
+    try:
+        with _quiet():
+            model, found = kind.from_pretrained(folder, **words)
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{folder}: cannot be loaded as {kind.__name__} ({first})", next="tbd weights verify"
+        ) from None
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise InputError(f"{folder}: damaged weights ({error})", next="tbd weights verify") from None
+    allowed = re.compile(f"^({unused or '(?!)'})|({kept or '(?!)'})")
+    odd = [key for kinds in ("missing_keys", "unexpected_keys") for key in found[kinds] if not allowed.search(key)]
+    odd += [str(key) for key in found.get("mismatched_keys", ())]
+    if odd:
+        raise InputError(
+            f"{folder}: not the weights of {kind.__name__} ({len(odd)} keys differ, e.g. {odd[0]})",
+            next="tbd weights verify",
+        )
+    return model.to(device)
+
+
+def _identity(file: Path) -> str:
+    return sha256(file) if file.is_file() else "unknown"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own table of keys: ours is stricter, and says it in one line."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
