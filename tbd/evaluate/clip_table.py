@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -28,14 +29,15 @@ def table(rows: Sequence[Scored], keys: Sequence[str]) -> str:
     body = "".join(_line(clip, clips[clip], shown) for clip in order[:MOST])
     left = len(order) - MOST
     more = f"<p class=small>and {left} more, in clips.parquet</p>" if left > 0 else ""
-    head = f"<thead><tr><th></th>{heads}<th></th></tr></thead>"
+    head = f"<thead><tr><th></th>{heads}</tr></thead>"
     return f"<div class=wide><table>{head}<tbody>{body}</tbody></table></div>{more}"
 
 
 def _line(clip: str, found: dict[str, Scored], keys: Sequence[str]) -> str:
     cells = "".join(f"<td>{number(found[key].score.value) if key in found else '–'}</td>" for key in keys)
-    words = "<br>".join(escape(reason) for reason in _reasons(found))
-    return f"<tr><th>{escape(clip)}</th>{cells}<td class=reason>{words}</td></tr>"
+    reasons = "".join(f"<small class=warn>{escape(reason)}</small>" for reason in _reasons(found))
+    name = re.sub(r"(?<=[_/#-])", "<wbr>", escape(clip))  # where a long name may be broken
+    return f"<tr class=clip><th>{name}{reasons}</th>{cells}</tr>"
 
 
 def _reasons(found: dict[str, Scored]) -> list[str]:

@@ -16,6 +16,7 @@ from tbd.evaluate.scoreboard import (
     UNPUBLISHED,
     columns,
     direction,
+    floors,
     low,
     mark,
     number,
@@ -51,6 +52,7 @@ def page(document: Mapping[str, Any], name: str, clips: Sequence[Scored] = ()) -
         f"<div class=wide>{_table(document, keys)}</div>" if keys else "<p>No metric could be computed.</p>",
         f"<p class=small>{_legend(document, keys)}</p>",
         _list("Warnings", list(warnings(document, keys))),
+        _list("Floors of distances between sets", list(floors(document, keys))),
         f"<h2>Clips</h2>{''.join(_clips(run, keys, clips) for run in document['runs'])}",
         f"<h2>How each number was made</h2><div class=wide>{_protocols(document, keys)}</div>",
         _not_computed(skipped(document)),
@@ -94,7 +96,7 @@ def _cell(one: Mapping[str, Any] | None, best: float | None) -> str:
     star = f"<sup title='{escape('; '.join(one['warnings']), quote=True)}'>{mark(one)}</sup>" if mark(one) else ""
     covers = f"{one['n']} of {one['of']}"
     covers = f"<span class=warn>{covers}</span>" if low(one) else covers
-    fake = f"<br><span class=warn>{UNPUBLISHED}</span>" if mark(one) == "!" else ""
+    fake = "<span class='warn fake'>unpublished weights</span>" if mark(one) == "!" else ""
     return f"<td>{value}{star}<small>{spread}<br>{covers}{fake}</small></td>"
 
 
@@ -126,7 +128,7 @@ def _protocols(document: Mapping[str, Any], keys: Sequence[str]) -> str:
         looks = (
             f"{weights['file']} ({'published' if weights['published'] else 'not the published file'})"
             if weights
-            else "none"
+            else "no weights"
         )
         cells = (title(key), one["protocol"], one["aggregate"], one["interval"] or "–", looks)
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
@@ -157,16 +159,16 @@ _STYLE = """
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:72rem;margin:0 auto;padding:2rem 1rem}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
-.wide{overflow-x:auto}.small,small{color:var(--soft);font-size:.8rem}.warn{color:var(--warn);font-style:normal}
+.wide{overflow-x:auto}.small,small{color:var(--soft);font-size:.8rem}.warn{color:var(--warn);font-style:normal}.fake{display:block;white-space:normal}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.4rem .8rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{padding:.4rem .6rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 tbody th,.plain td,.plain th{text-align:left;font-weight:normal}thead th{font-weight:600;white-space:nowrap}
-.wide th:first-child{position:sticky;left:0;background:var(--paper);overflow-wrap:anywhere}
-td small{display:block;white-space:nowrap}.anchor th,.anchor td{color:var(--soft);font-style:italic}
-.reason{text-align:left;color:var(--warn);min-width:14rem}details{margin:.3rem 0}summary{cursor:pointer}
-li,dd,.reason{overflow-wrap:anywhere}dt{font-weight:600;margin-top:.8rem}dd{margin:0 0 0 1rem}sup{cursor:help}
+.wide th:first-child{position:sticky;left:0;background:var(--paper)}.wide tbody th{min-width:8rem}.clip th{min-width:14rem}
+td small,th small{display:block}td small{white-space:nowrap}.anchor th,.anchor td{color:var(--soft);font-style:italic}
+details{margin:.3rem 0}summary{cursor:pointer}
+li,dd{overflow-wrap:anywhere}dt{font-weight:600;margin-top:.8rem}dd{margin:0 0 0 1rem}sup{cursor:help}
 code{font:.9em ui-monospace,monospace;background:color-mix(in srgb,var(--ink) 8%,transparent);padding:.1em .3em}
-@media(max-width:40rem){th,td{padding:.3rem .4rem}main{padding:1rem .7rem}.wide tbody th{max-width:6.5rem}
+@media(max-width:40rem){th,td{padding:.3rem .4rem}main{padding:1rem .7rem}.wide tbody th{min-width:5.5rem}.wide .clip th{min-width:9rem}
 .plain thead{display:none}.plain tr,.plain td{display:block;border:0;padding:.1rem 0}.plain td:first-child{font-weight:600}
 .plain tr{border-bottom:1px solid var(--line);padding:.5rem 0}ul,dd{padding-left:1.2rem;margin-left:0}}
 """

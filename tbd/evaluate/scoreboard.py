@@ -41,7 +41,7 @@ def number(value: float | None) -> str:
         return "–"
     size = abs(value)
     digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
-    return f"{value:.{digits}f}"
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a zero
 
 
 def title(key: str) -> str:
@@ -80,6 +80,21 @@ def warnings(document: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
         everywhere = f"{'all' if len(places) == len(rows(document)) else ', '.join(places)}: {titles}"
         apart = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in places.items())
         yield f"{words} ({everywhere if same else apart})"
+
+
+def floors(document: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    """What the distances of the runs are to be held against: the ground truth against itself, on as many clips."""
+    for run in document["runs"]:
+        for key in keys:
+            found = (run["scores"].get(key) or {"details": {}})["details"]
+            if "floor" not in found:
+                continue
+            here, floor, limit = found["at_floor_size"], found["floor"], found.get("extrapolated")
+            words = f"{title(key)} of {run['name']} on {floor['n']} clips a side: {number(here['value'])}; "
+            words += f"the ground truth against itself there: {number(floor['value'])}"
+            if limit:
+                words += f"; on endless clips, by a line in 1/N: {number(limit['limit'])} ± {number(limit['residual'])}"
+            yield words
 
 
 def skipped(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -131,6 +146,7 @@ def _below(document: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
         yield f"{title(key)}: {one['protocol']}, {one['aggregate']}"
     for words in warnings(document, keys):
         yield f"{'!' if words.startswith(UNPUBLISHED) else '*'} {words}"
+    yield from floors(document, keys)
     for titles, reason in skipped(document):
         yield f"skipped {titles}: {reason}"
     yield from document["notes"]

@@ -42,7 +42,7 @@ def test_a_number_from_weights_that_are_not_the_published_ones_never_looks_real(
     assert re.search(r"0\.2500!$|0\.2500! ", lines[1]) and "31.00 " in lines[1]
     assert "! not the published weights: this number cannot be compared (all: LPIPS)" in lines
     html = page(found, "mine")
-    assert html.count("<span class=warn>not the published weights</span>") == 1
+    assert html.count(">unpublished weights</span>") == 1
     assert "so this is no result" in html
 
 
@@ -74,6 +74,17 @@ def test_what_was_not_computed_is_told_once_for_metrics_of_one_reason():
     assert "<dt>FID, KID</dt>" in page(found, "x") and "<code>tbd weights pull b</code>" in page(found, "x")
 
 
+def test_a_distance_between_sets_stands_beside_its_floor():
+    halves = {"low": 1.0, "high": 9.0, "n": 50, "splits": 5}
+    details = {"floor": halves | {"value": 12.5}, "at_floor_size": halves | {"value": 40.25}}
+    grown = details | {"extrapolated": {"limit": 8.0, "slope": 1.0, "residual": 0.125}}
+    found = document({"mine": {"fid": entry(30.0, details=details), "fvd": entry(300.0, details=grown)}})
+    fid = "FID of mine on 50 clips a side: 40.25; the ground truth against itself there: 12.50"
+    fvd = fid.replace("FID", "FVD") + "; on endless clips, by a line in 1/N: 8.000 ± 0.1250"
+    assert {fid, fvd} <= set(text(found))
+    assert fid in page(found, "x") and fvd in page(found, "x")
+
+
 def test_without_any_number_there_is_still_a_page():
     lost = entry(None, 0, status="skipped", reason="no", ci95=None)
     assert "No metric could be computed" in page(document({"mine": {"fid": lost}}), "x")
@@ -94,7 +105,7 @@ def test_clips_with_a_problem_come_first_and_say_which_metric_lacks():
         row("c", reason="dark & gone"),
     ]
     html = clip_table.table(rows, ["psnr", "csim", "fid"])
-    names = re.findall(r"<tr><th>(\w+)</th>", html)
+    names = re.findall(r"<tr class=clip><th>(\w+)<", html)
     assert names == ["b", "c", "a"]
     assert "CSIM: no face" in html and ">dark &amp; gone<" in html
     assert "FID" not in html and html.count("30.00") == 2
@@ -108,12 +119,13 @@ def test_names_cannot_break_the_page():
 
 def test_a_long_run_names_where_the_rest_is():
     html = clip_table.table([row(f"clip{i:04d}") for i in range(clip_table.MOST + 3)], ["psnr"])
-    assert html.count("<tr><th>clip") == clip_table.MOST
+    assert html.count("<tr class=clip><th>clip") == clip_table.MOST
     assert "and 3 more, in clips.parquet" in html
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(None, "–"), (0.85123, "0.8512"), (-3.2, "-3.200"), (31.416, "31.42"), (1203.4, "1203")]
+    ("value", "words"),
+    [(None, "–"), (0.85123, "0.8512"), (-3.2, "-3.200"), (31.416, "31.42"), (1203.4, "1203"), (-1e-9, "0.0000")],
 )
 def test_numbers_have_four_digits_and_no_powers_of_ten(value, words):
     assert number(value) == words
