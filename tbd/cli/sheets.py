@@ -83,11 +83,9 @@ def _cell(row: dict[str, Any], places: Mapping[str, Path], rule: Any) -> Any:
 
     picture, box, why = None, None, row["error"] or "no crop"
     if row["crop_box"]:
-        root = places[row["dataset"]]
-        audio = root / row["audio_file_name"] if row["audio_file_name"] else None
         x0, y0, x1, _ = row["crop_box"]
         try:
-            clip = CanonicalClip(root / row["file_name"], row["start"], row["end"], tuple(row["crop_box"]), rule, audio)
+            clip = CanonicalClip.of_row(row, places[row["dataset"]], rule)
             picture = clip.picture(row["reference_frame"])
             scale = rule.size / (x1 - x0)
             face = row["face_box"]

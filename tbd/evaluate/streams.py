@@ -127,11 +127,7 @@ def of_row(row: Mapping[str, Any], root: Path, rule: ClipRule) -> Stream:
     Raises:
         InputError: the row has no crop box, is a portrait with speech, or its file cannot be read.
     """
-    if row.get("crop_box") is None:
-        raise InputError("the manifest row has no crop box: no face was found, or the file could not be read")
-    x0, y0, x1, y1 = (float(edge) for edge in row["crop_box"])
-    speech = root / row["audio_file_name"] if row.get("audio_file_name") else None
-    clip = CanonicalClip(root / row["file_name"], row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, speech)
+    clip = CanonicalClip.of_row(row, root, rule)
     if clip.source.is_picture:
         raise InputError("the row is a portrait with speech: nobody filmed the ground truth")
     return Stream(clip.source, clip.indices, rule.fps, clip.crop_box, rule.size, clip)

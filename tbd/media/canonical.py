@@ -5,16 +5,17 @@ Source file -> [start, end] -> ``crop_box`` -> size x size -> constant rate -> m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from tbd.errors import InputError
 from tbd.recipe import Recipe
 from tbd.schema import Box
 
@@ -123,6 +124,24 @@ class CanonicalClip:
     rule: ClipRule = field(default_factory=ClipRule)
     audio_file: Path | None = None
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], root: Path, rule: ClipRule) -> Self:
+        """The clip of a manifest row.
+
+        Args:
+            row: with ``file_name audio_file_name start end crop_box``.
+            root: where its dataset lies.
+            rule: as the manifest recorded it.
+
+        Raises:
+            InputError: the row has no crop box.
+        """
+        if row.get("crop_box") is None:
+            raise InputError("no crop box: no face was found, or the file could not be read")
+        x0, y0, x1, y1 = map(float, row["crop_box"])
+        speech = root / row["audio_file_name"] if row.get("audio_file_name") else None
+        return cls(root / row["file_name"], row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, speech)
+
     @cached_property
     def source(self) -> Probe:
         """What the file says about itself.
@@ -167,9 +186,20 @@ class CanonicalClip:
         Raises:
             InputError: the file cannot be decoded.
         """
+        return self.some(range(self.num_frames))
+
+    def some(self, positions: Sequence[int]) -> Iterator[Pixels]:
+        """Some of ``frames``: only what they need is decoded.
+
+        Args:
+            positions: canonical frames in [0, ``num_frames``), in rising order.
+
+        Raises:
+            InputError: the file cannot be decoded.
+        """
         from tbd.media import video
 
-        chosen, repeats = np.unique(self.indices, return_counts=True)
+        chosen, repeats = np.unique(self.indices[list(positions)], return_counts=True)
         found = video.frames(self.source, chosen.tolist())
         for (_, frame), times in zip(found, repeats, strict=True):
             picture = self._crop(frame)

@@ -96,16 +96,13 @@ def _clip(
     """The clip of a row, its reference frame, and everything its files depend on."""
     if clip_id != Path(clip_id).name or clip_id.startswith("."):
         raise InputError(f"clip_id {clip_id!r} cannot be the name of a folder")
-    box, reference = row.get("crop_box"), row.get("reference_frame")
-    if box is None or reference is None:
-        raise InputError("no crop box: no face was found, or the file could not be read")
-    path = root / row["file_name"]
-    speech = root / row["audio_file_name"] if row.get("audio_file_name") else None
-    x0, y0, x1, y1 = map(float, box)
-    clip = CanonicalClip(path, row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, speech)
+    clip, reference = CanonicalClip.of_row(row, root, rule), row.get("reference_frame")
+    if reference is None:
+        raise InputError("no reference frame: no face was found, or the file could not be read")
+    box = list(clip.crop_box or ())
     origin = {
-        "row": [row["file_name"], row.get("audio_file_name"), clip.start, clip.end, [x0, y0, x1, y1], int(reference)],
-        "files": [list(fingerprint_file(file)) for file in (path, speech) if file],
+        "row": [row["file_name"], row.get("audio_file_name"), clip.start, clip.end, box, int(reference)],
+        "files": [list(fingerprint_file(file)) for file in (clip.path, clip.audio_file) if file],
         "rule": json.loads(rule.model_dump_json()),
     }
     return clip, int(reference), origin
