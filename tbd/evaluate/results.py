@@ -220,9 +220,9 @@ def scores(meta: Meta, rows: Sequence[Scored], metrics: Sequence[Metric], featur
 
 
 def _failed(rows: Sequence[Scored], name: str) -> int:
-    """Clips of a run that have no video that can be read."""
-    lost = ("missing", "duplicate", "unreadable")
-    return len({row.clip_id for row in rows if row.name == name and row.status in lost})
+    """Clips of a run that should have a number and have none, under any metric."""
+    own = [row for row in rows if row.name == name and row.status != "extra"]
+    return len({row.clip_id for row in own} - {row.clip_id for row in own if row.status == "ok"})
 
 
 def _entry(meta: Meta, metric: Metric, rows: Sequence[Scored], features: Features) -> dict[str, Any]:

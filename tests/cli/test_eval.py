@@ -122,6 +122,14 @@ def test_failed_videos_may_be_allowed(project, capsys):
     run(capsys, "runs/good", "--metrics", "psnr", "--workers", 0, "--max-failed", "34%", "--strict", expect=1)
 
 
+def test_a_run_without_any_number_is_no_success(project, capsys):
+    for path in (project / "runs/good/videos").glob("*.mp4"):
+        media.video(path, runs.clip(0, 7))
+    words = run(capsys, "runs/good", "--metrics", "psnr", "--length", "strict", "--workers", 0, expect=1)
+    assert "7 frames against 10 of the ground truth, and the policy is strict (3)" in words.out
+    run(capsys, "runs/good", "--metrics", "psnr,cpbd", "--length", "strict", "--workers", 0)
+
+
 def test_all_metrics_without_weights_skip_what_they_lack(project, capsys):
     words = run(capsys, "runs/good", "--metrics", "all", "--workers", 0)
     found = scores("results/good")["runs"][0]["scores"]
