@@ -1,0 +1,114 @@
+"""The cache's files: what the frozen networks made of a clip or a text, found by content.
+
+``clips/ab/<key>.safetensors`` holds a clip's VAE moments and wav2vec layers, ``texts/ab/<key>.safetensors`` a text's
+embedding, both in half precision. A key is a hash of the bytes of the media, the window, the networks and this module's
+version, so nothing is ever stale; ``index.sqlite`` remembers which bytes a file had when it was last looked at.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tbd import workspace
+from tbd.errors import InputError
+from tbd.media.files import sha256_file
+from tbd.recipe import digest
+from tbd.train.rows import Clip
+
+VERSION = 1
+"""Raised when the numbers in the files change."""
+
+INDEX = "index.sqlite"
+_TABLE = "CREATE TABLE IF NOT EXISTS media (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
+
+
+class Keep:
+    """A cache folder.
+
+    Args:
+        folder: made if need be.
+        identities: of the networks, as ``Base.identities`` has them.
+        moments: ``both``, or ``mean`` without the log-variance.
+
+    Raises:
+        InputError: the folder cannot be written, or its index is no index.
+    """
+
+    def __init__(self, folder: Path, identities: Mapping[str, str], moments: str) -> None:
+        self.folder, self.identities, self.moments = folder, dict(identities), moments
+        with workspace.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._index() as index:
+            found = index.execute("SELECT path, stamp, sha256 FROM media").fetchall()
+        self._known = {path: (stamp, sha) for path, stamp, sha in found}
+
+    def changed(self, clip: Clip) -> bool:
+        """Whether a file of the clip is not as it was when it was last read in full, or never was."""
+        return any(self._known.get(str(file), ("",))[0] != _stamp(file) for file in clip.media)
+
+    def look(self, clips: Iterable[Clip]) -> None:
+        """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies."""
+        fresh = []
+        for file in {file: None for clip in clips for file in clip.media}:
+            stamp = _stamp(file)
+            if self._known.get(str(file), ("",))[0] != stamp:
+                self._known[str(file)] = (stamp, sha256_file(file))
+                fresh.append((str(file), *self._known[str(file)]))
+        if fresh:
+            with self._index() as index, index:
+                index.executemany("REPLACE INTO media VALUES (?, ?, ?)", fresh)
+
+    def path(self, clip: Clip) -> Path:
+        """Where a clip's tensors lie, or would; ``look`` comes first.
+
+        Raises:
+            InputError: a file of the clip was never looked at.
+        """
+        unknown = [file for file in clip.media if str(file) not in self._known]
+        if unknown:
+            raise InputError(f"{unknown[0]}: not in the cache", next="tbd train cache")
+        content = [self._known[str(file)][1] for file in clip.media]
+        networks = [self.identities["image"], self.identities["speech"], self.moments]
+        return self._at("clips", [VERSION, content, clip.window, networks])
+
+    def text_path(self, text: str, chunks: int) -> Path:
+        """Where a text's embedding lies, or would."""
+        return self._at("texts", [VERSION, text, chunks, self.identities["text"]])
+
+    def _at(self, kind: str, key: list[Any]) -> Path:
+        name = digest(key)
+        return self.folder / kind / name[:2] / f"{name}.safetensors"
+
+    def _index(self) -> closing[sqlite3.Connection]:
+        with workspace.database(self.folder / INDEX, "the index of a cache of tbd"):
+            index = sqlite3.connect(self.folder / INDEX, timeout=60)
+            index.execute(_TABLE)
+            return closing(index)
+
+
+def write(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors in half precision, whole or not at all.
+
+    Raises:
+        MissingError: the disk is full.
+        InputError: the folder cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    halves = {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
+    workspace.write_whole(path, lambda temporary: save_file(halves, temporary))
+
+
+def _stamp(file: Path) -> str:
+    """Size and times of a file: equal while nobody wrote to it, even if its time of change was set back."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from None
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
