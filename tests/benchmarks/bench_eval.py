@@ -108,13 +108,13 @@ def test_memory_does_not_grow_with_the_clip(films, tmp_path):
 
 
 def _peak(true, pred, cache):
-    """Peak resident memory of a fresh process that scores one clip, in MB."""
+    """Peak resident memory of a fresh process that scores one clip with the quick suite, in MB."""
     code = (
         "import sys; from pathlib import Path; from tbd.evaluate import one_pass\n"
         "from tbd.evaluate.features import Store; from tbd.evaluate.jobs import *; from tbd.evaluate.suite import choose\n"
         "true, pred, cache = map(Path, sys.argv[1:])\n"
         "takes = (Take('run', 'run', pred), Take('ground truth', 'truth'), Take('still', 'still'))\n"
-        "job = Job('clip', Truth(reference=true), takes, choose(['psnr']), Settings(threads=2))\n"
+        "job = Job('clip', Truth(reference=true), takes, choose(['psnr', 'ssim', 'cpbd']), Settings(threads=2))\n"
         "rows = one_pass.score(job, Store(cache)); assert all(row.status == 'ok' for row in rows), rows\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
     )
