@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tbd.errors import Interrupted
-
 
 def out(text: str) -> None:
     """A result, on stdout."""
@@ -103,29 +101,31 @@ def progress(label: str, total: int, *, done: int = 0, quiet: bool = False) -> I
 
 
 @contextmanager
-def interruptible(under_way: str) -> Iterator[threading.Event]:
-    """First Ctrl-C sets the event (drain and save); a second ends the process at once.
+def interruptible(under_way: str, signals: tuple[signal.Signals, ...] = (signal.SIGINT,)) -> Iterator[threading.Event]:
+    """The first Ctrl-C sets the event (drain and save); a second ends the process at once.
 
     That is safe where everything finished is on disk already.
 
     Args:
         under_way: what is still finished, for the message: ``calls under way``.
+        signals: that mean so; the event's ``signal`` is the first that came.
     """
     stopping = threading.Event()
 
-    def handle(*_: object) -> None:
+    def handle(number: int, _: object) -> None:
         if stopping.is_set():
-            os._exit(Interrupted.exit_code)
+            os._exit(128 + number)
+        stopping.signal = signal.Signals(number)  # type: ignore[attr-defined]
         stopping.set()
         say(f"stopping: {under_way} are finished and saved (Ctrl-C again stops at once)")
 
     main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, handle) if main else None
+    before = {number: signal.signal(number, handle) for number in signals} if main else {}
     try:
         yield stopping
     finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def human_seconds(seconds: float) -> str:

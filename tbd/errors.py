@@ -6,6 +6,7 @@
       InputError      3      a file or a dataset cannot be used
       MissingError    4      the environment lacks weights, a GPU or a server
       Interrupted   130      Ctrl-C, after everything that was finished has been saved
+      Terminated    143      SIGTERM, likewise
 
 ``tbd.cli.main`` is the one place that turns them into a message and an exit code. An exception that
 is not in this tree is a bug and ends with code 70.
@@ -69,3 +70,10 @@ class Interrupted(TbdError):
 
     kind = "interrupted"
     exit_code = 130
+
+
+class Terminated(TbdError):
+    """The system asked the process to end; finished work is saved."""
+
+    kind = "terminated"
+    exit_code = 143

@@ -9,6 +9,7 @@ CODES = {
     errors.InputError: 3,
     errors.MissingError: 4,
     errors.Interrupted: 130,
+    errors.Terminated: 143,
 }
 
 

@@ -13,14 +13,13 @@ import torch
 from tbd import weights
 from tbd.digests import sha256
 from tbd.errors import InputError
-from tbd.model.checkpoints import WEIGHTS, Report, load_hallo, load_motion, load_sd15
+from tbd.model.checkpoints import Report, load_hallo, load_motion, load_sd15
 from tbd.model.latents import ImageEncoder
-from tbd.model.network import TBDNetwork, build
+from tbd.model.network import WEIGHTS, TBDNetwork, build
 from tbd.model.recipe import Network
 from tbd.model.shapes import Shape, shape
 from tbd.model.speech import SpeechEncoder
 from tbd.model.text import TextEncoder
-
 
 LOG_VARIANCE = -10.0
 """Of a random autoencoder's posterior."""

@@ -18,11 +18,10 @@ import torch
 from torch import nn
 
 from tbd.errors import InputError
-from tbd.model.network import TBDNetwork
+from tbd.model.network import WEIGHTS, TBDNetwork
 from tbd.model.reference import ReferenceNet
 from tbd.model.unet import TBDUNet
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 State = dict[str, torch.Tensor]
 Part = TypeVar("Part", bound=Any)
 

@@ -16,6 +16,8 @@ from tbd.model.reference import ReferenceNet
 from tbd.model.shapes import shape
 from tbd.model.unet import TBDUNet
 
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+"""diffusers' name of a part's weights."""
 PARTS = ("unet", "reference_net", "audio_projection")
 """Folders of a saved network."""
 
@@ -130,11 +132,23 @@ class TBDNetwork(nn.Module):
         """What is kept for the backward pass: ``none``, ``selective`` or ``full`` checkpointing."""
         self.unet.checkpointing = self.reference_net.checkpointing = mode
 
-    def save(self, folder: Path) -> None:
-        """Write ``unet/``, ``reference_net/`` and, in stage 2, ``audio_projection/``: config.json and safetensors each."""
+    def save(self, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+        """Write ``unet/``, ``reference_net/`` and, in stage 2, ``audio_projection/``: config.json and safetensors each.
+
+        Args:
+            folder: made if need be.
+            state: the weights, where they are not this module's own (gathered from several GPUs).
+        """
+        from safetensors.torch import save_file
+
+        state = self.state_dict() if state is None else state
         for name in PARTS:
             if (part := getattr(self, name)) is not None:
-                part.save_pretrained(folder / name)
+                part.save_config(folder / name)
+                mine = {
+                    k.removeprefix(f"{name}."): v.contiguous() for k, v in state.items() if k.startswith(f"{name}.")
+                }
+                save_file(mine, folder / name / WEIGHTS, {"format": "pt"})
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -83,7 +83,8 @@ class Loss(Recipe):
 class Stage(Recipe):
     """A stage; the defaults are stage 1's: single frames, reference and spatial layers."""
 
-    steps: int = Field(30_000, ge=1)
+    steps: int = operational(30_000, ge=1)
+    """A longer run begins as a shorter one, so a finished run can be made longer."""
     frames: int = Field(1, ge=1, le=32)
     trainable: Literal["all", "attention"] = "all"
     """``attention`` trains only the attention layers of the two UNets: for small cards, and not the paper."""

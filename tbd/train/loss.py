@@ -1,0 +1,31 @@
+"""The loss: eq. 1, and min-SNR weights for whoever wants them."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import DDIMScheduler
+
+from tbd.model.noise import snr
+
+
+def per_sample(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean squared error ``(B,)`` of each sample, in float32."""
+    return (prediction.float() - target.float()).square().flatten(1).mean(1)
+
+
+def weights(schedule: DDIMScheduler, timesteps: torch.Tensor, gamma: float | None) -> torch.Tensor:
+    """Weight ``(B,)`` of each sample by its timestep (Hang et al. 2023, min-SNR).
+
+    Epsilon: min(snr, gamma) / snr; velocity: min(snr, gamma) / (snr + 1). Both are finite where snr is 0.
+
+    Args:
+        schedule: of the diffusion.
+        timesteps: ``(B,)``.
+        gamma: None gives ones.
+    """
+    if gamma is None:
+        return torch.ones(len(timesteps), device=timesteps.device)
+    ratio = snr(schedule, timesteps)
+    if schedule.config.prediction_type == "epsilon":
+        return (gamma / ratio).clamp(max=1)  # min(snr, gamma) / snr, without 0 / 0
+    return ratio.clamp(max=gamma) / (ratio + 1)
