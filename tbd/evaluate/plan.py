@@ -70,6 +70,7 @@ def plan(request: Request) -> Plan:
     device = _device(request.device, metrics)
     settings = replace(settings, device=device)
     record = {metric.protocol: suite.seen(metric.weights) for metric in metrics}
+    record |= {anchors.VAE: suite.seen([anchors.VAE])} if "vae" in shown else {}
     meta = results.Meta(
         runs={name: _facts(name, pairings[name], documents[name]) for name in runs},
         metrics=tuple(metric.protocol for metric in metrics),
@@ -82,7 +83,6 @@ def plan(request: Request) -> Plan:
         version=__version__,
     )
     hashes = {name: [sha for _, sha, _ in seen.files] for name, seen in record.items()}
-    hashes[anchors.VAE] = [sha for _, sha, _ in suite.seen([anchors.VAE]).files] if "vae" in shown else []
     shard = _shard(request.shard)
     jobs = [job for job in _jobs(pairings, truths, metrics, settings, shown, hashes) if _mine(job.clip_id, shard)]
     workers, threads = _hands(request.workers, device, len(jobs))

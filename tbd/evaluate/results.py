@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from tbd import workspace
 from tbd.errors import InputError
+from tbd.evaluate.anchors import VAE
 from tbd.evaluate.jobs import ANCHORS, Scored, Settings
 from tbd.evaluate.metric import Aggregate, ClipScore, Metric
 
@@ -69,7 +70,7 @@ class Meta:
         runs: name -> what is known of the run: its folder's name, how its videos were matched.
         metrics: protocols that were computed.
         skipped: protocol -> why it was not, with its direction.
-        weights: protocol -> ``{file, sha256, published}``.
+        weights: protocol -> ``{file, sha256, published}``; also of the autoencoder, under its catalogue key.
         settings: align, length, region.
         anchors: names of those that were computed.
         notes: what a reader must know.
@@ -201,7 +202,9 @@ def scores(meta: Meta, rows: Sequence[Scored], metrics: Sequence[Metric], featur
         by.setdefault((row.name, row.protocol), []).append(row)
 
     def one(name: str) -> dict[str, Any]:
-        done = {metric.key: _entry(meta, metric, by.get((name, metric.protocol), []), features) for metric in metrics}
+        done = {
+            metric.key: _entry(meta, name, metric, by.get((name, metric.protocol), []), features) for metric in metrics
+        }
         scored = len({row.clip_id for row in rows if row.name == name})
         expected = int(meta.runs[name]["expected"]) if name in meta.runs else scored
         left = {protocol.partition("@")[0]: _skipped(meta, protocol, expected) for protocol in meta.skipped}
@@ -225,14 +228,14 @@ def _failed(rows: Sequence[Scored], name: str) -> int:
     return len({row.clip_id for row in own} - {row.clip_id for row in own if row.status == "ok"})
 
 
-def _entry(meta: Meta, metric: Metric, rows: Sequence[Scored], features: Features) -> dict[str, Any]:
+def _entry(meta: Meta, name: str, metric: Metric, rows: Sequence[Scored], features: Features) -> dict[str, Any]:
     own = [_with_features(row, row.key, metric, features) for row in rows]
     truth = [_with_features(row, row.reference_key, metric, features) for row in rows]
     total = metric.aggregate(own, truth) if metric.compares == "sets" else metric.aggregate(own)
     value = total.value if total.value is not None and math.isfinite(total.value) else None
     status = "failed" if value is None else "ok"
     reason = total.reason or ("" if value is not None else "no clip could be scored")
-    weights = meta.weights.get(metric.protocol)
+    weights = _weights(meta, name, metric)
     warnings = [*total.warnings, *_warnings(total, weights)]
     return {
         "value": value, "protocol": signature(metric, meta.settings), "direction": metric.direction, "unit": UNIT,
@@ -240,6 +243,14 @@ def _entry(meta: Meta, metric: Metric, rows: Sequence[Scored], features: Feature
         "weights": weights, "status": status, "reason": reason, "aggregate": total.aggregate, "interval": total.interval,
         "warnings": list(dict.fromkeys(warnings)), "details": _counted(metric, own) | total.details,
     }  # fmt: skip
+
+
+def _weights(meta: Meta, name: str, metric: Metric) -> dict[str, Any] | None:
+    """What a number was seen through: the metric's networks, and the autoencoder where the video went through it."""
+    keys = [metric.protocol, *([VAE] if name == ANCHORS["vae"] else [])]
+    found = [meta.weights[key] for key in keys if key in meta.weights]
+    joined = {part: " + ".join(one[part] for one in found) for part in ("file", "sha256")}
+    return joined | {"published": all(one["published"] for one in found)} if found else None
 
 
 def _counted(metric: Metric, scores: Sequence[ClipScore]) -> dict[str, int]:

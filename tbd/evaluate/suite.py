@@ -162,13 +162,18 @@ def lacking(metric: Metric) -> str:
 
 
 def seen(keys: Sequence[str]) -> Seen:
-    """The files behind catalogue keys that are on this machine; what is not there is left out."""
+    """The files behind catalogue keys that are on this machine; what is not there is left out.
+
+    Settings beside the weights (``config.json``) have no published hash and spoil nothing.
+    """
     files = []
     for entry in map(weights.lookup, keys):
         place = weights.find(entry)
+        hashed = any(file.sha256 for file in entry.files)
         for file in entry.files if place else ():
             path = place if place and place.is_file() else (place or Path()) / file.name
-            files.append((file.name, weights.sha256(path), weights.published(path)))
+            published = weights.published(path) or (hashed and not file.sha256)
+            files.append((file.name, weights.sha256(path), published))
     return Seen(tuple(files))
 
 

@@ -1,0 +1,96 @@
+"""The anchors of a table: the truth, the truth through the autoencoder, and the still picture."""
+
+import json
+
+import numpy as np
+import pytest
+import runs
+import torch
+
+from tbd.cli import main
+from tbd.evaluate import anchors, streams
+from tbd.media import video
+
+COUNT = 2
+CODED = "ground truth through the SD VAE"
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    """A folder with a tiny autoencoder of the published one's class and layout."""
+    from diffusers import AutoencoderKL
+
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
+    vae = AutoencoderKL(
+        block_out_channels=[4, 4, 8, 8], norm_num_groups=2, layers_per_block=1, sample_size=32, **blocks
+    )
+    folder = tmp_path_factory.mktemp("weights")
+    vae.save_pretrained(folder / "sd-vae-ft-mse")
+    return folder
+
+
+@pytest.fixture
+def project(autoencoder, tmp_path, monkeypatch):
+    manifest = runs.dataset(tmp_path, COUNT)
+    runs.run(tmp_path, "mine", manifest, COUNT, sigma=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TBD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TBD_WEIGHTS", str(autoencoder))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    anchors._vae.cache_clear()
+    return tmp_path
+
+
+def test_a_table_shows_the_truth_through_the_autoencoder_and_that_its_weights_are_not_the_published_ones(
+    project, capsys
+):
+    assert main(["eval", "runs/mine", "--suite", "quick", "--workers", "0"]) == 0
+    words = capsys.readouterr().out
+    document = json.loads((project / "results/mine/scores.json").read_text())
+    rows = {row["name"]: row["scores"] for row in document["anchors"]}
+    assert list(rows) == ["ground truth", CODED, "still reference picture"]
+    found = rows[CODED]["psnr"]
+    assert (found["status"], found["n"], found["of"]) == ("ok", COUNT, COUNT)
+    assert found["weights"]["file"] == "config.json + diffusion_pytorch_model.safetensors"
+    assert found["weights"]["published"] is False
+    assert any("not the published weights" in warning for warning in found["warnings"])
+    assert rows["ground truth"]["psnr"]["weights"] is None and not document["notes"]
+    assert next(line for line in words.splitlines() if line.startswith(CODED)).count("!") == 3
+
+
+def test_frames_go_through_it_as_floats_from_minus_one_to_one_and_odd_sizes_are_cut_back(project, autoencoder):
+    from diffusers import AutoencoderKL
+
+    path = project / "runs/mine/videos/mead_M003_front_happy_2_001.mp4"
+    stream = anchors.coded(streams.of_file(path))
+    (_, found), *others = stream.raw()
+    assert len(others) == 9 and found.dtype == np.uint8
+    vae = AutoencoderKL.from_pretrained(autoencoder / "sd-vae-ft-mse").eval()
+    frame = torch.from_numpy(next(video.frames(path))[1].copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.inference_mode():
+        out = vae.decode(vae.encode(frame).latent_dist.mode()).sample[0].permute(1, 2, 0)
+    expected = ((out + 1) * 127.5).round().clamp(0, 255).numpy()
+    assert np.abs(expected - found).max() <= 1
+    assert anchors._through(np.zeros((1, 30, 45, 3), np.uint8), "cpu").shape == (1, 30, 45, 3)
+
+
+def test_other_weights_of_the_autoencoder_are_another_key(project, autoencoder, capsys, tmp_path, monkeypatch):
+    from safetensors.torch import load_file, save_file
+
+    arguments = ["eval", "runs/mine", "--metrics", "psnr", "--workers", "0"]
+
+    def coded():
+        anchors._vae.cache_clear()
+        assert main(arguments) == 0
+        document = json.loads((project / "results/mine/scores.json").read_text())
+        return next(row for row in document["anchors"] if row["name"] == CODED)["scores"]["psnr"]["value"]
+
+    before = coded()
+    other = tmp_path / "other" / "sd-vae-ft-mse"
+    other.mkdir(parents=True)
+    (other / "config.json").write_text((autoencoder / "sd-vae-ft-mse/config.json").read_text())
+    tensors = load_file(autoencoder / "sd-vae-ft-mse/diffusion_pytorch_model.safetensors")
+    save_file({name: tensor * 1.5 for name, tensor in tensors.items()}, other / "diffusion_pytorch_model.safetensors")
+    monkeypatch.setenv("TBD_WEIGHTS", str(other.parent))
+    assert coded() != before
