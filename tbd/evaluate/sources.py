@@ -74,11 +74,11 @@ class Rows:
     every: Sequence[Mapping[str, Any]] = ()
 
     def of(self, found: Pairing) -> Pairing:
-        """The pairs of the chosen rows, and the videos that belong to no row at all."""
+        """The pairs of the chosen rows, and those that belong to no row at all."""
         if len(self.chosen) == len(self.every):
             return found
         names = {row["clip_id"] for row in self.chosen}
-        return Pairing(tuple(pair for pair in found.pairs if not pair.expected or pair.clip_id in names))
+        return Pairing(tuple(pair for pair in found.pairs if pair.row is None or pair.row["clip_id"] in names))
 
 
 def run_folders(folders: Sequence[Path]) -> dict[str, Path]:
