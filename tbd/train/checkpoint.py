@@ -1,165 +1,186 @@
-"""Writing checkpoints: whole or not at all, the last good one always stays."""
+"""Checkpoints: folders ``step-N`` that are whole or not there, the newest and the best of which stay.
+
+``step-N/`` holds ``unet/``, ``reference_net/``, ``audio_projection/`` and ``scheduler/`` in diffusers' form, ``ema/``,
+``state/`` (optimizer) and ``meta.json``. It is written under a temporary name, every file is brought to disk, and the
+folder is renamed last.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import json
 import os
+import pickle
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tbd import workspace
-from tbd.errors import InputError
-from tbd.model import saved
-from tbd.model.saved import AVERAGE, META, PARTS, SCHEDULER, Saved
+from tbd.errors import InputError, MissingError
+from tbd.model.checkpoints import read_weights
 
-OPTIMIZER = "state/optimizer.pt"
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-State = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a checkpoint holds, gathered on the CPU of the writing process.
-
-    Attributes:
-        configs: part of the network -> a function that writes its ``config.json`` into a folder.
-        weights: of the whole network, by name.
-        unchanged: parts that did not learn; linked from the checkpoint before.
-        scheduler: writes ``scheduler_config.json`` into a folder.
-        average: moving averages by name; None: none are kept.
-        optimizer: its state, and whatever else the trainer goes on with; plain values and tensors.
-        meta: of ``meta.json``.
-    """
-
-    configs: Mapping[str, Callable[[Path], Any]]
-    weights: State
-    unchanged: frozenset[str]
-    scheduler: Callable[[Path], Any]
-    average: State | None
-    optimizer: dict[str, Any]
-    meta: dict[str, Any]
+META = "meta.json"
+SCHEDULER = "scheduler"
+AVERAGE = Path("ema") / "weights.safetensors"
+STATE = Path("state") / "optimizer.pt"
+_STEP = re.compile(r"step-(\d+)")
 
 
-def write(folder: Path, content: Content) -> Saved:
-    """Write ``step-N`` into a run's folder: under another name, to the disk, then renamed.
+def steps(folder: Path) -> list[int]:
+    """Steps of the whole checkpoints in a folder, the first first."""
+    found = (_STEP.fullmatch(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(int(match[1]) for match in found if match and (folder / match[0] / META).is_file())
+
+
+def at(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step}"
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest whole checkpoint of a folder; None when there is none."""
+    found = steps(folder)
+    return at(folder, found[-1]) if found else None
+
+
+def resolve(path: Path) -> Path:
+    """A checkpoint, given itself or the folder of a run.
 
     Raises:
-        MissingError: the disk is full; what was there before stays.
+        InputError: neither; says what is there.
     """
-    place = folder / f"step-{content.meta['step']}"
-    if (place / META).is_file():
-        return saved.read(place)
-    before, temporary = saved.latest(folder), folder / f".{place.name}.tmp"
-    try:
-        with _writing(place):
-            sweep(folder)
-            _fill(temporary, content, before)
-            _flush(temporary)
-            temporary.rename(place)
-            _sync(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return saved.read(place)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed runs left: half checkpoints."""
-    for path in [*folder.glob(".step-*.tmp"), *folder.glob("step-*")]:
-        if path.is_dir() and not (path.name.startswith("step-") and (path / META).is_file()):
-            shutil.rmtree(path)
-
-
-def rotate(folder: Path, keep: int) -> None:
-    """Leave the latest ``keep`` checkpoints and the best; a removed one goes under another name first."""
-    found, best = saved.listed(folder), saved.best(folder)
-    for old in found[:-keep]:
-        if best is None or old.path != best.path:
-            gone = folder / f".{old.path.name}.tmp"
-            old.path.rename(gone)
-            shutil.rmtree(gone)
-
-
-def read_state(checkpoint: Saved) -> dict[str, Any]:
-    """What the trainer goes on with.
-
-    Raises:
-        InputError: missing or damaged.
-    """
-    file = checkpoint.path / OPTIMIZER
-    try:
-        found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{file}: the optimizer's state cannot be read ({reason})",
-            next=f"remove {checkpoint.path}, then run the same command: it goes on from the one before",
-        ) from None
+    found = path if (path / META).is_file() else latest(path)
+    if found is None:
+        why = "holds no whole checkpoint" if path.is_dir() else "there is no such folder"
+        raise InputError(f"{path}: {why}", next="tbd train stage1 MANIFEST -o DIR")
     return found
 
 
-def _fill(folder: Path, content: Content, before: Saved | None) -> None:
+def meta(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint says about itself.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        found = json.loads((checkpoint / META).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{checkpoint / META}: {error}", next=f"rm -r {checkpoint}, to go on from the one before"
+        ) from None
+    if not isinstance(found, dict):
+        raise InputError(f"{checkpoint / META}: not a checkpoint's record")
+    return found
+
+
+def write(folder: Path, step: int, fill: Callable[[Path], None], document: dict[str, Any]) -> Path:
+    """Write the checkpoint of a step.
+
+    Args:
+        folder: of the run.
+        step: steps done.
+        fill: is given the temporary folder and writes everything but ``meta.json`` there.
+        document: of ``meta.json``, which is written last.
+
+    Raises:
+        MissingError: the disk is full; earlier checkpoints are untouched.
+        InputError: the folder cannot be written.
+    """
+    target = at(folder, step)
+    temporary = folder / f".{target.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with workspace.writing(folder), _full_disk(folder):
+            temporary.mkdir(parents=True)
+            fill(temporary)
+            (temporary / META).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            for path in [*temporary.rglob("*"), temporary]:
+                _sync(path)
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+            _sync(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def rotate(folder: Path, keep: int, best: int | None) -> None:
+    """Delete all checkpoints but the newest ``keep`` and the best one."""
+    for step in steps(folder)[:-keep]:
+        if step != best:
+            shutil.rmtree(at(folder, step))
+
+
+def best(folder: Path) -> int | None:
+    """The step with the lowest validation loss among the checkpoints that are there."""
+    losses = {step: (meta(at(folder, step)).get("validation") or {}).get("loss") for step in steps(folder)}
+    known = {step: loss for step, loss in losses.items() if loss is not None}
+    return min(known, key=lambda step: (known[step], -step)) if known else None
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a folder of unchanged files a second name; where the file system cannot, copy it."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.iterdir():
+        try:
+            os.link(file, target / file.name)
+        except OSError:
+            shutil.copy2(file, target / file.name)
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Tensors as a safetensors file."""
     from safetensors.torch import save_file
 
-    words = {"format": "pt"}
-    for part, configure in content.configs.items():
-        (folder / part).mkdir(parents=True)
-        configure(folder / part)
-        if not (part in content.unchanged and before is not None and _linked(before.path / part, folder / part)):
-            own = {name[len(part) + 1 :]: w for name, w in content.weights.items() if name.startswith(f"{part}.")}
-            save_file({name: weight.contiguous() for name, weight in own.items()}, folder / part / WEIGHTS, words)
-    content.scheduler(folder / SCHEDULER)
-    if content.average is not None:
-        (folder / AVERAGE).parent.mkdir()
-        save_file({name: weight.contiguous() for name, weight in content.average.items()}, folder / AVERAGE, words)
-    (folder / OPTIMIZER).parent.mkdir()
-    torch.save(content.optimizer, folder / OPTIMIZER)
-    _flush(folder)
-    workspace.write_json(folder / META, content.meta)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
 
 
-def _linked(source: Path, target: Path) -> bool:
-    """The same weights once more on disk, without room where the file system can; False where they are not there."""
-    if not (source / WEIGHTS).is_file():
-        return False
+def average(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a checkpoint by name; empty where none were kept."""
+    return read_weights(checkpoint / AVERAGE) if (checkpoint / AVERAGE).is_file() else {}
+
+
+def state(checkpoint: Path) -> dict[str, Any]:
+    """The optimizer's state.
+
+    Raises:
+        InputError: missing, damaged, or more than tensors.
+    """
     try:
-        os.link(source / WEIGHTS, target / WEIGHTS)
-    except OSError:
-        shutil.copy2(source / WEIGHTS, target / WEIGHTS)
-    return True
+        found = torch.load(checkpoint / STATE, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{checkpoint / STATE}: cannot be read ({words})", next=f"rm -r {checkpoint}, to go on from the one before"
+        ) from None
+    return dict(found)
 
 
 @contextlib.contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """A full disk in the words of whichever library met it, as one error."""
-    from safetensors import SafetensorError
-
-    with workspace.writing(place):
-        try:
-            yield
-        except (SafetensorError, RuntimeError) as error:
-            words = str(error)
-            if "os error 28" in words or "No space left" in words or _no_space(error):
-                raise OSError(errno.ENOSPC, words) from error
-            if "PytorchStreamWriter" in words or "unexpected pos" in words:  # how torch.save tells a short write
-                raise OSError(errno.ENOSPC, words) from error
-            raise
-
-
-def _no_space(error: BaseException) -> bool:
-    cause = error.__cause__ or error.__context__
-    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _flush(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        _sync(path)
-    _sync(folder)
+def _full_disk(folder: Path) -> Any:
+    """safetensors and torch report a full disk in their own words."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        words = str(error)
+        if (
+            "No space left" in words
+            or "os error 28" in words
+            or "file write failed" in words
+            or "enforce fail" in words
+        ):
+            raise MissingError(
+                f"{folder}: the disk is full; the checkpoints before this one are whole",
+                next="free some space, then run the same command again",
+            ) from error
+        raise
 
 
 def _sync(path: Path) -> None:
@@ -168,6 +189,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-__all__ = ["PARTS", "Content", "read_state", "rotate", "sweep", "write"]

@@ -17,8 +17,8 @@ from tbd.errors import UsageError
 from tbd.train.recipe import Drop, TrainRecipe
 from tbd.train.rows import Clip
 
-ORDER, SAMPLE = 1, 2
-"""What a stream of random numbers is for, so that no two streams are the same."""
+POOL, ROUND, SAMPLE = 1, 2, 3
+"""What a stream of random numbers is for: no two streams are the same."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ class Draw:
 def order(clips: Sequence[Clip], recipe: TrainRecipe, stage: int, samples: int) -> npt.NDArray[np.int64]:
     """Which clip each sample of a run shows. A longer run begins as a shorter one.
 
-    Clips fall into pools (manifests with their shares, or levels, or emotions with equal ones); a sample picks a pool by
-    chance, and every pool is gone through in shuffled rounds.
+    Clips fall into pools (manifests by the shares of the mix, and within each the levels or emotions by equal ones); a
+    sample picks a pool by chance, and every pool is gone through in shuffled rounds. Without mix and balance there is
+    one pool, so that every clip is seen equally often.
 
     Args:
         clips: to train on.
@@ -62,15 +63,15 @@ def order(clips: Sequence[Clip], recipe: TrainRecipe, stage: int, samples: int) 
         ``(samples,)`` indices of ``clips``.
 
     Raises:
-        UsageError: the mix names a manifest that is not there, or its shares are not positive.
+        UsageError: the mix names other manifests than there are, or its shares are not positive.
     """
     pools, shares = _pools(clips, recipe)
-    picks = np.random.default_rng([recipe.seed, stage, ORDER]).random(samples)
+    picks = np.random.default_rng([recipe.seed, stage, POOL]).random(samples)
     pool_of = np.searchsorted(np.cumsum(shares), picks, side="right").clip(max=len(pools) - 1)
     found = np.empty(samples, np.int64)
     for number, pool in enumerate(pools):
         places = np.flatnonzero(pool_of == number)
-        found[places] = _rounds(pool, len(places), [recipe.seed, stage, ORDER, number])
+        found[places] = _rounds(pool, len(places), [recipe.seed, stage, ROUND, number])
     return found
 
 
@@ -114,19 +115,23 @@ def _rounds(pool: npt.NDArray[np.int64], count: int, seed: list[int]) -> npt.NDA
 
 def _pools(clips: Sequence[Clip], recipe: TrainRecipe) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.float64]]:
     """Groups of clips, and the share of the samples that each gets."""
-    manifests = [clip.manifest for clip in clips]
-    mix = recipe.data.mix or {name: float(count) for name, count in Counter(manifests).items()}
-    unknown = sorted(mix.keys() - set(manifests))
-    if unknown or min(mix.values()) <= 0:
-        raise UsageError(
-            f"data.mix: {unknown[0] + ' is no manifest with clips here' if unknown else 'shares must be positive'}; "
-            f"there are {', '.join(sorted(set(manifests)))}"
-        )
+    mix = _mix(clips, recipe)
     groups: dict[tuple[str, str], list[int]] = {}
     for index, clip in enumerate(clips):
-        if clip.manifest in mix:
-            kind = {"none": "", "level": str(clip.level), "emotion": clip.emotion}[recipe.data.balance]
-            groups.setdefault((clip.manifest, kind), []).append(index)
-    parts = Counter(name for name, _ in groups)
-    shares = np.array([mix[name] / parts[name] for name, _ in groups])
+        source = clip.manifest if recipe.data.mix else ""
+        kind = {"none": "", "level": str(clip.level), "emotion": clip.emotion}[recipe.data.balance]
+        groups.setdefault((source, kind), []).append(index)
+    parts = Counter(source for source, _ in groups)
+    shares = np.array([mix[source] / parts[source] for source, _ in groups])
     return [np.array(pool) for pool in groups.values()], shares / shares.sum()
+
+
+def _mix(clips: Sequence[Clip], recipe: TrainRecipe) -> dict[str, float]:
+    """Shares of the manifests; all clips are one source where nothing is said."""
+    mix, there = recipe.data.mix, sorted({clip.manifest for clip in clips})
+    odd = sorted(mix.keys() ^ set(there)) if mix else []
+    if odd or (mix and min(mix.values()) <= 0):
+        wrong = {True: "is no manifest with clips here", False: "has no share"}
+        words = f"{odd[0]} {wrong[odd[0] in mix]}" if odd else "shares must be positive"
+        raise UsageError(f"data.mix: {words}; there are {', '.join(there)}")
+    return mix or {"": 1.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from tbd.errors import InputError, UsageError
 from tbd.manifest import count_tokens, levels, locate, read, roots
 from tbd.manifest.run import clip_rule
-from tbd.media.canonical import CanonicalClip
+from tbd.media.canonical import CanonicalClip, ClipRule
 from tbd.recipe import digest
 from tbd.train.recipe import TrainRecipe
 
@@ -47,6 +47,11 @@ class Clip:
     has_audio: bool
 
     @property
+    def name(self) -> str:
+        """How people hear of it: ``manifest/clip_id``."""
+        return f"{self.manifest}/{self.clip_id}"
+
+    @property
     def media(self) -> tuple[Path, ...]:
         """The files that it is read from."""
         files = (self.canonical.path, self.canonical.audio_file)
@@ -69,12 +74,14 @@ class Clips:
         validation: kept back; never of the test split.
         left_out: reason -> the rows it concerns, as ``manifest/clip_id``.
         manifests: name -> folder, in the order given.
+        notes: what a person should know, a line each.
     """
 
     train: tuple[Clip, ...]
     validation: tuple[Clip, ...]
     left_out: dict[str, list[str]] = field(default_factory=dict)
     manifests: dict[str, Path] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -87,12 +94,18 @@ class Clips:
         lines = [f"{len(self.train)} clips to train on, {len(self.validation)} kept back for validation"]
         for reason, rows in self.left_out.items():
             lines.append(f"left out: {len(rows)} {reason} (e.g. {rows[0]})")
-        return lines
+        return [*lines, *self.notes]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which approved rows: ``--where``, ``--clips``, ``--root``."""
+    """Which approved rows.
+
+    Attributes:
+        where: column -> value; ``a|b`` is either, ``*`` any.
+        clips: these ``clip_id`` alone; None: all.
+        roots: where a dataset lies, instead of where it lay when its manifest was made.
+    """
 
     where: Mapping[str, str] = field(default_factory=dict)
     clips: tuple[str, ...] | None = None
@@ -115,39 +128,66 @@ def read_clips(manifests: Sequence[Path], recipe: TrainRecipe, stage: int, selec
     selection = selection or Selection()
     found: list[Clip] = []
     left_out: dict[str, list[str]] = {}
+    notes: list[str] = []
     places = _named(manifests)
     for name, path in places.items():
-        for row, reason, clip in _rows(name, path, recipe, stage, selection):
-            if clip is None:
+        folder, rows = locate(path).parent, _approved(name, path, recipe, selection, notes)
+        media, rule = roots(folder, selection.roots), clip_rule(folder).model_copy(update={"size": recipe.data.size})
+        for row in rows:
+            clip = _canonical(name, row, media, rule)
+            reason = _unusable(row, clip, recipe, stage)
+            if clip is None or reason:
                 left_out.setdefault(reason, []).append(f"{name}/{row['clip_id']}")
             else:
-                found.append(clip)
+                found.append(_clip(name, row, clip, recipe))
     if not found:
         raise _nothing(places, left_out)
+    notes += _more_notes(found, left_out, recipe, selection)
     kept_back = _kept_back(found, recipe)
-    sides = [tuple(clip for clip in found if (_name(clip) in kept_back) == side) for side in (False, True)]
-    return Clips(sides[0], sides[1], left_out, {name: locate(path).parent for name, path in places.items()})
+    sides = [tuple(clip for clip in found if (clip.name in kept_back) == side) for side in (False, True)]
+    folders = {name: locate(path).parent for name, path in places.items()}
+    return Clips(sides[0], sides[1], left_out, folders, tuple(notes))
 
 
-def _rows(name: str, path: Path, recipe: TrainRecipe, stage: int, selection: Selection) -> Any:
-    """Each chosen approved row with its clip, or with the reason why it has none."""
-    table = read(path, list(COLUMNS))
-    folder = locate(path).parent
-    places, rule = roots(folder, selection.roots), clip_rule(folder).model_copy(update={"size": recipe.data.size})
-    chosen = _chooser(selection, table.column_names)
-    unsplit = all(side is None for side in table["split"].to_pylist())
-    for row in table.to_pylist():
-        if not row["approved"] or not chosen(row):
-            continue
-        if recipe.data.approved_by == "people" and row["review_status"] not in BY_PEOPLE:
-            continue
-        if not unsplit and row["split"] != recipe.data.split:
-            continue
-        if row["dataset"] not in places:
-            raise InputError(f"{name}: where dataset {row['dataset']} lies is not recorded", next="--root NAME=PATH")
-        clip = CanonicalClip.of_row(row, places[row["dataset"]], rule) if row["crop_box"] else None
-        reason = _unusable(row, clip, recipe, stage)
-        yield row, reason, None if reason or clip is None else _clip(name, row, clip, recipe)
+def _approved(
+    name: str, path: Path, recipe: TrainRecipe, selection: Selection, notes: list[str]
+) -> list[dict[str, Any]]:
+    """The chosen approved rows of one manifest, on the side that is trained on."""
+    table = read(path, list(dict.fromkeys([*COLUMNS, *selection.where])))
+    chosen, people = _chooser(selection), recipe.data.approved_by == "people"
+    unsplit = table["split"].null_count == len(table)
+    if unsplit:
+        notes.append(f"{name} is not split: every approved row is used (next: tbd manifest split {path})")
+    rows: list[dict[str, Any]] = table.filter(table["approved"]).to_pylist()
+    return [
+        row
+        for row in rows
+        if chosen(row)
+        and (not people or row["review_status"] in BY_PEOPLE)
+        and (unsplit or row["split"] == recipe.data.split)
+    ]
+
+
+def _canonical(name: str, row: Mapping[str, Any], media: Mapping[str, Path], rule: ClipRule) -> CanonicalClip | None:
+    if row["dataset"] not in media:
+        raise InputError(
+            f"{name}: where dataset {row['dataset']} lies is not recorded", next=f"--root {row['dataset']}=PATH"
+        )
+    return CanonicalClip.of_row(row, media[row["dataset"]].absolute(), rule) if row["crop_box"] else None
+
+
+def _more_notes(
+    found: Sequence[Clip], left_out: Mapping[str, Sequence[str]], recipe: TrainRecipe, selection: Selection
+) -> Iterator[str]:
+    """Prompts that will be cut, and listed clips that are not there."""
+    room = 75 * recipe.model.chunks
+    cut = [clip for clip in found if any(count_tokens(text) - 2 > room for text in clip.prompts)]
+    if cut:
+        yield f"{len(cut)} clips with a prompt that is cut after {room} CLIP tokens (e.g. {cut[0].name})"
+    known = {clip.clip_id for clip in found} | {row.partition("/")[2] for rows in left_out.values() for row in rows}
+    absent = [clip_id for clip_id in selection.clips or () if clip_id not in known]
+    if absent:
+        yield f"{len(absent)} of the listed clips are not among the approved rows (e.g. {absent[0]})"
 
 
 def _unusable(row: Mapping[str, Any], clip: CanonicalClip | None, recipe: TrainRecipe, stage: int) -> str:
@@ -179,10 +219,7 @@ def _frames(row: Mapping[str, Any], clip: CanonicalClip) -> int:
     return max(1, int(float(row["duration"] or 0) * clip.rule.fps + 0.5))
 
 
-def _chooser(selection: Selection, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], bool]:
-    unknown = [key for key in selection.where if key not in columns]
-    if unknown:
-        raise UsageError(f"--where {unknown[0]}: no such column; there are {', '.join(columns)}")
+def _chooser(selection: Selection) -> Callable[[Mapping[str, Any]], bool]:
     wanted = {key: value.split("|") for key, value in selection.where.items() if value != "*"}
     listed = None if selection.clips is None else set(selection.clips)
     return lambda row: (
@@ -195,12 +232,10 @@ def _kept_back(clips: Sequence[Clip], recipe: TrainRecipe) -> set[str]:
     if not recipe.data.validation:
         return set()
     wanted = max(recipe.data.validation_clips, round(recipe.data.validation * len(clips)))
-    order = sorted(map(_name, clips), key=lambda name: hashlib.sha256(f"{recipe.seed}/{name}".encode()).digest())
+    order = sorted(
+        (clip.name for clip in clips), key=lambda name: hashlib.sha256(f"{recipe.seed}/{name}".encode()).digest()
+    )
     return set(order[: min(wanted, len(clips) // 2)])
-
-
-def _name(clip: Clip) -> str:
-    return f"{clip.manifest}/{clip.clip_id}"
 
 
 def _named(manifests: Sequence[Path]) -> dict[str, Path]:

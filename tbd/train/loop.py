@@ -1,0 +1,297 @@
+"""The loop: step after step, on one process or many, until the last step or a signal.
+
+Everything random hangs on the sample's number (``draws``), so the loop keeps no state of chance: a run that was killed
+goes on at its last checkpoint and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+import torch
+
+from tbd import workspace
+from tbd.errors import MissingError, TbdError
+from tbd.model.noise import scheduler
+from tbd.train import checkpoint, memory
+from tbd.train.average import Average
+from tbd.train.data import Samples, loader, share
+from tbd.train.draws import order
+from tbd.train.encoders import Encoders
+from tbd.train.keep import Keep
+from tbd.train.loss import per_sample
+from tbd.train.loss import weights as loss_weights
+from tbd.train.optimizer import optimizer, rate, set_rate
+from tbd.train.record import Record
+from tbd.train.rows import Clips
+from tbd.train.saving import restore, save
+from tbd.train.setup import Beginning, Request, base
+from tbd.train.stages import freeze, question, settings
+from tbd.train.validate import Validation, Validator, films
+
+
+class Watcher(Protocol):
+    """Who looks on."""
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """A step is done: ``loss``, ``frames_per_second``, ``memory_gb``, and what else is measured."""
+
+    def note(self, words: str) -> None:
+        """Something a person should know."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        step: steps done.
+        of: steps asked for.
+        loss: of the last step; None where none was done.
+        validation: the last one.
+        bad: steps without a finite loss, which changed nothing.
+        checkpoint: the newest.
+    """
+
+    step: int
+    of: int
+    loss: float | None
+    validation: dict[str, Any] | None
+    bad: int
+    checkpoint: Path | None
+
+
+class Trainer:
+    """One run on this process.
+
+    Args:
+        request: what was asked for.
+        clips: to train on and to validate with.
+        beginning: the network and where it stands.
+        watcher: who looks on; only on the first process.
+
+    Raises:
+        MissingError: no bitsandbytes, or no tracker of that name.
+    """
+
+    def __init__(self, request: Request, clips: Clips, beginning: Beginning, watcher: Watcher) -> None:
+        self.request, self.clips, self.beginning, self.watcher = request, clips, beginning, watcher
+        self.recipe, self.stage, self.step = request.recipe, request.stage, beginning.step
+        self.settings = settings(self.recipe, self.stage)
+        self.record = Record(request, self.recipe)
+        self.accelerator = accelerator = self.record.accelerator
+        self.rank, self.world = accelerator.process_index, accelerator.num_processes
+        self.validation: Validation | None = None
+        self.bad = self.in_a_row = 0
+        self._prepare(beginning)
+        keep = self._keep()
+        self.samples = Samples(clips.train, self._order(), self.recipe, self.stage, keep)
+        if clips.validation:
+            self.validator: Validator | None = Validator(
+                clips.validation,
+                self.recipe,
+                self.stage,
+                self.samples,
+                self.encoders,
+                self.schedule,
+                self.rank,
+                self.world,
+            )
+        else:
+            self.validator = None
+
+    @property
+    def per_step(self) -> int:
+        """Samples of one step, over all processes."""
+        return self.recipe.hardware.batch * self.recipe.hardware.accumulate * self.world
+
+    def run(self, stopping: Event) -> Ended:
+        """Train until the last step, or until ``stopping`` is set on any process; the last state is saved.
+
+        Raises:
+            TbdError: too many steps in a row without a finite loss.
+            InputError: a clip cannot be read.
+            MissingError: the disk or the GPU's memory is full.
+        """
+        loss = None
+        try:
+            for batches in self._batches():
+                if self._stop(stopping):
+                    break
+                loss = self._one(batches)
+        except torch.cuda.OutOfMemoryError as error:
+            raise self._out_of_memory(error) from None
+        self._save()
+        self.record.end()
+        done = self.validation.as_json() if self.validation else None
+        last = checkpoint.latest(self.request.output)
+        return Ended(self.step, self.settings.steps, loss, done, self.bad, last)
+
+    def _one(self, batches: list[Any]) -> float:
+        began = time.monotonic()
+        set_rate(self.optimizer, rate(self.recipe.optimizer, self.step))
+        losses = [self._backward(batch, last=batch is batches[-1]) for batch in batches]
+        norm = float(self.accelerator.clip_grad_norm_(self.learning, self.recipe.optimizer.clip))
+        loss = float(self.accelerator.reduce(torch.stack(losses).mean(), "mean"))
+        finite = math.isfinite(norm) and math.isfinite(loss)
+        if finite or self.accelerator.scaler is not None:  # a scaler has to hear of overflow, and skips it itself
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._count(finite)
+        if finite:
+            self.average.step()
+        self.step += 1
+        frames = self.per_step * self.settings.frames
+        self._tell(loss, norm, frames / max(time.monotonic() - began, 1e-9))
+        self._milestones()
+        return loss
+
+    def _backward(self, samples: Any, last: bool) -> torch.Tensor:
+        batch = self.encoders.batch(samples)
+        together = nullcontext if last else self.accelerator.no_sync
+        with together(self.network):
+            prediction, target = question(self.network, batch, self.encoders.empty, self.schedule, self.recipe)
+            weights = loss_weights(self.schedule, batch.timesteps, self.recipe.loss.min_snr)
+            loss = (per_sample(prediction, target) * weights).mean()
+            self.accelerator.backward(loss / self.recipe.hardware.accumulate)
+        return loss.detach()
+
+    def _count(self, finite: bool) -> None:
+        """A step without a finite loss changes nothing; too many in a row end the run."""
+        self.in_a_row = 0 if finite else self.in_a_row + 1
+        if finite:
+            return
+        self.bad += 1
+        self.watcher.note(f"step {self.step + 1}: the loss or its gradient is not finite; the step is skipped")
+        if self.in_a_row >= self.recipe.watch.max_bad_steps:
+            last = checkpoint.latest(self.request.output)
+            raise TbdError(
+                f"{self.in_a_row} steps in a row without a finite loss; the last good checkpoint is {last}",
+                next="a smaller optimizer.lr, or hardware.precision=float32",
+            )
+
+    def _milestones(self) -> None:
+        watch, last = self.recipe.watch, self.step == self.settings.steps
+        if self.validator and (self.step % watch.validate_every == 0 or last):
+            self._validate(self.validator)
+        if self.validator and watch.sample_every and (self.step % watch.sample_every == 0 or last):
+            self._sample(self.validator)
+        if self.step % watch.save_every == 0 and not last:
+            self._save()
+
+    def _validate(self, validator: Validator) -> None:
+        self.plain.eval()
+        with self.average.shown(), self.accelerator.autocast():
+            self.validation = validator.measure(self.plain, lambda sums: self.accelerator.reduce(sums, "sum"))
+        self.plain.train()
+        self.record.validation(self.step, self.validation)
+        self.watcher.note(f"step {self.step}: validation loss {self.validation.loss:.4f}")
+
+    def _sample(self, validator: Validator) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        self.plain.eval()
+        with self.average.shown(), self.accelerator.autocast():
+            films(self.plain, validator, self.request.output / "samples" / f"step-{self.step}", self.watcher.note)
+        self.plain.train()
+
+    def _save(self) -> None:
+        if self.step != self.saved:
+            save(self)
+            self.saved = self.step
+
+    def _tell(self, loss: float, norm: float, speed: float) -> None:
+        used = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
+        values = {"loss": loss, "grad_norm": norm, "frames_per_second": speed, "memory_gb": used}
+        values["lr"] = rate(self.recipe.optimizer, self.step - 1)
+        self.record.step(self.step, values)
+        if self.accelerator.is_main_process:
+            self.watcher.step(self.step, values)
+
+    def _prepare(self, beginning: Beginning) -> None:
+        """Freeze, wrap, and put everything on the device, at the state of the last checkpoint."""
+        hardware, network = self.recipe.hardware, beginning.network
+        self.names = freeze(network, self.recipe, self.stage)
+        network.set_checkpointing(hardware.checkpointing)
+        self.schedule = scheduler(self.recipe.model.noise)
+        if hardware.precision == "bfloat16":
+            for parameter in network.parameters():
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.bfloat16()
+        if hardware.channels_last:
+            network.to(memory_format=torch.channels_last)
+        if hardware.compile:
+            for part in (network.unet, network.reference_net):
+                part.compile_repeated_blocks()
+        wanted = set(self.names)
+        tool = optimizer([p for name, p in network.named_parameters() if name in wanted], self.recipe.optimizer)
+        self.network, self.optimizer = self.accelerator.prepare(network, tool)
+        self.plain = self.accelerator.unwrap_model(self.network)
+        self.learning = [p for name, p in self.plain.named_parameters() if name in wanted]
+        self.average = Average(self.names, self.learning, self.recipe.ema.decay)
+        self.encoders = Encoders(base(self.recipe, str(self.accelerator.device)), self.recipe, self.accelerator.device)
+        self.saved = beginning.step if beginning.resumed else -1
+        if beginning.resumed:
+            restore(self, beginning.resumed)
+        self.network.train()
+
+    def _keep(self) -> Keep | None:
+        """The cache, if one is used; every clip must be in it."""
+        if self.request.cache is None:
+            return None
+        return Keep(self.request.cache, self.encoders.base.identities, self.recipe.data.moments)
+
+    def _order(self) -> Any:
+        return order(self.clips.train, self.recipe, self.stage, self.settings.steps * self.per_step)
+
+    def _batches(self) -> Iterator[list[Any]]:
+        """For each step that is left, the batches of this process."""
+        hardware = self.recipe.hardware
+        first, last = self.step * self.per_step, self.settings.steps * self.per_step
+        numbers = list(share(first, last, self.rank, self.world, hardware.batch))
+        source = iter(loader(self.samples, numbers, hardware.batch, self.recipe.data.workers))
+        for _ in range(self.step, self.settings.steps):
+            yield [next(source) for _ in range(hardware.accumulate)]
+
+    def _stop(self, stopping: Event) -> bool:
+        """Whether any process was asked to stop; all end at the same step."""
+        if self.world == 1:
+            return stopping.is_set()
+        asked = torch.tensor(float(stopping.is_set()), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, "sum") > 0)
+
+    def _out_of_memory(self, error: Exception) -> MissingError:
+        smaller = memory.smaller(self.request.gpu_memory)
+        fix = f"--gpu-memory {smaller}" if smaller else "--set data.size=256, or a larger card"
+        return MissingError(
+            f"the GPU's memory is full at step {self.step + 1} ({str(error).splitlines()[0]})", next=fix
+        )
+
+
+def train(request: Request, clips: Clips, beginning: Beginning, watcher: Watcher, stopping: Event) -> Ended:
+    """Train a stage to its last step; killed or stopped, the same call goes on.
+
+    Args:
+        request: what was asked for.
+        clips: of ``rows.read_clips``.
+        beginning: of ``setup.begin``.
+        watcher: who looks on.
+        stopping: set it to save and end.
+
+    Raises:
+        MissingError: another run holds the folder, or memory, disk or packages are lacking.
+        TbdError, InputError: as ``Trainer``.
+    """
+    with workspace.writing(request.output):
+        request.output.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(request, clips, beginning, watcher)
+    with workspace.alone(request.output) if trainer.rank == 0 else nullcontext():
+        trainer.record.begin(trainer.step)
+        return trainer.run(stopping)
