@@ -13,7 +13,7 @@ from tbd.model.noise import target
 from tbd.train.encoders import Batch
 from tbd.train.recipe import Stage, TrainRecipe
 
-_TEXT = r"^unet\..*(\.attn2\.|\.norm2\.|text_modules)"
+_TEXT = r"^unet\..*(\.transformer_blocks\.\d+\.(attn2|norm2)\.|text_modules)"
 _ATTENTION = r"attentions|text_modules"
 _SECOND = r"audio_modules|motion_modules|^audio_projection"
 
