@@ -7,10 +7,11 @@ approvals are added by the same command.
 from __future__ import annotations
 
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import batched
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -22,6 +23,7 @@ from tbd import workspace
 from tbd.errors import InputError, MissingError
 from tbd.model.base import Base
 from tbd.model.shapes import shape
+from tbd.train.ahead import ahead
 from tbd.train.encoders import clip_layers, clip_moments
 from tbd.train.keep import Keep, write
 from tbd.train.recipe import TrainRecipe
@@ -29,6 +31,8 @@ from tbd.train.rows import Clip, Clips
 
 MARGIN = 1.1
 """Free disk that must be there for every byte to be written."""
+CHUNK = 16
+"""Pictures that travel together; a clip of any length needs no more memory than its moments and a few of these."""
 HALF = 2
 """Bytes of a number in half precision."""
 
@@ -42,6 +46,7 @@ class Plan:
         clips: to make.
         texts: to embed.
         present: clips that are there.
+        stale: clips whose file was rewritten since it was last looked at; they are among those to make.
         left_out: rows that cannot be trained on, by reason.
         bytes: that will be written.
         free: bytes on the disk.
@@ -51,6 +56,7 @@ class Plan:
     clips: tuple[Clip, ...]
     texts: tuple[str, ...]
     present: int
+    stale: int
     left_out: dict[str, list[str]]
     bytes: int
     free: int
@@ -62,7 +68,7 @@ class Made:
 
     Attributes:
         clips, texts: written.
-        failed: ``manifest/clip_id`` -> why it could not be made.
+        failed: ``manifest/clip_id`` -> why it could not be made, or not its sound. ``cached`` leaves these out.
         stopped: whether it was interrupted before the end.
     """
 
@@ -91,14 +97,45 @@ def plan(clips: Clips, recipe: TrainRecipe, keep: Keep, part: tuple[int, int] = 
     """
     mine = sorted((*clips.train, *clips.validation), key=lambda clip: (clip.manifest, clip.clip_id))
     mine = mine[part[0] - 1 :: part[1]]
-    keep.look(mine)
+    rewritten = keep.look(mine)
+    stale = sum(not rewritten.isdisjoint(clip.media) for clip in mine)
     lacking = {keep.path(clip): clip for clip in mine if not keep.path(clip).is_file()}
     chunks = recipe.model.chunks
     wanted = dict.fromkeys(["", *(text for clip in mine for text in clip.prompts)])
     texts = tuple(text for text in wanted if not keep.text_path(text, chunks).is_file())
     size = sum(_clip_bytes(clip, recipe) for clip in lacking.values()) + len(texts) * _text_bytes(recipe)
     free = shutil.disk_usage(keep.folder).free
-    return Plan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), clips.left_out, size, free)
+    return Plan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), stale, clips.left_out, size, free)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a cache is for the clips of a run, by looking at sizes and times alone.
+
+    Attributes:
+        missing: clips or texts that are not.
+        changed: clips whose file is not the one that was cached.
+    """
+
+    missing: int
+    changed: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether training can read everything from the cache."""
+        return not (self.missing or self.changed)
+
+
+def standing(clips: Clips, recipe: TrainRecipe, keep: Keep) -> Standing:
+    """Whether a cache has everything that training would read; no medium is opened."""
+    everything = (*clips.train, *clips.validation)
+    changed = [clip for clip in everything if keep.changed(clip)]
+    stale = {id(clip) for clip in changed}
+    missing = sum(1 for clip in everything if id(clip) not in stale and not keep.path(clip).is_file())
+    texts = dict.fromkeys(text for clip in everything for text in clip.prompts)
+    missing += sum(1 for text in texts if not keep.text_path(text, recipe.model.chunks).is_file())
+    seen = [clip for clip in changed if keep.knows(clip)]
+    return Standing(missing + len(changed) - len(seen), len(seen))
 
 
 def check_room(found: Plan) -> None:
@@ -141,38 +178,79 @@ def make(
         embedded = base.text.encode([text], recipe.model.chunks, recipe.model.text.overflow)[0]
         write(found.keep.text_path(text, recipe.model.chunks), {"text": embedded})
         done.texts += 1
-    for clip, frames in _decoded(found.clips, max(1, recipe.data.workers)):
-        if stopping is not None and stopping.is_set():
-            done.stopped = True
-            break
-        name = f"{clip.manifest}/{clip.clip_id}"
-        try:
-            write(found.keep.path(clip), _tensors(clip, frames.result(), recipe, base))
-            done.clips += 1
-        except InputError as error:
-            done.failed[name] = error.message
-        told(name)
+    sources = [partial(_pictures, clip) for clip in found.clips]
+    with closing(ahead(sources, max(1, recipe.data.workers))) as read:
+        for clip, pictures in zip(found.clips, read, strict=True):
+            if stopping is not None and stopping.is_set():
+                done.stopped = True
+                break
+            written, wrong = _one(clip, pictures, found.keep, recipe, base)
+            found.keep.note(clip, wrong)
+            done.clips += written
+            done.failed |= {clip.name: wrong} if wrong else {}
+            told(clip.name)
     return done
 
 
-def _tensors(clip: Clip, frames: torch.Tensor, recipe: TrainRecipe, base: Base) -> dict[str, torch.Tensor]:
-    tensors = {"moments": clip_moments(base, frames, recipe.data.moments)}
-    return tensors | {"layers": clip_layers(base, clip)} if clip.has_audio else tensors
+def cached(clips: Clips, recipe: TrainRecipe, stage: int, keep: Keep) -> Clips:
+    """The clips that training can take from a cache.
+
+    Those that could not be made are left out with their number; a clip that nobody tried to make is an error.
+
+    Args:
+        clips: of ``rows.read_clips``.
+        recipe: levels of text.
+        stage: 2 needs the sound too.
+        keep: the cache.
+
+    Raises:
+        InputError: a clip or a text is not in the cache, or its file has changed since; or none is left.
+    """
+    everything = (*clips.train, *clips.validation)
+    absent, failed = [], set()
+    for clip in everything:
+        there = not keep.changed(clip) and keep.path(clip).is_file()
+        wrong = "" if keep.changed(clip) else keep.failure(clip)
+        if wrong and (stage == 2 or not there):
+            failed.add(clip.name)
+        elif not there:
+            absent.append(clip)
+    texts = {text: clip for clip in everything for text in clip.prompts}
+    absent += [clip for text, clip in texts.items() if not keep.text_path(text, recipe.model.chunks).is_file()]
+    if absent or len(failed) == len(everything):
+        words = f"{len(absent)} of {len(everything)} clips are not in the cache, or have changed since"
+        first = f" (e.g. {absent[0].name})" if absent else "none of the clips in it could be read"
+        raise InputError(
+            f"{keep.folder}: {words + first if absent else first}", next="tbd train cache, with the same options"
+        )
+    sides = [tuple(clip for clip in side if clip.name not in failed) for side in (clips.train, clips.validation)]
+    left_out = {"that could not be read when the cache was made": sorted(failed)} if failed else {}
+    return replace(clips, train=sides[0], validation=sides[1], left_out=clips.left_out | left_out)
 
 
-def _decoded(clips: Sequence[Clip], ahead: int) -> Iterator[tuple[Clip, Future[torch.Tensor]]]:
-    """Clips with their frames ``(T, S, S, 3)``, decoded by threads while the networks are at earlier ones."""
-    with ThreadPoolExecutor(ahead) as pool:
-        waiting: deque[tuple[Clip, Future[torch.Tensor]]] = deque()
-        for clip in clips:
-            waiting.append((clip, pool.submit(_frames, clip)))
-            if len(waiting) > ahead:
-                yield waiting.popleft()
-        yield from waiting
+def _one(clip: Clip, pictures: Iterator[torch.Tensor], keep: Keep, recipe: TrainRecipe, base: Base) -> tuple[bool, str]:
+    """Make one clip: whether it was written, and what is wrong. One without its sound still does for stage 1."""
+    wrong = ""
+    try:
+        parts = [clip_moments(base, part, recipe.data.moments).half().cpu() for part in pictures]
+    except InputError as error:
+        return False, error.message
+    tensors = {"moments": torch.cat(parts)}
+    if clip.has_audio:
+        try:
+            tensors["layers"] = clip_layers(base, clip)
+        except InputError as error:
+            wrong = error.message
+    if keep.changed(clip):
+        return False, "its file was rewritten while it was read"
+    write(keep.path(clip), tensors)
+    return True, wrong
 
 
-def _frames(clip: Clip) -> torch.Tensor:
-    return torch.from_numpy(np.stack(list(clip.canonical.frames())))
+def _pictures(clip: Clip) -> Iterator[torch.Tensor]:
+    """The frames of a clip as ``(up to CHUNK, S, S, 3)``."""
+    for part in batched(clip.canonical.frames(), CHUNK):
+        yield torch.from_numpy(np.stack(part))
 
 
 def _clip_bytes(clip: Clip, recipe: TrainRecipe) -> int:

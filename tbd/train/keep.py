@@ -2,7 +2,8 @@
 
 ``clips/ab/<key>.safetensors`` holds a clip's VAE moments and wav2vec layers, ``texts/ab/<key>.safetensors`` a text's
 embedding, both in half precision. A key is a hash of the bytes of the media, the window, the networks and this module's
-version, so nothing is ever stale; ``index.sqlite`` remembers which bytes a file had when it was last looked at.
+version, so no file in it is ever stale; ``index.sqlite`` remembers which bytes each medium had when it was last looked
+at, and which clips could not be made.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ VERSION = 1
 """Raised when the numbers in the files change."""
 
 INDEX = "index.sqlite"
-_TABLE = "CREATE TABLE IF NOT EXISTS media (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
+AT_ONCE = 64
+"""Media that are read between two notes in the index: what a killed run has to read again at most."""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS media (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS failed (name TEXT PRIMARY KEY, reason TEXT NOT NULL)",
+)
 
 
 class Keep:
@@ -46,23 +52,48 @@ class Keep:
             folder.mkdir(parents=True, exist_ok=True)
         with self._index() as index:
             found = index.execute("SELECT path, stamp, sha256 FROM media").fetchall()
+            self._failed = dict(index.execute("SELECT name, reason FROM failed").fetchall())
         self._known = {path: (stamp, sha) for path, stamp, sha in found}
 
     def changed(self, clip: Clip) -> bool:
         """Whether a file of the clip is not as it was when it was last read in full, or never was."""
-        return any(self._known.get(str(file), ("",))[0] != _stamp(file) for file in clip.media)
+        return any(self._differs(file) for file in clip.media)
 
-    def look(self, clips: Iterable[Clip]) -> None:
-        """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies."""
-        fresh = []
-        for file in {file: None for clip in clips for file in clip.media}:
-            stamp = _stamp(file)
-            if self._known.get(str(file), ("",))[0] != stamp:
-                self._known[str(file)] = (stamp, sha256_file(file))
-                fresh.append((str(file), *self._known[str(file)]))
-        if fresh:
+    def knows(self, clip: Clip) -> bool:
+        """Whether every file of the clip was once read in full."""
+        return all(str(file) in self._known for file in clip.media)
+
+    def look(self, clips: Iterable[Clip]) -> set[Path]:
+        """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies.
+
+        Returns:
+            The files whose bytes are not those of the last time.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        fresh = [file for file in {file: None for clip in clips for file in clip.media} if self._differs(file)]
+        rewritten = set()
+        for start in range(0, len(fresh), AT_ONCE):
+            part = [(str(file), _stamp(file), sha256_file(file)) for file in fresh[start : start + AT_ONCE]]
+            rewritten |= {Path(name) for name, _, sha in part if self._known.get(name, ("", sha))[1] != sha}
+            self._known |= {name: (stamp, sha) for name, stamp, sha in part}
             with self._index() as index, index:
-                index.executemany("REPLACE INTO media VALUES (?, ?, ?)", fresh)
+                index.executemany("REPLACE INTO media VALUES (?, ?, ?)", part)
+        return rewritten
+
+    def failure(self, clip: Clip) -> str:
+        """Why a clip could not be made, or could only be made without its sound; empty when nothing was wrong."""
+        return self._failed.get(self.path(clip).stem, "")
+
+    def note(self, clip: Clip, reason: str) -> None:
+        """Remember what was wrong with a clip, as it is now; empty: nothing."""
+        name = self.path(clip).stem
+        if reason == self._failed.get(name, ""):
+            return
+        self._failed[name] = reason
+        with self._index() as index, index:
+            index.execute("REPLACE INTO failed VALUES (?, ?)", (name, reason))
 
     def path(self, clip: Clip) -> Path:
         """Where a clip's tensors lie, or would; ``look`` comes first.
@@ -81,6 +112,9 @@ class Keep:
         """Where a text's embedding lies, or would."""
         return self._at("texts", [VERSION, text, chunks, self.identities["text"]])
 
+    def _differs(self, file: Path) -> bool:
+        return self._known.get(str(file), ("",))[0] != _stamp(file)
+
     def _at(self, kind: str, key: list[Any]) -> Path:
         name = digest(key)
         return self.folder / kind / name[:2] / f"{name}.safetensors"
@@ -88,7 +122,8 @@ class Keep:
     def _index(self) -> closing[sqlite3.Connection]:
         with workspace.database(self.folder / INDEX, "the index of a cache of tbd"):
             index = sqlite3.connect(self.folder / INDEX, timeout=60)
-            index.execute(_TABLE)
+            for table in _TABLES:
+                index.execute(table)
             return closing(index)
 
 

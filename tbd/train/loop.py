@@ -41,7 +41,8 @@ class Watcher(Protocol):
     """Who looks on."""
 
     def step(self, step: int, values: dict[str, float]) -> None:
-        """A step is done: ``loss``, ``frames_per_second``, ``memory_gb``, and what else is measured."""
+        """A step is done: ``loss``, ``grad_norm``, ``lr``, ``frames_per_second`` over all processes, ``waiting`` (share of
+        the time spent on waiting for data), ``memory_gb`` (peak on the GPU)."""
 
     def note(self, words: str) -> None:
         """Something a person should know."""
@@ -122,10 +123,14 @@ class Trainer:
         """
         loss = None
         try:
-            for batches in self._batches():
-                if self._stop(stopping):
-                    break
-                loss = self._one(batches)
+            source, ended = self._batches(), time.monotonic()
+            while self.step < self.settings.steps and not self._stop(stopping):
+                batches = next(source)
+                waited = time.monotonic() - ended
+                loss, norm = self._one(batches)
+                self._tell(loss, norm, time.monotonic() - ended, waited)
+                self._milestones()
+                ended = time.monotonic()
         except torch.cuda.OutOfMemoryError as error:
             raise self._out_of_memory(error) from None
         self._save()
@@ -134,8 +139,8 @@ class Trainer:
         last = checkpoint.latest(self.request.output)
         return Ended(self.step, self.settings.steps, loss, done, self.bad, last)
 
-    def _one(self, batches: list[Any]) -> float:
-        began = time.monotonic()
+    def _one(self, batches: list[Any]) -> tuple[float, float]:
+        """One step of the optimizer; its loss and the norm of its gradient."""
         set_rate(self.optimizer, rate(self.recipe.optimizer, self.step))
         losses = [self._backward(batch, last=batch is batches[-1]) for batch in batches]
         norm = float(self.accelerator.clip_grad_norm_(self.learning, self.recipe.optimizer.clip))
@@ -148,10 +153,7 @@ class Trainer:
         if finite:
             self.average.step()
         self.step += 1
-        frames = self.per_step * self.settings.frames
-        self._tell(loss, norm, frames / max(time.monotonic() - began, 1e-9))
-        self._milestones()
-        return loss
+        return loss, norm
 
     def _backward(self, samples: Any, last: bool) -> torch.Tensor:
         batch = self.encoders.batch(samples)
@@ -207,10 +209,16 @@ class Trainer:
             save(self)
             self.saved = self.step
 
-    def _tell(self, loss: float, norm: float, speed: float) -> None:
-        used = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
-        values = {"loss": loss, "grad_norm": norm, "frames_per_second": speed, "memory_gb": used}
-        values["lr"] = rate(self.recipe.optimizer, self.step - 1)
+    def _tell(self, loss: float, norm: float, seconds: float, waited: float) -> None:
+        frames = self.per_step * self.settings.frames
+        values = {
+            "loss": loss,
+            "grad_norm": norm,
+            "lr": rate(self.recipe.optimizer, self.step - 1),
+            "frames_per_second": frames / seconds,
+            "waiting": waited / seconds,
+            "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0,
+        }
         self.record.step(self.step, values)
         if self.accelerator.is_main_process:
             self.watcher.step(self.step, values)
