@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import pickle
 import re
@@ -109,17 +110,26 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], document: dict[
 
 
 def rotate(folder: Path, keep: int, best: int | None) -> None:
-    """Delete all checkpoints but the newest ``keep`` and the best one."""
+    """Delete all checkpoints but the newest ``keep`` and the best one; each stops being one before it goes."""
     for step in steps(folder)[:-keep]:
         if step != best:
+            (at(folder, step) / META).unlink()
             shutil.rmtree(at(folder, step))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left: checkpoints that are not whole."""
+    whole = {at(folder, step) for step in steps(folder)}
+    for path in (*folder.glob(".step-*.tmp"), *folder.glob("step-*")):
+        if path.is_dir() and path not in whole:
+            shutil.rmtree(path)
 
 
 def best(folder: Path) -> int | None:
     """The step with the lowest validation loss among the checkpoints that are there."""
     losses = {step: (meta(at(folder, step)).get("validation") or {}).get("loss") for step in steps(folder)}
-    known = {step: loss for step, loss in losses.items() if loss is not None}
-    return min(known, key=lambda step: (known[step], -step)) if known else None
+    known = {step: loss for step, loss in losses.items() if loss is not None and math.isfinite(loss)}
+    return min(known, key=lambda step: (known[step], step)) if known else None
 
 
 def link(source: Path, target: Path) -> None:

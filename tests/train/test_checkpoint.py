@@ -1,0 +1,169 @@
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from tbd.errors import InputError, MissingError
+from tbd.train import checkpoint
+
+
+def _fill(folder):
+    (folder / "unet").mkdir()
+    (folder / "unet" / "weights").write_bytes(b"w" * 100)
+
+
+def _write(folder, step, loss=None, fill=_fill):
+    validation = None if loss is None else {"loss": loss}
+    return checkpoint.write(folder, step, fill, {"step": step, "stage": 1, "validation": validation})
+
+
+def _steps(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def test_a_checkpoint_is_there_once_it_is_whole(tmp_path):
+    seen = []
+
+    def watched(folder):
+        _fill(folder)
+        seen.append((checkpoint.latest(tmp_path), folder.parent))
+
+    assert checkpoint.latest(tmp_path) is None
+    made = _write(tmp_path, 7, fill=watched)
+    assert seen == [(None, tmp_path)]
+    assert checkpoint.latest(tmp_path) == made == tmp_path / "step-7"
+    assert checkpoint.meta(made)["step"] == 7
+
+
+def test_steps_are_ordered_as_numbers_and_torn_folders_do_not_count(tmp_path):
+    for step in (900, 1000, 20):
+        _write(tmp_path, step)
+    _fill_torn = tmp_path / "step-5000"
+    _fill_torn.mkdir()
+    assert checkpoint.steps(tmp_path) == [20, 900, 1000]
+    assert checkpoint.latest(tmp_path) == tmp_path / "step-1000"
+
+
+def test_what_killed_runs_left_is_swept_away(tmp_path):
+    _write(tmp_path, 5)
+    (tmp_path / ".step-6.tmp" / "unet").mkdir(parents=True)
+    (tmp_path / "step-7").mkdir()
+    (tmp_path / "samples").mkdir()
+    checkpoint.sweep(tmp_path)
+    assert _steps(tmp_path) == ["samples", "step-5"]
+
+
+def test_rotation_keeps_the_newest_and_the_best(tmp_path):
+    for step, loss in ((1, 0.9), (2, 0.3), (3, 0.5), (4, None), (5, 0.4)):
+        _write(tmp_path, step, loss)
+    assert checkpoint.best(tmp_path) == 2
+    checkpoint.rotate(tmp_path, 2, checkpoint.best(tmp_path))
+    assert _steps(tmp_path) == ["step-2", "step-4", "step-5"]
+
+
+def test_rotation_that_is_killed_leaves_no_hollow_checkpoint(tmp_path, monkeypatch):
+    for step in (1, 2):
+        _write(tmp_path, step)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.rotate(tmp_path, 1, None)
+    assert checkpoint.steps(tmp_path) == [2]
+
+
+def test_of_equal_losses_the_earlier_is_best_and_a_broken_one_is_no_loss(tmp_path):
+    _write(tmp_path, 1, 0.5)
+    _write(tmp_path, 2, 0.5)
+    _write(tmp_path, 3, float("nan"))
+    assert checkpoint.best(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"),
+        RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed"),
+    ],
+)
+def test_a_full_disk_leaves_the_last_good_checkpoint_alone(tmp_path, error):
+    _write(tmp_path, 1)
+
+    def full(folder):
+        _fill(folder)
+        raise error
+
+    with pytest.raises(MissingError, match="disk is full"):
+        _write(tmp_path, 2, fill=full)
+    assert _steps(tmp_path) == ["step-1"]
+
+
+def test_an_error_that_is_a_bug_stays_one(tmp_path):
+    def bug(folder):
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        _write(tmp_path, 2, fill=bug)
+    assert _steps(tmp_path) == []
+
+
+def test_torch_that_meets_a_full_disk_is_understood(tmp_path):
+    _write(tmp_path, 1)
+
+    def large(folder):
+        (folder / "weights").symlink_to("/dev/full")  # the kernel's own "no space left on device"
+        torch.save({"w": torch.zeros(100_000)}, folder / "weights")
+
+    with pytest.raises(MissingError, match="disk is full"):
+        _write(tmp_path, 2, fill=large)
+    assert _steps(tmp_path) == ["step-1"]
+
+
+def test_unchanged_parts_are_linked_and_copied_where_that_is_impossible(tmp_path, monkeypatch):
+    source = _write(tmp_path, 1) / "unet"
+    checkpoint.link(source, tmp_path / "linked")
+    assert (tmp_path / "linked" / "weights").stat().st_ino == (source / "weights").stat().st_ino
+
+    def refused(*_):
+        raise OSError(errno.EXDEV, "other file system")
+
+    monkeypatch.setattr("os.link", refused)
+    checkpoint.link(source, tmp_path / "copied")
+    assert (tmp_path / "copied" / "weights").read_bytes() == (source / "weights").read_bytes()
+
+
+def test_a_run_or_a_step_names_a_checkpoint_and_nothing_else_does(tmp_path):
+    made = _write(tmp_path, 3)
+    assert checkpoint.resolve(tmp_path) == checkpoint.resolve(made) == made
+    for other in (tmp_path / "nowhere", made / "unet"):
+        with pytest.raises(InputError) as error:
+            checkpoint.resolve(other)
+        assert error.value.next
+
+
+def test_damaged_records_and_states_say_what_to_remove(tmp_path):
+    made = _write(tmp_path, 3)
+    for damage in (b"", b"not a pickle", b"PK\x03\x04 cut off"):
+        (made / checkpoint.STATE).parent.mkdir(exist_ok=True)
+        (made / checkpoint.STATE).write_bytes(damage)
+        with pytest.raises(InputError, match=r"optimizer\.pt"):
+            checkpoint.state(made)
+    (made / "meta.json").write_text(json.dumps([1]))
+    with pytest.raises(InputError):
+        checkpoint.meta(made)
+
+
+def test_a_state_with_code_in_it_is_refused(tmp_path):
+    made = _write(tmp_path, 3)
+    (made / checkpoint.STATE).parent.mkdir()
+    torch.save({"optimizer": Path}, made / checkpoint.STATE)
+    with pytest.raises(InputError):
+        checkpoint.state(made)
