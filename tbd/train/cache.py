@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -207,25 +207,25 @@ def cached(clips: Clips, recipe: TrainRecipe, stage: int, keep: Keep) -> Clips:
         InputError: a clip or a text is not in the cache, or its file has changed since; or none is left.
     """
     everything = (*clips.train, *clips.validation)
-    absent, failed = [], set()
-    for clip in everything:
-        there = not keep.changed(clip) and keep.path(clip).is_file()
-        wrong = "" if keep.changed(clip) else keep.failure(clip)
-        if wrong and (stage == 2 or not there):
-            failed.add(clip.name)
-        elif not there:
-            absent.append(clip)
-    texts = {text: clip for clip in everything for text in clip.prompts}
-    absent += [clip for text, clip in texts.items() if not keep.text_path(text, recipe.model.chunks).is_file()]
-    if absent or len(failed) == len(everything):
-        words = f"{len(absent)} of {len(everything)} clips are not in the cache, or have changed since"
-        first = f" (e.g. {absent[0].name})" if absent else "none of the clips in it could be read"
-        raise InputError(
-            f"{keep.folder}: {words + first if absent else first}", next="tbd train cache, with the same options"
-        )
-    sides = [tuple(clip for clip in side if clip.name not in failed) for side in (clips.train, clips.validation)]
+    failed = {clip.name for clip in everything if _failed(clip, stage, keep)}
+    kept = [tuple(clip for clip in side if clip.name not in failed) for side in (clips.train, clips.validation)]
     left_out = {"that could not be read when the cache was made": sorted(failed)} if failed else {}
-    return replace(clips, train=sides[0], validation=sides[1], left_out=clips.left_out | left_out)
+    found = replace(clips, train=kept[0], validation=kept[1], left_out=clips.left_out | left_out)
+    state = standing(found, recipe, keep)
+    if not state.whole or not found.train:
+        raise InputError(
+            f"{keep.folder}: {state.missing} clips or texts are missing, {state.changed} clips have changed, "
+            f"{len(failed)} of {len(everything)} clips could not be read",
+            next="tbd train cache, with the same manifests and options",
+        )
+    return found
+
+
+def _failed(clip: Clip, stage: int, keep: Keep) -> bool:
+    """Whether a clip, as it is now, is known to be of no use in a stage."""
+    if keep.changed(clip) or not keep.failure(clip):
+        return False
+    return stage == 2 or not keep.path(clip).is_file()
 
 
 def _one(clip: Clip, pictures: Iterator[torch.Tensor], keep: Keep, recipe: TrainRecipe, base: Base) -> tuple[bool, str]:
@@ -249,7 +249,8 @@ def _one(clip: Clip, pictures: Iterator[torch.Tensor], keep: Keep, recipe: Train
 
 def _pictures(clip: Clip) -> Iterator[torch.Tensor]:
     """The frames of a clip as ``(up to CHUNK, S, S, 3)``."""
-    for part in batched(clip.canonical.frames(), CHUNK):
+    frames = clip.canonical.frames()
+    while part := list(islice(frames, CHUNK)):
         yield torch.from_numpy(np.stack(part))
 
 

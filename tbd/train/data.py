@@ -52,7 +52,7 @@ class Samples(Dataset[Sample]):
         try:
             return self.example(clip, draw(int(sample), index, clip, self.recipe, self.stage))
         except InputError as error:
-            return {"error": f"{clip.manifest}/{clip.clip_id}: {error.message}", "next": error.next}
+            return {"error": f"{clip.name}: {error.message}", "next": error.next}
 
     def example(self, clip: Clip, drawn: Draw) -> Sample:
         """The example of one draw; see ``__getitem__``.
@@ -162,12 +162,14 @@ def together(samples: Sequence[Sample]) -> Sample:
 
 
 def _opened(path: Path) -> Any:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     try:
         return safe_open(path, framework="pt")
     except OSError:
         raise InputError("it is not in the cache", next="tbd train cache, with the same options") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged ({error})", next=f"rm {path} && tbd train cache …") from None
 
 
 def _text(path: Path) -> torch.Tensor:

@@ -52,7 +52,7 @@ class Keep:
             folder.mkdir(parents=True, exist_ok=True)
         with self._index() as index:
             found = index.execute("SELECT path, stamp, sha256 FROM media").fetchall()
-            self._failed = dict(index.execute("SELECT name, reason FROM failed").fetchall())
+            self._failed: dict[str, str] = dict(index.execute("SELECT name, reason FROM failed").fetchall())
         self._known = {path: (stamp, sha) for path, stamp, sha in found}
 
     def changed(self, clip: Clip) -> bool:
