@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tbd"
-GROUND = {"errors", "schema", "recipe", "workspace", "console", "catalogue", "digests", "filenames", "weights"}
+GROUND = {"errors", "schema", "recipe", "workspace", "console", "catalogue", "digests", "filenames", "shards", "weights"}
 SHARED = GROUND | {"media", "manifest"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),

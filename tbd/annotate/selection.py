@@ -12,6 +12,7 @@ from tbd.annotate.layouts.base import draw, listed
 from tbd.annotate.layouts.labels import canonical, level_of
 from tbd.errors import UsageError
 from tbd.schema import Clip
+from tbd.shards import part
 
 KEYS = ("emotion", "level", "intensity", "view", "subject", "split", "gender", "dataset", "source")
 """What ``--where`` can ask for."""
@@ -61,8 +62,8 @@ def select(
     if limit is not None:
         chosen = chosen[:limit]
     if shard is not None:
-        part, parts = _part(shard)
-        chosen = [clip for clip in chosen if _hash(by(clip)) % parts == part - 1]
+        mine, parts = part(shard)
+        chosen = [clip for clip in chosen if _hash(by(clip)) % parts == mine - 1]
     return chosen
 
 
@@ -139,13 +140,6 @@ def _stratified(clips: Sequence[Clip], size: int, seed: int) -> list[Clip]:
         return [clip for turn in zip_longest(*lists) for clip in turn if clip is not None]
 
     return sorted(order(clips, 0)[:size], key=lambda clip: clip.clip_id)
-
-
-def _part(shard: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise UsageError(f"--shard {shard}: not of the form i/n with i from 1 to n", next="--shard 1/4")
-    return int(match[1]), int(match[2])
 
 
 def _hash(key: str) -> int:

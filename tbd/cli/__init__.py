@@ -14,6 +14,7 @@ from tbd import __version__
 from tbd.cli import annotate, demo, doctor, init, prepare, review
 from tbd.cli import eval as evaluation
 from tbd.cli.manifest import app as manifest
+from tbd.cli.train import app as train
 from tbd.cli.weights import app as weights
 from tbd.console import document, out, say
 from tbd.errors import TbdError
@@ -21,7 +22,7 @@ from tbd.errors import TbdError
 app = typer.Typer(
     name="tbd",
     help="From raw talking-head clips to a publishable table. Exit codes: 0 done, 1 done but the answer is no, "
-    "2 usage, 3 input unusable, 4 something is missing here, 70 bug, 130 interrupted.",
+    "2 usage, 3 input unusable, 4 something is missing here, 70 bug, 130 interrupted, 143 terminated.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,6 +46,7 @@ app.command()(annotate.annotate)
 app.add_typer(manifest, name="manifest")
 app.command()(prepare.prepare)
 app.command()(review.review)
+app.add_typer(train, name="train")
 app.command("eval")(evaluation.eval_)
 app.add_typer(weights, name="weights")
 app.command()(doctor.doctor)

@@ -18,6 +18,7 @@ from tbd.evaluate.jobs import ANCHORS, Job, Kind, Scored, Settings, Take, Truth
 from tbd.evaluate.metric import ClipScore, Metric
 from tbd.evaluate.pairing import Pair, Pairing
 from tbd.evaluate.sources import Request
+from tbd.shards import part
 
 RESULTS = Path("results")
 
@@ -83,7 +84,7 @@ def plan(request: Request) -> Plan:
         version=__version__,
     )
     hashes = {name: [sha for _, sha, _ in seen.files] for name, seen in record.items()}
-    shard = _shard(request.shard)
+    shard = part(request.shard) if request.shard else None
     jobs = [job for job in _jobs(pairings, truths, metrics, settings, shown, hashes) if _mine(job.clip_id, shard)]
     workers, threads = _hands(request.workers, device, len(jobs))
     jobs = [replace(job, settings=replace(settings, threads=threads)) for job in jobs]
@@ -251,17 +252,8 @@ def _hands(workers: int | None, device: str, jobs: int) -> tuple[int, int]:
     return wanted, max(1, cores // max(wanted, 1))
 
 
-def _shard(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise UsageError(f"--shard {text}: not of the form i/n with 1 <= i <= n", next="--shard 1/4")
-    return int(match[1]), int(match[2])
-
-
 def _mine(clip_id: str, shard: tuple[int, int] | None) -> bool:
     if shard is None:
         return True
-    part, parts = shard
-    return int(hashlib.sha256(clip_id.encode()).hexdigest(), 16) % parts == part - 1
+    mine, parts = shard
+    return int(hashlib.sha256(clip_id.encode()).hexdigest(), 16) % parts == mine - 1
