@@ -76,6 +76,17 @@ def pairs(text: str | None, option: str) -> dict[str, str]:
     return found
 
 
+def whole(text: str, option: str) -> int:
+    """A whole number given to an option.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not text.strip().isdigit():
+        raise UsageError(f"{option} {text}: not a whole number")
+    return int(text)
+
+
 def roots(values: list[str] | None) -> dict[str, Path]:
     """``--root mead=/data/MEAD`` as a dictionary.
 
