@@ -90,6 +90,7 @@ class Trainer:
         self.accelerator = accelerator = self.record.accelerator
         self.rank, self.world = accelerator.process_index, accelerator.num_processes
         self.validation: Validation | None = None
+        self.validated = self.saved = -1
         self.bad = self.in_a_row = 0
         self._prepare(beginning)
         keep = self._keep()
@@ -123,6 +124,8 @@ class Trainer:
         """
         loss = None
         try:
+            if self.step == 0 and self.validator:
+                self._validate(self.validator)  # where the curve begins
             source, ended = self._batches(), time.monotonic()
             while self.step < self.settings.steps and not self._stop(stopping):
                 batches = next(source)
@@ -131,7 +134,7 @@ class Trainer:
                 self._tell(loss, norm, time.monotonic() - ended, waited)
                 self._milestones()
                 ended = time.monotonic()
-        except torch.cuda.OutOfMemoryError as error:
+        except torch.OutOfMemoryError as error:
             raise self._out_of_memory(error) from None
         self._save()
         self.record.end()
@@ -181,11 +184,12 @@ class Trainer:
 
     def _milestones(self) -> None:
         watch, last = self.recipe.watch, self.step == self.settings.steps
-        if self.validator and (self.step % watch.validate_every == 0 or last):
+        saving = self.step % watch.save_every == 0
+        if self.validator and (self.step % watch.validate_every == 0 or saving or last):
             self._validate(self.validator)
         if self.validator and watch.sample_every and (self.step % watch.sample_every == 0 or last):
             self._sample(self.validator)
-        if self.step % watch.save_every == 0 and not last:
+        if saving and not last:
             self._save()
 
     def _validate(self, validator: Validator) -> None:
@@ -193,6 +197,7 @@ class Trainer:
         with self.average.shown(), self.accelerator.autocast():
             self.validation = validator.measure(self.plain, lambda sums: self.accelerator.reduce(sums, "sum"))
         self.plain.train()
+        self.validated = self.step
         self.record.validation(self.step, self.validation)
         self.watcher.note(f"step {self.step}: validation loss {self.validation.loss:.4f}")
 
@@ -245,9 +250,9 @@ class Trainer:
         self.learning = [p for name, p in self.plain.named_parameters() if name in wanted]
         self.average = Average(self.names, self.learning, self.recipe.ema.decay)
         self.encoders = Encoders(base(self.recipe, str(self.accelerator.device)), self.recipe, self.accelerator.device)
-        self.saved = beginning.step if beginning.resumed else -1
         if beginning.resumed:
             restore(self, beginning.resumed)
+            self.saved = beginning.step
         self.network.train()
 
     def _keep(self) -> Keep | None:
@@ -297,9 +302,19 @@ def train(request: Request, clips: Clips, beginning: Beginning, watcher: Watcher
         MissingError: another run holds the folder, or memory, disk or packages are lacking.
         TbdError, InputError: as ``Trainer``.
     """
+    if beginning.resumed and beginning.step >= settings(request.recipe, request.stage).steps:
+        return _finished(beginning.resumed, beginning.step)
     with workspace.writing(request.output):
         request.output.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(request, clips, beginning, watcher)
     with workspace.alone(request.output) if trainer.rank == 0 else nullcontext():
+        if trainer.rank == 0:
+            checkpoint.sweep(request.output)
         trainer.record.begin(trainer.step)
         return trainer.run(stopping)
+
+
+def _finished(last: Path, step: int) -> Ended:
+    """How a run ended that had been finished before; nothing is written."""
+    recorded = checkpoint.meta(last)
+    return Ended(step, step, None, recorded.get("validation"), int(recorded["bad_steps"]), last)

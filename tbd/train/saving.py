@@ -76,7 +76,7 @@ def document(trainer: Trainer) -> dict[str, Any]:
         "step": step,
         "samples": step * trainer.per_step,
         "processes": trainer.world,
-        "validation": trainer.validation.as_json() if trainer.validation and _fresh(trainer) else None,
+        "validation": trainer.validation.as_json() if trainer.validation and trainer.validated == step else None,
         "bad_steps": trainer.bad,
         "average_steps": trainer.average.steps,
         "scheduler": dict(trainer.schedule.config),
@@ -88,12 +88,6 @@ def document(trainer: Trainer) -> dict[str, Any]:
         "versions": {"tbd": __version__, "python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-
-
-def _fresh(trainer: Trainer) -> bool:
-    """Whether the last validation is of this very step."""
-    every, last = trainer.recipe.watch.validate_every, trainer.settings.steps
-    return trainer.step % every == 0 or trainer.step == last
 
 
 def _network(trainer: Trainer, weights: dict[str, Any], folder: Path, source: Path | None) -> None:

@@ -1,0 +1,97 @@
+"""Small training runs: started, stopped, killed, and compared bit for bit. ``python trained.py JSON`` is one run."""
+
+import json
+import sys
+import threading
+from pathlib import Path
+
+import torch
+import training
+from safetensors.torch import load_file
+
+from tbd.train import checkpoint
+from tbd.train.loop import train
+from tbd.train.rows import read_clips
+from tbd.train.setup import Request, begin
+
+
+class Notes:
+    """A watcher that remembers, and sets ``stopping`` after a step if it is told to."""
+
+    def __init__(self, stop_at=None):
+        self.steps, self.notes, self.stopping, self.stop_at = {}, [], threading.Event(), stop_at
+
+    def step(self, step, values):
+        self.steps[step] = values
+        if step == self.stop_at:
+            self.stopping.set()
+
+    def note(self, words):
+        self.notes.append(words)
+
+    @property
+    def losses(self):
+        """Loss of every step."""
+        return [values["loss"] for values in self.steps.values()]
+
+
+QUIET = {"watch.tracker": "none", "watch.sample_every": 0, "watch.validate_every": 1000, "watch.bins": 4}
+"""Nothing but training; validation at the end alone."""
+
+
+def recipe(changes=None):
+    """The tiny recipe, learning fast enough to be seen."""
+    return training.recipe({"optimizer.lr": 1e-3, "ema.decay": 0.9, **QUIET, **(changes or {})})
+
+
+def run(output, manifest, chosen, stage=1, *, stop_at=None, watcher=None, **request):
+    """Train; returns the watcher and what ``train`` returned."""
+    seen = watcher or Notes(stop_at)
+    clips = read_clips([manifest], chosen, stage)
+    asked = Request((manifest,), chosen, stage, Path(output), device="cpu", **request)
+    return seen, train(asked, clips, begin(asked, clips), seen, seen.stopping)
+
+
+def content(path):
+    """Every tensor and number that training goes on with from a checkpoint."""
+    found = {
+        f"{file.relative_to(path)}/{name}": tensor
+        for file in path.rglob("*.safetensors")
+        for name, tensor in load_file(file).items()
+    }
+    pending = [("state", checkpoint.state(path))]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, dict):
+            pending += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            pending += [(f"{name}.{key}", inner) for key, inner in enumerate(value)]
+        else:
+            found[name] = value
+    return found
+
+
+def differing(one, other):
+    """Names of what is not bit-equal in two checkpoints."""
+    left, right = content(one), content(other)
+    odd = left.keys() ^ right.keys()
+    for name in left.keys() & right.keys():
+        a, b = left[name], right[name]
+        same = torch.equal(a, b) and a.dtype == b.dtype if isinstance(a, torch.Tensor) else a == b
+        odd |= set() if same else {name}
+    return sorted(odd)
+
+
+def main(given):
+    """One run in a process of its own, as ``tbd train`` makes it."""
+    torch.set_num_threads(1)
+    root = given.get("root")
+    if root:
+        training.media = lambda: Path(root)
+    changes = {"optimizer.lr": 1e-3, "ema.decay": 0.9, **QUIET, **given.get("recipe", {})}
+    first = Path(given["first"]) if given.get("first") else None
+    run(Path(given["output"]), Path(given["manifest"]), training.recipe(changes), given["stage"], first=first)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,142 @@
+import json
+
+import pytest
+import trained
+import training
+
+from tbd.errors import InputError, MissingError, UsageError
+from tbd.train import checkpoint
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return training.manifest(tmp_path_factory.mktemp("manifests") / "toy", training.usable())
+
+
+@pytest.fixture(scope="module")
+def first(toy, tmp_path_factory):
+    """Stage 1, uninterrupted."""
+    output = tmp_path_factory.mktemp("runs") / "first"
+    trained.run(output, toy, trained.recipe({"stage1.steps": STEPS, "watch.save_every": 2}))
+    return output
+
+
+@pytest.fixture(scope="module")
+def second(toy, first, tmp_path_factory):
+    """Stage 2, uninterrupted."""
+    output = tmp_path_factory.mktemp("runs") / "second"
+    trained.run(output, toy, trained.recipe({"stage2.steps": STEPS, "watch.save_every": 2}), 2, first=first)
+    return output
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_stopped_run_goes_on_bit_for_bit(toy, first, second, tmp_path, stage):
+    chosen = trained.recipe({f"stage{stage}.steps": STEPS, "watch.save_every": 100})
+    source = first if stage == 2 else None
+    _, stopped = trained.run(tmp_path, toy, chosen, stage, stop_at=3, first=source)
+    assert (stopped.step, checkpoint.steps(tmp_path)) == (3, [3])
+    seen, ended = trained.run(tmp_path, toy, chosen, stage, first=source)
+    assert list(seen.steps) == [4, 5, 6]
+    whole = (first, second)[stage - 1]
+    assert trained.differing(ended.checkpoint, checkpoint.latest(whole)) == []
+    assert json.loads((ended.checkpoint / "meta.json").read_text())["samples"] == STEPS * 2
+
+
+def test_a_longer_run_begins_as_a_shorter_one(toy, first, tmp_path):
+    trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 4}))
+    _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": STEPS}))
+    assert trained.differing(ended.checkpoint, checkpoint.latest(first)) == []
+
+
+def test_the_number_of_loading_processes_changes_nothing(toy, first, tmp_path):
+    _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": STEPS, "data.workers": 1}))
+    assert trained.differing(ended.checkpoint, checkpoint.latest(first)) == []
+
+
+def test_a_finished_run_is_left_as_it_is(toy, tmp_path):
+    chosen = trained.recipe({"stage1.steps": 2})
+    trained.run(tmp_path, toy, chosen)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
+    seen, ended = trained.run(tmp_path, toy, chosen)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert (seen.steps, ended.step, after) == ({}, 2, before)
+
+
+def test_lines_of_steps_that_are_done_again_are_not_there_twice(toy, tmp_path):
+    chosen = trained.recipe({"stage1.steps": 4, "watch.log_every": 1, "watch.save_every": 2})
+    trained.run(tmp_path, toy, chosen, stop_at=2)
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write('{"step": 3, "loss": 1.0}\n{"step": 4, "lo')  # a run that was killed after its last checkpoint
+    trained.run(tmp_path, toy, chosen)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("change", "word"), [({"optimizer.lr": 2e-3}, "optimizer.lr: 0.001 -> 0.002"),
+                                              ({"data.validation_clips": 3}, "validation_clips")])  # fmt: skip
+def test_another_recipe_is_refused_with_the_keys_that_differ(toy, tmp_path, change, word):
+    trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+    with pytest.raises((InputError, UsageError), match=word) as error:
+        trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 2, **change}))
+    assert "--changed" in error.value.next and "-o" in error.value.next
+    assert checkpoint.steps(tmp_path) == [1]
+
+
+def test_other_data_are_refused_unless_that_is_wanted_and_then_recorded(toy, tmp_path):
+    chosen = trained.recipe({"stage1.steps": 1})
+    trained.run(tmp_path / "run", toy, chosen)
+    fewer = training.manifest(tmp_path / "toy", training.usable(8))
+    longer = trained.recipe({"stage1.steps": 2})
+    with pytest.raises((InputError, UsageError)):
+        trained.run(tmp_path / "run", fewer, longer)
+    _, ended = trained.run(tmp_path / "run", fewer, longer, changed=True)
+    assert ended.step == 2
+    assert '"changes"' in (ended.checkpoint / "meta.json").read_text()
+
+
+def test_what_changes_no_weight_may_change(toy, tmp_path):
+    trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+    _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 2, "watch.keep": 1, "watch.log_every": 3}))
+    assert ended.step == 2
+
+
+def test_a_folder_of_another_stage_is_refused(toy, first, second):
+    with pytest.raises((InputError, UsageError), match="stage 2"):
+        trained.run(second, toy, trained.recipe())
+
+
+def test_two_runs_in_one_folder_do_not_mix(toy, tmp_path):
+    from tbd import workspace
+
+    with workspace.alone(tmp_path), pytest.raises(MissingError, match="another run"):
+        trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+    assert checkpoint.steps(tmp_path) == []
+
+
+def test_stage_2_grows_out_of_stage_1_and_says_so(toy, first, second):
+    meta = json.loads((checkpoint.latest(second) / "meta.json").read_text())
+    assert str(checkpoint.latest(first)) in json.dumps(meta["history"])
+    with pytest.raises(UsageError, match="stage 1") as error:
+        trained.run(second.parent / "alone", toy, trained.recipe(), 2)
+    assert "--from" in error.value.next
+
+
+def test_stage_2_of_another_model_is_refused_unless_that_is_wanted(toy, first, tmp_path):
+    other = trained.recipe({"model.guidance.direction": "timestep", "stage2.steps": 1})
+    with pytest.raises((InputError, UsageError), match=r"guidance\.direction: denoising -> timestep"):
+        trained.run(tmp_path, toy, other, 2, first=first)
+    _, ended = trained.run(tmp_path, toy, other, 2, first=first, changed=True)
+    assert "denoising -> timestep" in (ended.checkpoint / "meta.json").read_text()
+
+
+def test_stage_2_leaves_stage_1_bit_equal(toy, first, second):
+    """Frozen weights, and what stage 2 was started from: the averages of stage 1."""
+    before, after = trained.content(checkpoint.latest(first)), trained.content(checkpoint.latest(second))
+    frozen = {name: value for name, value in after.items() if "reference_net/" in name or "/unet/" in f"/{name}"}
+    frozen = {name: value for name, value in frozen.items() if not any(k in name for k in ("audio_mod", "motion_mod"))}
+    assert len(frozen) > 100
+    for name, value in frozen.items():
+        part, _, key = name.partition("/diffusion_pytorch_model.safetensors/")
+        assert (value == before[f"ema/weights.safetensors/{part}.{key}"]).all(), name
