@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from diffusers import DDIMScheduler
-from diffusers.training_utils import compute_snr
 
 from tbd.model.recipe import Noise
+
+if TYPE_CHECKING:  # diffusers takes seconds to import, and processes that only draw noise do without it
+    from diffusers import DDIMScheduler
 
 
 def scheduler(noise: Noise) -> DDIMScheduler:
     """The noise schedule of a recipe; saved with a checkpoint, and read from there by every sampler."""
+    from diffusers import DDIMScheduler
+
     return DDIMScheduler(
         num_train_timesteps=noise.steps,
         beta_start=noise.beta_start,
@@ -48,4 +53,6 @@ def target(
 
 def snr(schedule: DDIMScheduler, timesteps: torch.Tensor) -> torch.Tensor:
     """Signal-to-noise ratio ``(B,)`` at each timestep; 0 where nothing but noise is left."""
+    from diffusers.training_utils import compute_snr
+
     return compute_snr(schedule, timesteps)

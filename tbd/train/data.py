@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,15 @@ def loader(samples: Samples, numbers: Sequence[int], batch: int, workers: int) -
         pin_memory=torch.cuda.is_available(),
         persistent_workers=False,
         prefetch_factor=4 if workers else None,
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=_processes() if workers else None,
     )
+
+
+def _processes() -> Any:
+    """Clean processes, split off one that has imported everything: neither the GPU's state nor threads are inherited."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def share(first: int, last: int, rank: int, world: int, batch: int) -> Iterator[int]:
