@@ -1,0 +1,113 @@
+"""What the cache and selective checkpointing are worth, on one CPU thread and the tiny family at 256 pixels."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tbd.train import memory
+from tbd.train.cache import make, plan
+from tbd.train.data import Samples, loader, together
+from tbd.train.draws import order
+from tbd.train.encoders import Encoders
+from tbd.train.keep import Keep
+from tbd.train.rows import read_clips
+from tbd.train.setup import base
+
+pytestmark = pytest.mark.bench
+
+TINY = ("model.network.size=tiny", "weights.start=random", "hardware.precision=float32", "data.size=256")
+BATCHES = 6
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Four drawn clips, sealed and cached; one CPU thread."""
+    from tbd.annotate.recipe import AnnotateRecipe
+    from tbd.annotate.run import Request, prepare, run
+    from tbd.demo.dataset import draw_clip
+    from tbd.recipe import load
+
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("bench")
+    for person in ("M901", "W901"):
+        for index in (1, 2):
+            path = root / "mead" / person / "video/front/happy/level_2" / f"{index:03d}.mp4"
+            draw_clip(path, emotion="happiness", level=2, seconds=3, size=256, seed=index)
+    recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
+    run(prepare(Request(root / "mead", recipe, root / "manifests/mead", quiet=True)))
+    recipe = memory.load(None, [*TINY, "data.split=train", "data.validation=0"])
+    clips = read_clips([root / "manifests/mead"], recipe, 2)
+    networks = base(recipe, "cpu")
+    keep = Keep(root / "cache", networks.identities, "both")
+    make(plan(clips, recipe, keep), recipe, networks)
+    return recipe, clips, networks, keep
+
+
+def outside(prepared, cached: bool) -> float:
+    """Seconds a batch takes to reach the networks: decoding, VAE, wav2vec, CLIP, or reading what they said."""
+    recipe, clips, networks, keep = prepared
+    samples = Samples(clips.train, order(clips.train, recipe, 2, 100), recipe, 2, keep if cached else None)
+    encoders = Encoders(networks, recipe, torch.device("cpu"))
+    encoders.batch(together([samples[0], samples[1]]))
+    began = time.perf_counter()
+    for number in range(BATCHES):
+        encoders.batch(together([samples[2 * number], samples[2 * number + 1]]))
+    return (time.perf_counter() - began) / BATCHES
+
+
+def test_the_cache_takes_the_frozen_networks_out_of_the_step(prepared):
+    live, cached = outside(prepared, False), outside(prepared, True)
+    print(
+        f"\noutside the two UNets: {live * 1000:.0f} ms from media, {cached * 1000:.1f} ms cached: {live / cached:.0f} x"
+    )
+    assert live >= 10 * cached
+
+
+def test_the_loader_is_ahead_of_the_step(prepared):
+    recipe, clips, networks, keep = prepared
+    samples = Samples(clips.train, order(clips.train, recipe, 2, 100), recipe, 2, keep)
+    step, waited = 0.3, 0.0  # seconds a network takes: the tiny one at this size, or the full one on a fast card
+    source = iter(loader(samples, list(range(60)), 2, 1))
+    next(source)
+    for _ in range(20):
+        time.sleep(step)
+        began = time.perf_counter()
+        next(source)
+        waited += time.perf_counter() - began
+    share = waited / (waited + 20 * step)
+    print(f"\nwaiting for data: {100 * share:.1f} % of the time")
+    assert share < 0.05
+
+
+PEAK = """
+import resource, torch
+from tbd.model.network import build
+from tbd.train import bench, memory
+torch.set_num_threads(1)
+recipe = memory.load(None, [{settings}, "hardware.checkpointing={mode}", "hardware.batch=2", "stage2.frames=4"])
+network = build(recipe.network, 2)
+learning = bench._readied(network, recipe, 2)
+batch, schedule = bench._batch(recipe, 2, torch.device("cpu")), bench.scheduler(recipe.model.noise)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+prediction, target = bench.question(network, batch, batch.text[:1, 0], schedule, recipe)
+bench.per_sample(prediction, target).mean().backward()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3)
+"""
+
+
+def peak(mode: str) -> float:
+    """Megabytes that one forward and backward pass takes above the loaded model, in a process of its own."""
+    settings = ", ".join(repr(setting) for setting in (*TINY, "data.size=512"))
+    code = PEAK.format(settings=settings, mode=mode)
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def test_selective_checkpointing_takes_two_thirds_of_the_memory_at_most():
+    plain, selective, full = (peak(mode) for mode in ("none", "selective", "full"))
+    print(f"\nabove the model: {plain:.0f} MB plain, {selective:.0f} MB selective, {full:.0f} MB full")
+    assert selective <= 0.65 * plain
