@@ -69,7 +69,7 @@ def test_the_cache_takes_the_frozen_networks_out_of_the_step(prepared):
 
 
 def test_the_loader_is_ahead_of_the_step(prepared):
-    recipe, clips, networks, keep = prepared
+    recipe, clips, _, keep = prepared
     samples = Samples(clips.train, order(clips.train, recipe, 2, 100), recipe, 2, keep)
     step, waited = 0.3, 0.0  # seconds a network takes: the tiny one at this size, or the full one on a fast card
     source = iter(loader(samples, list(range(60)), 2, 1))
