@@ -6,16 +6,17 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from tbd import weights
 from tbd.digests import sha256
 from tbd.errors import InputError
-from tbd.model.checkpoints import Report, load_hallo, load_motion, load_sd15
+from tbd.model.checkpoints import Report, fill
 from tbd.model.latents import ImageEncoder
 from tbd.model.network import WEIGHTS, TBDNetwork, build
+from tbd.model.published import load_hallo, load_motion, load_sd15
 from tbd.model.recipe import Network
 from tbd.model.shapes import Shape, shape
 from tbd.model.speech import SpeechEncoder
@@ -76,10 +77,10 @@ def random_base(network: Network, seed: int, device: str = "cpu") -> Base:
     sizes: Shape = shape(network)
     identity = f"random-{network.size}-{seed}"
     with _seeded(seed):
-        image = AutoencoderKL(**sizes.vae)
+        image: Any = cast(Any, AutoencoderKL)(**sizes.vae)
         image.quant_conv.bias.data[sizes.vae["latent_channels"] :] = LOG_VARIANCE
-        text = CLIPTextModel(CLIPTextConfig(**sizes.text))
-        speech = Wav2Vec2Model(Wav2Vec2Config(**sizes.speech))
+        text: Any = CLIPTextModel(CLIPTextConfig(**sizes.text))
+        speech: Any = Wav2Vec2Model(Wav2Vec2Config(**sizes.speech))
     return Base(
         ImageEncoder(image.to(device), identity),
         TextEncoder(text.to(device), identity),
@@ -127,8 +128,6 @@ def grow(
         InputError: ``first`` is another network.
         MissingError: as ``load_base``.
     """
-    from tbd.model.checkpoints import fill
-
     grown = random_start(network, 2, seed)
     reports = [
         fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=r"(audio|motion)_modules").check(),
@@ -145,7 +144,7 @@ def _pretrained(kind: Any, folder: Path, device: str, *, unused: str = "", kept:
     """A frozen network from its folder; a missing or unknown weight is an error, never a random one."""
     import re
 
-    words = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+    words: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
     words |= {"torch_dtype": torch.float32} if kind.__module__.startswith("diffusers") else {"dtype": torch.float32}
     try:
         with _quiet():
@@ -171,20 +170,26 @@ def _pretrained(kind: Any, folder: Path, device: str, *, unused: str = "", kept:
 
 
 def _identity(file: Path) -> str:
-    return sha256(file) if file.is_file() else "unknown"
+    if not file.is_file():
+        raise InputError(f"{file}: the weights are expected in this one file", next="tbd weights list")
+    return sha256(file)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' own table of keys: ours is stricter, and says it in one line."""
-    from transformers.utils import logging
+    """Without transformers' own bar, and table of keys: ours is stricter, and says it in one line."""
+    from transformers.utils import logging as module
 
-    before = logging.get_verbosity()
+    logging: Any = module
+    before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bar:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager
