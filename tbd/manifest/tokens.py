@@ -59,7 +59,7 @@ def _tokenizer() -> Any:
 
     lines = gzip.decompress(_vocabulary().read_bytes()).decode("utf-8").split("\n")
     merges = [(left, right) for left, right in (line.split() for line in lines[1 : _MERGES + 1])]
-    letters = pre_tokenizers.ByteLevel.alphabet()
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())  # it comes in any order; CLIP's ids follow this one
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), *map("".join, merges)]
     ids = {token: id for id, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocab=ids, merges=merges, end_of_word_suffix="</w>"))
@@ -70,6 +70,12 @@ def _tokenizer() -> Any:
         ]
     )
     return tokenizer
+
+
+def _letters() -> list[str]:
+    """How CLIP writes the 256 bytes, in the order of its ids: those that print as they are, then the rest."""
+    printing = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    return [chr(code) for code in (*printing, *range(256, 512 - len(printing)))]
 
 
 def _vocabulary() -> Path:
