@@ -1,0 +1,24 @@
+"""``tbd train cache`` as a process that can be killed: ``python fill_cache.py MANIFEST CACHE SECONDS-A-CLIP``."""
+
+import sys
+import time
+from pathlib import Path
+
+import training
+
+from tbd.train import cache
+from tbd.train.keep import Keep
+from tbd.train.rows import read_clips
+
+
+def main(manifest: Path, folder: Path, pause: float) -> None:
+    recipe = training.recipe()
+    keep = Keep(folder, training.base().identities, "both")
+    plan = cache.plan(read_clips([manifest], recipe, 2), recipe, keep)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    cache.make(plan, recipe, training.base(), told=lambda name: time.sleep(pause))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))
