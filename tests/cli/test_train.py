@@ -1,0 +1,163 @@
+"""``tbd train`` from the command line, on drawn clips and the tiny network."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import training
+from training import a_row
+
+from tbd.cli import main
+
+SMALL = ("stage1.steps=4", "stage2.steps=4", "stage2.frames=4", "watch.validate_every=4", "watch.save_every=2")
+OPTIONS = ["--recipe", "tiny", *(word for key in (*SMALL, "hardware.batch=2") for word in ("--set", key))]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A workspace with one manifest, and a cache folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TBD_CACHE", str(tmp_path / "cache"))
+    training.manifest(tmp_path / "data_manifests/toy")
+    return tmp_path
+
+
+def tbd(capfd, *arguments):
+    code = main(["train", *map(str, arguments)])
+    found = capfd.readouterr()
+    return code, found.out, found.err
+
+
+def test_cache_then_both_stages_then_again(project, capfd):
+    code, out, err = tbd(capfd, "cache", "data_manifests/toy", *OPTIONS)
+    assert code == 0 and "12 clips and " in out and "to make: " in err and " free)" in err
+    assert tbd(capfd, "cache", "data_manifests/toy", *OPTIONS)[1].startswith("0 clips and 0 texts made")
+    code, out, err = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "checkpoints/a")
+    assert code == 0 and "step 4 of 4, validation loss" in out and "reads" in err
+    code, out, err = tbd(
+        capfd, "stage2", "data_manifests/toy", *OPTIONS, "-o", "checkpoints/b", "--from", "checkpoints/a"
+    )
+    assert code == 0 and "step 4 of 4, validation loss" in out
+    assert "left out: 1 without sound" in err
+    before = {path: path.stat().st_mtime_ns for path in (project / "checkpoints").rglob("*")}
+    code, out, _ = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "checkpoints/a")
+    assert code == 0 and "all 4 steps are done" in out
+    assert before == {path: path.stat().st_mtime_ns for path in (project / "checkpoints").rglob("*")}
+
+
+def test_without_a_cache_it_says_so_and_trains(project, capfd):
+    code, out, err = tbd(
+        capfd, "stage1", "data_manifests/toy", *OPTIONS, "--set", "stage1.steps=1", "-o", "a", "--json"
+    )
+    found = json.loads(out)
+    assert code == 0 and found["step"] == 1 and found["checkpoint"] == "a/step-1"
+    assert "no cache" in err
+
+
+def test_a_cache_that_lacks_clips_is_refused_when_it_was_asked_for(project, capfd):
+    (project / "empty").mkdir()
+    code, _, err = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--cache", "empty")
+    assert code == 3 and "not in it" in err and "next:  tbd train cache" in err
+
+
+def test_a_dry_run_writes_nothing(project, capfd):
+    code, out, _ = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--dry-run", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["steps"] == 4 and found["learning"] == found["parameters"] > 0
+    assert not (project / "a").exists()
+    code, out, _ = tbd(capfd, "cache", "data_manifests/toy", *OPTIONS, "--dry-run", "--json")
+    assert code == 0 and json.loads(out)["clips"] == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["stage1", "nothing", "-o", "a"], 3, "no such file"),
+        (["stage1", "data_manifests/toy", "-o", "a", "--set", "stage1.stepz=1"], 2, "did you mean 'steps'"),
+        (["stage1", "data_manifests/toy", "-o", "a", "--gpu-memory", "40"], 2, "no preset"),
+        (["stage1", "data_manifests/toy", "-o", "a", "--where", "emotion=calm"], 3, "no row to train on"),
+        (["stage1", "data_manifests/toy", "-o", "a", "--where", "mood=calm"], 2, "no column 'mood'"),
+        (["stage2", "data_manifests/toy", "-o", "a"], 2, "--from checkpoints/stage1"),
+        (["stage2", "data_manifests/toy", "-o", "a", "--from", "nowhere"], 3, "no such folder"),
+        (["cache", "data_manifests/toy", "--shard", "3/2"], 2, "--shard 3/2"),
+        (["cache", "data_manifests/toy", "--set", "weights.start=pretrained"], 4, "tbd weights pull"),
+        (["bench", "--gpu-memory", "all?"], 2, "not a whole number"),
+    ],
+)
+def test_bad_input_has_its_exit_code_and_its_words(project, capfd, words, code, said):
+    options = OPTIONS if words[0] != "bench" else []
+    found, _, err = tbd(capfd, *words[:2], *options, *words[2:])
+    assert found == code and said in err and "next:" in err and "Traceback" not in err
+
+
+def test_label_rows_cannot_hear_two_levels(project, capfd):
+    training.manifest(project / "data_manifests/label", [a_row("c000", prompts=["happy"], mode="label")])
+    code, _, err = tbd(capfd, "stage1", "data_manifests/label", *OPTIONS, "-o", "a")
+    assert code == 3 and "prompt level" in err and "model.guidance.schedule=none" in err
+
+
+def test_another_stage_or_recipe_in_the_folder_is_refused(project, capfd):
+    tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a")
+    code, _, err = tbd(capfd, "stage2", "data_manifests/toy", *OPTIONS, "-o", "a", "--from", "a")
+    assert code == 3 and "holds a run of stage 1" in err
+    code, _, err = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "--set", "optimizer.lr=1e-4", "-o", "a")
+    assert code == 3 and "optimizer.lr: 0.002 -> 0.0001" in err and "--changed" in err
+
+
+def _started(project, *words):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, "-m", "tbd", "train", *words]
+    return subprocess.Popen(
+        arguments, cwd=project, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_same_command_goes_on(project, capfd, number, code):
+    words = [
+        "stage1",
+        "data_manifests/toy",
+        *OPTIONS,
+        "--set",
+        "stage1.steps=400",
+        "--set",
+        "watch.log_every=1",
+        "-o",
+        "a",
+    ]
+    running = _started(project, *words)
+    log = project / "a/train.jsonl"
+    for _ in range(600):
+        if log.is_file() and log.read_text().count("\n") >= 2:
+            break
+        time.sleep(0.1)
+    running.send_signal(number)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == code, err
+    assert "everything that was finished is saved" in err and "next:  the same command goes on" in err
+    saved = max(int(path.name.removeprefix("step-")) for path in (project / "a").glob("step-*"))
+    assert 2 <= saved < 400
+    found, _, err = tbd(capfd, *words, "--set", f"stage1.steps={saved + 1}")
+    assert found == 0 and f"goes on at step {saved} of {saved + 1}" in err
+
+
+def test_bench_prints_a_table_for_every_preset(project, capfd):
+    words = ["--set", "model.network.size=tiny", "--set", "data.size=64", "--set", "optimizer.name=adamw"]
+    code, out, _ = tbd(capfd, "bench", "--steps", "1", "--stages", "1", *words, "--set", "hardware.precision=float32")
+    assert code == 0 and [line.split("|")[2].strip() for line in out.splitlines()[3:]] == [
+        "16 GB",
+        "24 GB",
+        "48 GB",
+        "80 GB",
+    ]
+
+
+def test_bench_at_full_size_needs_a_gpu(capfd, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, _, err = tbd(capfd, "bench", "--gpu-memory", "48")
+    assert code == 4 and "no GPU here" in err
