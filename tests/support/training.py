@@ -1,5 +1,6 @@
 """A small dataset to train on: drawn clips, a sealed manifest over them, and rows that must never be used."""
 
+import atexit
 import functools
 import json
 import tempfile
@@ -50,7 +51,9 @@ def base():
 @functools.cache
 def media():
     """A folder of drawn clips, made once a process: ten with sound of about a second, a silent and a short one."""
-    root = Path(tempfile.mkdtemp(prefix="tbd-drawn-"))
+    holder = tempfile.TemporaryDirectory(prefix="tbd-drawn-")
+    atexit.register(holder.cleanup)
+    root = Path(holder.name)
     for i, (emotion, level) in enumerate(SHOWN):
         draw_clip(root / f"{i:03d}.mp4", PEOPLE[i % 8], emotion, level, seconds=1 + i / 25, size=SIZE, seed=i)
     draw_clip(root / "silent.mp4", seconds=1, size=SIZE, silent=True)
