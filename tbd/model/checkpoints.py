@@ -139,7 +139,7 @@ def load_part(kind: type[Part], folder: Path) -> Part:
         InputError: a file is missing, damaged or another part's.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         part: Part = kind.from_config(config)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{folder}: no part of a checkpoint ({error})") from None

@@ -38,7 +38,8 @@ def sample(
         silent: ``(B, F, tokens, D)`` tokens of silence (``network.silence``), or None in stage 1.
         schedule: as the checkpoint has it.
         guidance: as the checkpoint has it.
-        steps: denoising steps.
+        steps: denoising steps; where they do not divide the schedule's length diffusers rounds, and a clip ends with up
+            to the first timestep's noise (0.03) left.
         scale: of classifier-free guidance; 1 asks the network once a step.
 
     Returns:
@@ -48,7 +49,7 @@ def sample(
     without = Conditions(None, conditions.earlier, silent)
     latents = noise * schedule.init_noise_sigma
     for timestep in schedule.timesteps:
-        now = timestep.expand(len(noise))
+        now = timestep.repeat(len(noise))
         words = blend(text, weights_for(now, guidance, schedule.config.num_train_timesteps))
         told = network.denoise(latents, now, words, conditions)
         if scale != 1:
