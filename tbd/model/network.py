@@ -137,17 +137,16 @@ class TBDNetwork(nn.Module):
 
         Args:
             folder: made if need be.
-            state: the weights, where they are not this module's own (gathered from several GPUs).
+            state: the weights, where they are not this module's own (gathered from several GPUs); a part of which it
+                has none is not written.
         """
         from safetensors.torch import save_file
 
         state = self.state_dict() if state is None else state
         for name in PARTS:
-            if (part := getattr(self, name)) is not None:
-                part.save_config(folder / name)
-                mine = {
-                    k.removeprefix(f"{name}."): v.contiguous() for k, v in state.items() if k.startswith(f"{name}.")
-                }
+            mine = {k.removeprefix(f"{name}."): v.contiguous() for k, v in state.items() if k.startswith(f"{name}.")}
+            if mine:
+                getattr(self, name).save_config(folder / name)
                 save_file(mine, folder / name / WEIGHTS, {"format": "pt"})
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import torch
@@ -42,6 +42,15 @@ class Batch:
     keep_text: torch.Tensor
     keep_audio: torch.Tensor
     keep_motion: torch.Tensor
+
+
+def merged(batches: Sequence[Batch], device: torch.device) -> Batch:
+    """Batches as one, on a device."""
+    found: dict[str, torch.Tensor | None] = {}
+    for field in fields(Batch):
+        values = [getattr(batch, field.name) for batch in batches]
+        found[field.name] = None if values[0] is None else torch.cat(values).to(device)
+    return Batch(**found)  # type: ignore[arg-type]
 
 
 class Encoders:

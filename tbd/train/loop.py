@@ -48,6 +48,14 @@ class Watcher(Protocol):
         """Something a person should know."""
 
 
+class _Nobody:
+    """The watcher of every process but the first."""
+
+    def step(self, step: int, values: dict[str, float]) -> None: ...
+
+    def note(self, words: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a run ended.
@@ -83,12 +91,13 @@ class Trainer:
     """
 
     def __init__(self, request: Request, clips: Clips, beginning: Beginning, watcher: Watcher) -> None:
-        self.request, self.clips, self.beginning, self.watcher = request, clips, beginning, watcher
+        self.request, self.clips, self.beginning = request, clips, beginning
         self.recipe, self.stage, self.step = request.recipe, request.stage, beginning.step
         self.settings = settings(self.recipe, self.stage)
         self.record = Record(request, self.recipe)
         self.accelerator = accelerator = self.record.accelerator
         self.rank, self.world = accelerator.process_index, accelerator.num_processes
+        self.watcher = watcher if self.rank == 0 else _Nobody()
         self.validation: Validation | None = None
         self.validated = self.saved = -1
         self.bad = self.in_a_row = 0
@@ -194,7 +203,7 @@ class Trainer:
 
     def _validate(self, validator: Validator) -> None:
         self.plain.eval()
-        with self.average.shown(), self.accelerator.autocast():
+        with self.average.shown():
             self.validation = validator.measure(self.plain, lambda sums: self.accelerator.reduce(sums, "sum"))
         self.plain.train()
         self.validated = self.step
@@ -205,8 +214,9 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         self.plain.eval()
-        with self.average.shown(), self.accelerator.autocast():
-            films(self.plain, validator, self.request.output / "samples" / f"step-{self.step}", self.watcher.note)
+        folder = self.request.output / "samples" / f"step-{self.step}"
+        with self.average.shown():
+            films(self.plain, validator, folder, self.watcher.note, self.accelerator.autocast)
         self.plain.train()
 
     def _save(self) -> None:
@@ -225,8 +235,7 @@ class Trainer:
             "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0,
         }
         self.record.step(self.step, values)
-        if self.accelerator.is_main_process:
-            self.watcher.step(self.step, values)
+        self.watcher.step(self.step, values)
 
     def _prepare(self, beginning: Beginning) -> None:
         """Freeze, wrap, and put everything on the device, at the state of the last checkpoint."""
@@ -275,10 +284,11 @@ class Trainer:
 
     def _stop(self, stopping: Event) -> bool:
         """Whether any process was asked to stop; all end at the same step."""
-        if self.world == 1:
-            return stopping.is_set()
-        asked = torch.tensor(float(stopping.is_set()), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(asked, "sum") > 0)
+        if self.world > 1:
+            asked = torch.tensor(float(stopping.is_set()), device=self.accelerator.device)
+            if self.accelerator.reduce(asked, "sum") > 0:
+                stopping.set()
+        return stopping.is_set()
 
     def _out_of_memory(self, error: Exception) -> MissingError:
         smaller = memory.smaller(self.request.gpu_memory)

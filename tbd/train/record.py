@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import ProjectConfiguration
 
 from tbd import workspace
@@ -36,6 +38,8 @@ class Record:
     def __init__(self, request: Request, recipe: TrainRecipe) -> None:
         self.recipe, self.folder = recipe, request.output
         self.tracker = recipe.watch.tracker
+        # accelerate remembers its first settings for the whole process; a second run may have others
+        AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
         try:
             self.accelerator = Accelerator(
                 cpu=request.device == "cpu",

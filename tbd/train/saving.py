@@ -34,11 +34,10 @@ def save(trainer: Trainer) -> None:
     memory = _optimizer_state(trainer)
     averaged = {name: _gathered(tensor) for name, tensor in trainer.average.state().items()}
     if trainer.accelerator.is_main_process:
-        folder, beginning = trainer.request.output, trainer.beginning
-        source = checkpoint.latest(folder) or beginning.source
+        folder = trainer.request.output
 
         def fill(temporary: Path) -> None:
-            _network(trainer, weights, temporary, source)
+            _network(trainer, weights, temporary)
             trainer.schedule.save_pretrained(temporary / checkpoint.SCHEDULER)
             if averaged:
                 checkpoint.save_tensors(temporary / checkpoint.AVERAGE, averaged)
@@ -90,20 +89,24 @@ def document(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _network(trainer: Trainer, weights: dict[str, Any], folder: Path, source: Path | None) -> None:
-    """The parts: a part that does not learn is the source's file again, and so are single weights that do not."""
+def _network(trainer: Trainer, weights: dict[str, Any], folder: Path) -> None:
+    """The parts. What does not learn is as it was in the checkpoint before: whole parts are linked to its files, and
+    weights that are held in half precision while training are taken from there."""
+    own = checkpoint.latest(trainer.request.output)
+    source = own or trainer.beginning.source
+    averages = checkpoint.average(source) if source and not own and trainer.beginning.averaged else {}
     learn = set(trainer.names)
-    fixed = [name for name in weights if name not in learn]
     for part in PARTS:
         before = source / part if source else None
         mine = [name for name in weights if name.startswith(f"{part}.")]
-        if before and before.is_dir() and mine and not learn.intersection(mine):
+        if before is None or not before.is_dir() or learn.issuperset(mine):
+            continue
+        if learn.isdisjoint(mine) and not averages:
             checkpoint.link(before, folder / part)
             weights = {name: value for name, value in weights.items() if name not in set(mine)}
-        elif before and before.is_dir() and trainer.recipe.hardware.precision == "bfloat16":
-            exact = read_weights(before / WEIGHTS)  # frozen weights are held in half precision while training
-            names = {f"{part}.{name}": name for name in exact}
-            weights |= {name: exact[names[name]] for name in fixed if name in names}
+        else:
+            exact = {f"{part}.{name}": value for name, value in read_weights(before / WEIGHTS).items()} | averages
+            weights |= {name: exact[name] for name in mine if name not in learn and name in exact}
     trainer.plain.save(folder, weights)
 
 

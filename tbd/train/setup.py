@@ -53,7 +53,8 @@ class Beginning:
     Attributes:
         network: at its weights.
         step: steps done.
-        source: the checkpoint that frozen weights are unchanged from; None: nothing is on disk yet.
+        source: the checkpoint that the weights are from; None: nothing is on disk yet.
+        averaged: they are that checkpoint's averages.
         resumed: this run's own checkpoint; None: a new run.
         history: what was started from, for ``meta.json``.
         notes: what a person should know.
@@ -65,6 +66,7 @@ class Beginning:
     resumed: Path | None
     history: dict[str, Any]
     notes: tuple[str, ...]
+    averaged: bool = False
 
 
 def base(recipe: TrainRecipe, device: str) -> Base:
@@ -169,7 +171,7 @@ def _second(request: Request) -> Beginning:
         "changes": [{"step": 0, "what": found}] if found else [],
     }
     notes = [*(report.line() for report in reports), f"from {source}" + (", averaged weights" if averaged else "")]
-    return Beginning(network, 0, None if averaged else source, None, history, tuple(notes))
+    return Beginning(network, 0, source, None, history, tuple(notes), averaged)
 
 
 def _files(*names: str | None) -> dict[str, Any]:

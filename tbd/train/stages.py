@@ -66,18 +66,34 @@ def question(
     """
     words = blend(batch.text, weights_for(batch.timesteps, recipe.model.guidance, recipe.model.noise.steps))
     words = torch.where(batch.keep_text[:, None, None], words, empty)
-    heard = {"empty": empty, "coarse": batch.text[:, 0], "zeros": torch.zeros_like(empty)}
     prediction = network(
         schedule.add_noise(batch.latents, batch.noise, batch.timesteps),
         batch.timesteps,
         words,
         reference_latents=batch.reference,
-        reference_text=heard[recipe.network.reference_text],
+        reference_text=reference_text(recipe, batch.text, empty),
         motion_latents=_kept(batch.earlier, batch.keep_motion),
         audio=_kept(batch.audio, batch.keep_audio),
         keep_reference=batch.keep_reference,
     )
     return prediction, target(schedule, batch.latents, batch.noise, batch.timesteps)
+
+
+def reference_text(recipe: TrainRecipe, levels: torch.Tensor, empty: torch.Tensor) -> torch.Tensor:
+    """What the ReferenceNet hears.
+
+    Args:
+        recipe: ``model.network.reference_text``.
+        levels: ``(B, k, L, D)``, coarse to fine.
+        empty: ``(1, L, D)`` embedding of the empty text.
+
+    Returns:
+        ``(B, L, D)``, or ``(1, L, D)`` where it is the same for all.
+    """
+    kind = recipe.network.reference_text
+    if kind == "coarse":
+        return levels[:, 0]
+    return empty if kind == "empty" else torch.zeros_like(empty)
 
 
 def _kept(condition: torch.Tensor | None, keep: torch.Tensor) -> torch.Tensor | None:

@@ -7,6 +7,7 @@ on the weights. Here every clip meets every range of timesteps once, with noise 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,23 @@ from PIL import Image
 from tbd.errors import TbdError
 from tbd.media import video
 from tbd.model.network import TBDNetwork
-from tbd.model.noise import scheduler
+from tbd.model.noise import scheduler, standard_noise
 from tbd.model.sampling import sample
 from tbd.train.data import Samples, sound, together
-from tbd.train.draws import draw
-from tbd.train.encoders import Batch, Encoders
+from tbd.train.draws import Draw, draw
+from tbd.train.encoders import Batch, Encoders, merged
 from tbd.train.loss import per_sample
 from tbd.train.recipe import TrainRecipe
 from tbd.train.rows import Clip
-from tbd.train.stages import question, settings
+from tbd.train.stages import question, reference_text
 
 FIRST = 1 << 40
 """Number of the first validation sample, far from any training sample."""
+MOST = 64
+"""Clips that are looked at, evenly spread over those that are kept back: more would cost time and tell little."""
+
+
+Precision = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,12 @@ class Validator:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.clips, self.recipe, self.stage, self.samples = clips, recipe, stage, samples
+        chosen = np.linspace(0, len(clips) - 1, min(len(clips), MOST)).round().astype(int)
+        self.clips = [clips[i] for i in chosen]
+        self.recipe, self.stage, self.samples = recipe, stage, samples
         self.encoders, self.schedule = encoders, schedule
-        bins = recipe.watch.bins
-        self.mine = [(i, i % bins) for i in range(len(clips) * bins)][rank::world]
+        self.mine = [(clip, which) for clip in range(len(chosen))[rank::world] for which in range(recipe.watch.bins)]
+        self._encoded: dict[int, Batch] = {}
 
     @torch.no_grad()
     def measure(self, network: torch.nn.Module, reduce: Callable[[torch.Tensor], torch.Tensor]) -> Validation:
@@ -106,19 +114,35 @@ class Validator:
         return per_sample(prediction, target)
 
     def _batch(self, chosen: Sequence[tuple[int, int]]) -> Batch:
-        return self.encoders.batch(together([self._sample(number, which) for number, which in chosen]))
+        return merged([self.sample(clip, which) for clip, which in chosen], self.encoders.device)
 
-    def _sample(self, number: int, which: int) -> dict[str, Any]:
-        """Validation sample ``number``: nothing left out, its timestep inside range ``which``."""
+    def sample(self, clip: int, which: int) -> Batch:
+        """A clip with nothing left out, at a timestep in range ``which``, with that range's own noise; on the CPU."""
         bins, steps = self.recipe.watch.bins, self.recipe.model.noise.steps
-        clip = self.clips[number // bins]
-        drawn = draw(FIRST + number, number // bins, clip, self.recipe, self.stage)
+        drawn = self.drawn(clip)
+        if clip not in self._encoded:  # once a run
+            example = together([self.samples.example(self.clips[clip], drawn)])
+            self._encoded[clip] = merged([self.encoders.batch(example)], torch.device("cpu"))
         low, high = which * steps // bins, (which + 1) * steps // bins
-        whole = {f"keep_{name}": True for name in ("reference", "text", "audio", "motion")}
-        return self.samples.example(clip, replace(drawn, timestep=low + drawn.timestep % (high - low), **whole))
+        found = self._encoded[clip]
+        generator = torch.Generator().manual_seed(drawn.noise_seed + which)
+        noise = standard_noise(tuple(found.noise.shape[1:]), self.recipe.model.noise.offset, generator)
+        timestep = torch.tensor([low + (drawn.timestep + 7919 * which) % (high - low)])
+        return replace(found, noise=noise[None], timesteps=timestep)
+
+    def drawn(self, clip: int) -> Draw:
+        """The fixed frames of a clip."""
+        drawn = draw(FIRST + clip, clip, self.clips[clip], self.recipe, self.stage)
+        return replace(drawn, keep_reference=True, keep_text=True, keep_audio=True, keep_motion=True)
 
 
-def films(network: TBDNetwork, validator: Validator, folder: Path, note: Callable[[str], None]) -> list[Path]:
+def films(
+    network: TBDNetwork,
+    validator: Validator,
+    folder: Path,
+    note: Callable[[str], None],
+    precision: Precision = nullcontext,
+) -> list[Path]:
     """Sample a few clips and write them: a picture in stage 1, in stage 2 a video with sound and its frames as a strip.
 
     A clip that cannot be shown is noted and never ends training.
@@ -128,48 +152,50 @@ def films(network: TBDNetwork, validator: Validator, folder: Path, note: Callabl
         validator: its clips and encoders.
         folder: where the files go.
         note: told of what went wrong.
+        precision: a context in which the network computes; the frozen networks stay outside.
     """
     written = []
     for number in range(min(validator.recipe.watch.sample_clips, len(validator.clips))):
         clip = validator.clips[number]
         try:
-            written.append(_film(network, validator, number, folder / f"{clip.clip_id}.png"))
+            written.append(_film(network, validator, number, folder / f"{clip.clip_id}.png", precision))
         except (TbdError, ValueError, OSError, RuntimeError) as error:
             note(f"no sample of {clip.clip_id}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
     return written
 
 
 @torch.no_grad()
-def _film(network: TBDNetwork, validator: Validator, number: int, path: Path) -> Path:
-    recipe, encoders, clip = validator.recipe, validator.encoders, validator.clips[number]
-    batch = validator._batch([(number * recipe.watch.bins, 0)])
-    frames = settings(recipe, validator.stage).frames
-    heard = {"empty": encoders.empty, "coarse": batch.text[:, 0], "zeros": torch.zeros_like(encoders.empty)}
-    conditions = network.conditions(batch.reference, heard[recipe.network.reference_text], batch.earlier, batch.audio)
-    latents = sample(
+def _film(network: TBDNetwork, validator: Validator, number: int, path: Path, precision: Precision) -> Path:
+    encoders, clip = validator.encoders, validator.clips[number]
+    batch = validator._batch([(number, 0)])
+    with precision():
+        latents = _sampled(network, validator, batch)
+    shown, true = (encoders.base.image.decode(part.float().transpose(1, 2)[0]) for part in (latents, batch.latents))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _strip(encoders.base.image.decode(batch.reference), shown, true).save(path)
+    if validator.stage == 2:
+        rule, start = clip.canonical.rule, validator.drawn(number).start
+        first, last = (round(frame / rule.fps * rule.sample_rate) for frame in (start, start + len(shown)))
+        speech = sound(clip)[first:last]
+        video.write(path.with_suffix(".mp4"), iter(shown), rule.fps, speech, sample_rate=rule.sample_rate)
+    return path
+
+
+def _sampled(network: TBDNetwork, validator: Validator, batch: Batch) -> torch.Tensor:
+    recipe, encoders = validator.recipe, validator.encoders
+    heard = reference_text(recipe, batch.text, encoders.empty)
+    return sample(
         network,
         batch.noise,
         batch.text,
         encoders.empty,
-        conditions,
-        network.silence(1, frames),
+        network.conditions(batch.reference, heard, batch.earlier, batch.audio),
+        network.silence(1, batch.noise.shape[2]),
         scheduler(recipe.model.noise),
         recipe.model.guidance,
         steps=recipe.watch.sample_steps,
         scale=recipe.watch.sample_scale,
     )
-    shown = [encoders.base.image.decode(part.transpose(1, 2)[0]) for part in (latents.float(), batch.latents)]
-    reference = encoders.base.image.decode(batch.reference)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _strip(reference, *shown).save(path)
-    if validator.stage == 2:
-        drawn = draw(FIRST + number * recipe.watch.bins, number, clip, recipe, validator.stage)
-        rate, rule = clip.canonical.rule.sample_rate, clip.canonical.rule
-        heard_samples = sound(clip)[
-            round(drawn.start / rule.fps * rate) : round((drawn.start + frames) / rule.fps * rate)
-        ]
-        video.write(path.with_suffix(".mp4"), iter(shown[0]), rule.fps, heard_samples, sample_rate=rate)
-    return path
 
 
 def _strip(reference: np.ndarray[Any, Any], sampled: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> Image.Image:

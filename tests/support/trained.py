@@ -1,7 +1,7 @@
-"""Small training runs: started, stopped, killed, and compared bit for bit. ``python trained.py JSON`` is one run."""
+"""Small training runs: started, stopped, killed, and compared bit for bit."""
 
-import json
-import sys
+import multiprocessing
+import os
 import threading
 from pathlib import Path
 
@@ -82,16 +82,23 @@ def differing(one, other):
     return sorted(odd)
 
 
-def main(given):
-    """One run in a process of its own, as ``tbd train`` makes it."""
+def apart(environment=None, **given):
+    """Start a run in a clean process of its own, which has imported everything already; returns the process.
+
+    Args:
+        environment: variables of that process.
+        given: ``output manifest stage changes first media``, as plain values.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=_run, args=(environment or {}, {"media": str(training.media()), **given}))
+    process.start()
+    return process
+
+
+def _run(environment, given):
+    os.environ.update(environment)
     torch.set_num_threads(1)
-    root = given.get("root")
-    if root:
-        training.media = lambda: Path(root)
-    changes = {"optimizer.lr": 1e-3, "ema.decay": 0.9, **QUIET, **given.get("recipe", {})}
+    training.media = lambda: Path(given["media"])
     first = Path(given["first"]) if given.get("first") else None
-    run(Path(given["output"]), Path(given["manifest"]), training.recipe(changes), given["stage"], first=first)
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    run(Path(given["output"]), Path(given["manifest"]), recipe(given["changes"]), given["stage"], first=first)
