@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any, Protocol
 
 import torch
+from accelerate import DistributedType
 
 from tbd import workspace
 from tbd.errors import MissingError, TbdError
@@ -97,6 +98,7 @@ class Trainer:
         self.record = Record(request, self.recipe)
         self.accelerator = accelerator = self.record.accelerator
         self.rank, self.world = accelerator.process_index, accelerator.num_processes
+        self.sharded = accelerator.distributed_type == DistributedType.FSDP
         self.watcher = watcher if self.rank == 0 else _Nobody()
         self.validation: Validation | None = None
         self.validated = self.saved = -1
@@ -112,8 +114,7 @@ class Trainer:
                 self.samples,
                 self.encoders,
                 self.schedule,
-                self.rank,
-                self.world,
+                *((0, 1) if self.sharded else (self.rank, self.world)),
             )
         else:
             self.validator = None
@@ -204,14 +205,17 @@ class Trainer:
     def _validate(self, validator: Validator) -> None:
         self.plain.eval()
         with self.average.shown():
-            self.validation = validator.measure(self.plain, lambda sums: self.accelerator.reduce(sums, "sum"))
+            how = "mean" if self.sharded else "sum"  # where weights are spread, all processes do the same
+            self.validation = validator.measure(self.plain, lambda sums: self.accelerator.reduce(sums, how))
         self.plain.train()
         self.validated = self.step
         self.record.validation(self.step, self.validation)
         self.watcher.note(f"step {self.step}: validation loss {self.validation.loss:.4f}")
 
     def _sample(self, validator: Validator) -> None:
-        if not self.accelerator.is_main_process:
+        if self.sharded:
+            self.watcher.note("no samples are drawn while FSDP spreads the weights; tbd generate draws them")
+        if self.sharded or self.rank != 0:
             return
         self.plain.eval()
         folder = self.request.output / "samples" / f"step-{self.step}"
@@ -243,7 +247,7 @@ class Trainer:
         self.names = freeze(network, self.recipe, self.stage)
         network.set_checkpointing(hardware.checkpointing)
         self.schedule = scheduler(self.recipe.model.noise)
-        if hardware.precision == "bfloat16":
+        if hardware.precision == "bfloat16" and not self.sharded:  # FSDP wants one type
             for parameter in network.parameters():
                 if not parameter.requires_grad:
                     parameter.data = parameter.data.bfloat16()
