@@ -84,14 +84,16 @@ def cache(
     networks = base(loaded, _device(device))
     keep = Keep(folder or caches.default_folder(), networks.identities, loaded.data.moments)
     plan = caches.plan(found, loaded, keep, part(shard) if shard else (1, 1))
-    _say_left_out(found)
+    for line in found.words():
+        say(line)
+    stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
     say(
-        f"{plan.present} clips are in {keep.folder}; {len(plan.clips)} clips and {len(plan.texts)} texts to make: "
+        f"{plan.present} clips are in {keep.folder}; {len(plan.clips)} clips{stale} and {len(plan.texts)} texts to make: "
         f"{human_bytes(plan.bytes)} ({human_bytes(plan.free)} free)"
     )
     summary: dict[str, Any] = {
         "cache": str(keep.folder), "present": plan.present, "clips": len(plan.clips), "texts": len(plan.texts),
-        "bytes": plan.bytes, "free": plan.free, "left_out": plan.left_out,
+        "stale": plan.stale, "bytes": plan.bytes, "free": plan.free, "left_out": plan.left_out,
     }  # fmt: skip
     if dry_run:
         document(summary) if json else out(f"{len(plan.clips)} clips would go to {keep.folder}")
@@ -254,8 +256,10 @@ def _train(request: Request, folder: Path | None, live: bool, dry_run: bool, qui
     from tbd.train.stages import settings
 
     clips = read_clips(request.manifests, request.recipe, request.stage, request.selection)
-    _say_left_out(clips)
-    request = replace(request, cache=None if live else _cached(request, clips, folder))
+    place, clips = (None, clips) if live else _cached(request, clips, folder)
+    for line in clips.words():
+        say(line)
+    request = replace(request, cache=place)
     if dry_run:
         return _dry_run(request, clips, json)
     beginning = begin(request, clips)
@@ -299,8 +303,11 @@ class _Onlooker:
         say(words)
 
 
-def _cached(request: Request, clips: Clips, folder: Path | None) -> Path | None:
-    """The cache to read, where it has everything; None: the media are read. Either way it is said."""
+def _cached(request: Request, clips: Clips, folder: Path | None) -> tuple[Path | None, Clips]:
+    """The cache to read where it has everything, without the clips that could not be cached; else None: media are read.
+
+    Either way it is said.
+    """
     from tbd.errors import InputError
     from tbd.train import cache as caches
     from tbd.train.keep import Keep
@@ -309,17 +316,17 @@ def _cached(request: Request, clips: Clips, folder: Path | None) -> Path | None:
     place = folder or caches.default_folder()
     if folder is None and not place.is_dir():
         say("no cache: media are decoded and encoded at every step; tbd train cache makes one")
-        return None
+        return None, clips
     keep = Keep(place, base(request.recipe, "cpu").identities, request.recipe.data.moments)
-    found = caches.standing(clips, request.recipe, keep)
-    if found.whole:
-        say(f"reads {place}")
-        return place
-    words = f"{place}: {found.missing} clips or texts are not in it, {found.changed} clips have changed since"
-    if folder is not None:
-        raise InputError(words, next="tbd train cache, with the same manifests, recipe and --cache")
-    say(f"{words}; media are decoded and encoded at every step")
-    return None
+    try:
+        usable = caches.cached(clips, request.recipe, request.stage, keep)
+    except InputError as error:
+        if folder is not None:
+            raise
+        say(f"{error.message}; media are decoded and encoded at every step")
+        return None, clips
+    say(f"reads {place}")
+    return place, usable
 
 
 def _dry_run(request: Request, clips: Clips, json: bool) -> int:
@@ -364,11 +371,6 @@ def _device(name: str) -> str:
     import torch
 
     return "cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name
-
-
-def _say_left_out(clips: Clips) -> None:
-    for line in clips.words():
-        say(line)
 
 
 def _ended(stopping: Any) -> None:

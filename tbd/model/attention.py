@@ -7,6 +7,8 @@ and run from several threads.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (its customary name)
 from diffusers.models.attention import BasicTransformerBlock
@@ -36,7 +38,8 @@ class SpatialLayer(nn.Module):
     @property
     def block(self) -> BasicTransformerBlock:
         """The one transformer block."""
-        return self.transformer_blocks[0]
+        block: Any = self.transformer_blocks[0]
+        return block
 
     def forward(
         self,

@@ -8,7 +8,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 
-class AudioProjection(ModelMixin, ConfigMixin):
+class AudioProjection(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers' own way to make a model
     """The speech around a frame, as tokens for that frame's audio attention (Hallo's ``AudioProjModel``).
 
     Args:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 
 class ImageEncoder:
@@ -23,13 +23,14 @@ class ImageEncoder:
 
     def __init__(self, model: AutoencoderKL, identity: str, batch: int = 8) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.config: Any = model.config
         self.identity = identity
         self.batch = batch
 
     @property
     def factor(self) -> int:
         """Pixels a latent, along a side."""
-        return int(2 ** (len(self.model.config.block_out_channels) - 1))
+        return int(2 ** (len(self.config.block_out_channels) - 1))
 
     @torch.no_grad()
     def moments(self, frames: npt.NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
@@ -58,16 +59,16 @@ class ImageEncoder:
         Returns:
             ``(…, 4, h, w)`` float32
         """
-        mean, *spread = moments.float().split(self.model.config.latent_channels, -3)
+        mean, *spread = moments.float().split(self.config.latent_channels, -3)
         if noise is not None and spread:
             mean = mean + noise * (0.5 * spread[0].clamp(-30, 20)).exp()
-        return mean * self.model.config.scaling_factor
+        return mean * self.config.scaling_factor
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
         """``(N, 4, h, w)`` scaled latents -> ``(N, 8h, 8w, 3)`` uint8 RGB."""
         found = []
-        for part in (latents / self.model.config.scaling_factor).split(self.batch):
+        for part in (latents / self.config.scaling_factor).split(self.batch):
             x = self.model.decode(part.to(self.model.device, self.model.dtype)).sample.float()
             found.append(((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(found)

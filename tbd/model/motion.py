@@ -29,7 +29,9 @@ class MotionLayer(AnimateDiffTransformer3D):
         )
         self.length = length
 
-    def forward(self, x: torch.Tensor, frames: int, earlier: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(  # type: ignore[override]  # only the weights and their names are shared
+        self, x: torch.Tensor, frames: int, earlier: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Attention among the frames of each clip.
 
         Args:

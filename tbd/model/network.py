@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -105,7 +105,7 @@ class TBDNetwork(nn.Module):
         """Tokens ``(B, F, tokens, D)`` of clips whose sound is left out: of zeros; None in stage 1."""
         if self.audio_projection is None:
             return None
-        sizes = self.audio_projection.config
+        sizes: Any = self.audio_projection.config
         nothing = torch.zeros(1, 1, sizes.window, sizes.layers, sizes.channels, device=self.unet.device)
         return self.audio_projection(nothing.to(self.unet.dtype)).expand(batch, frames, -1, -1)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tbd.model.recipe import Noise
 
 if TYPE_CHECKING:  # diffusers takes seconds to import, and processes that only draw noise do without it
-    from diffusers import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
 def scheduler(noise: Noise) -> DDIMScheduler:
     """The noise schedule of a recipe; saved with a checkpoint, and read from there by every sampler."""
-    from diffusers import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     return DDIMScheduler(
         num_train_timesteps=noise.steps,
@@ -46,9 +46,11 @@ def target(
     schedule: DDIMScheduler, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
 ) -> torch.Tensor:
     """What the network is to predict: the noise (eq. 1), or the velocity."""
-    if schedule.config.prediction_type == "epsilon":
+    config: Any = schedule.config
+    if config.prediction_type == "epsilon":
         return noise
-    return schedule.get_velocity(latents, noise, timesteps)
+    velocity: Any = schedule.get_velocity  # typed for IntTensor, which int64 is not
+    return velocity(latents, noise, timesteps)
 
 
 def snr(schedule: DDIMScheduler, timesteps: torch.Tensor) -> torch.Tensor:

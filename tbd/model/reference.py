@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers.configuration_utils import FrozenDict, register_to_config
+from diffusers.configuration_utils import register_to_config
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from tbd.model.attention import SpatialLayer
 from tbd.model.checkpointing import Mode, checkpointed
-from tbd.model.unet import spatial_layers
+from tbd.model.unet import describe, spatial_layers
 from tbd.model.walk import Site, blocks, sites, time_embedding, walk
 
 
@@ -23,6 +23,8 @@ class ReferenceNet(UNet2DConditionModel):
     Args: as ``TBDUNet``'s first ones, SD 1.5's by default.
     """
 
+    _repeated_blocks = ["ResnetBlock2D", "SpatialLayer"]  # noqa: RUF012 (diffusers' own attribute)
+
     @register_to_config
     def __init__(
         self,
@@ -34,7 +36,7 @@ class ReferenceNet(UNet2DConditionModel):
         heads: int = 8,
         norm_num_groups: int = 32,
     ) -> None:
-        mine: dict[str, Any] = dict(self.config)
+        own = dict(self.config)
         super().__init__(
             block_out_channels=block_out_channels,
             layers_per_block=layers_per_block,
@@ -44,7 +46,7 @@ class ReferenceNet(UNet2DConditionModel):
             attention_head_dim=heads,
             norm_num_groups=norm_num_groups,
         )
-        self._internal_dict = FrozenDict(mine)
+        describe(self, own)
         self.checkpointing: Mode = "none"
         spatial_layers(self, heads, norm_num_groups, cross_attention_dim)
         self._cut()
@@ -81,11 +83,12 @@ class ReferenceNet(UNet2DConditionModel):
 
     def _cut(self) -> None:
         """Remove everything behind the last features."""
-        last = self._last()
+        last: Any = self._last()
         for name in ("attn1", "attn2", "norm2", "norm3", "ff"):
             setattr(last.block, name, None)
         last.proj_out = None
-        self.conv_norm_out = self.conv_out = None
+        whole: Any = self
+        whole.conv_norm_out = whole.conv_out = None
 
 
 def _site(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from diffusers import DDIMScheduler
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from tbd.model.guidance import blend, weights_for
 from tbd.model.network import Conditions, TBDNetwork
@@ -45,15 +47,16 @@ def sample(
     Returns:
         ``(B, 4, F, h, w)`` scaled latents.
     """
+    config: Any = schedule.config
     schedule.set_timesteps(steps, device=noise.device)
     without = Conditions(None, conditions.earlier, silent)
     latents = noise * schedule.init_noise_sigma
     for timestep in schedule.timesteps:
         now = timestep.repeat(len(noise))
-        words = blend(text, weights_for(now, guidance, schedule.config.num_train_timesteps))
+        words = blend(text, weights_for(now, guidance, config.num_train_timesteps))
         told = network.denoise(latents, now, words, conditions)
         if scale != 1:
             untold = network.denoise(latents, now, empty.expand(len(noise), -1, -1), without)
             told = untold + scale * (told - untold)
-        latents = schedule.step(told, timestep, latents).prev_sample
+        latents = schedule.step(told, timestep, latents, return_dict=False)[0]
     return latents

@@ -106,7 +106,7 @@ class Saved:
 
         file = self.path / SCHEDULER / "scheduler_config.json"
         try:
-            return DDIMScheduler.from_config(json.loads(file.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+            return DDIMScheduler.from_config(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{file}: no noise schedule ({error})") from None
 

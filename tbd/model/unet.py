@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from diffusers.configuration_utils import FrozenDict, register_to_config
@@ -32,7 +32,7 @@ class TBDUNet(UNet2DConditionModel):
         motion_heads, motion_length: of every motion layer.
     """
 
-    _repeated_blocks: ClassVar[list[str]] = ["ResnetBlock2D", "SpatialLayer", "MotionLayer"]
+    _repeated_blocks = ["ResnetBlock2D", "SpatialLayer", "MotionLayer"]  # noqa: RUF012 (diffusers' own attribute)
 
     @register_to_config
     def __init__(
@@ -51,7 +51,7 @@ class TBDUNet(UNet2DConditionModel):
         motion_heads: int = 8,
         motion_length: int = 32,
     ) -> None:
-        mine: dict[str, Any] = dict(self.config)
+        own = dict(self.config)
         super().__init__(
             block_out_channels=block_out_channels,
             layers_per_block=layers_per_block,
@@ -61,7 +61,7 @@ class TBDUNet(UNet2DConditionModel):
             attention_head_dim=heads,
             norm_num_groups=norm_num_groups,
         )
-        self._internal_dict = FrozenDict(mine)  # diffusers' own forty keys do not describe this network
+        describe(self, own)
         self.checkpointing: Mode = "none"
         spatial_layers(self, heads, norm_num_groups, None if separate_text else cross_attention_dim)
         for block in blocks(self):
@@ -117,6 +117,11 @@ class TBDUNet(UNet2DConditionModel):
         return x.unflatten(0, (batch, frames)).transpose(1, 2)
 
 
+def describe(model: Any, own: dict[str, Any]) -> None:
+    """Leave only a network's own keys in its ``config.json``: diffusers' forty do not describe it."""
+    model._internal_dict = FrozenDict(own)
+
+
 def spatial_layers(unet: UNet2DConditionModel, heads: int, groups: int, context: int | None) -> None:
     """Put our spatial layers where diffusers has its own; the names of the weights stay."""
     for block in blocks(unet):
@@ -147,7 +152,7 @@ def _site(
     return x if site.motion is None else site.motion(x, frames, earlier)
 
 
-def _widths(block: nn.Module) -> list[int]:
+def _widths(block: Any) -> list[int]:
     """Channels at each site of a block."""
     widths = [resnet.out_channels for resnet in block.resnets]
     return widths[1:] if type(block).__name__.startswith("UNetMid") else widths
@@ -160,6 +165,7 @@ def _layers(widths: list[int], heads: int, groups: int, context: int | None) -> 
 def _zeroed(layers: nn.ModuleList) -> nn.ModuleList:
     """The last projection of each layer at zero: it adds nothing until it has learned."""
     for layer in layers:
-        nn.init.zeros_(layer.proj_out.weight)
-        nn.init.zeros_(layer.proj_out.bias)
+        last: Any = layer.proj_out
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
     return layers

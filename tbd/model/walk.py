@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -39,14 +40,13 @@ Run = Callable[[Site, torch.Tensor, torch.Tensor], torch.Tensor]
 """(site, picture ``(N, C, h, w)``, time embedding ``(N, E)``) -> picture."""
 
 
-def blocks(unet: UNet2DConditionModel) -> Iterator[nn.Module]:
+def blocks(unet: UNet2DConditionModel) -> Iterator[Any]:
     """Down blocks, the middle, up blocks, in the order of the walk."""
-    yield from unet.down_blocks
-    yield unet.mid_block
-    yield from unet.up_blocks
+    down, middle, up = _blocks(unet)
+    yield from (*down, middle, *up)
 
 
-def sites(block: nn.Module) -> list[Site]:
+def sites(block: Any) -> list[Site]:
     """The sites of a block; the middle has as many as attentions, without their resnets."""
     middle = type(block).__name__.startswith("UNetMid")
     resnets = [None] * len(block.attentions) if middle else list(block.resnets)
@@ -67,19 +67,20 @@ def walk(unet: UNet2DConditionModel, x: torch.Tensor, time: torch.Tensor, run: R
     Returns:
         ``(N, C, h, w)``
     """
+    down, middle, up = _blocks(unet)
     x = unet.conv_in(x)
     passed = [x]
-    for block in unet.down_blocks:
+    for block in down:
         for site in sites(block):
             x = run(site, x, time)
             passed.append(x)
         for half in block.downsamplers or ():
             x = half(x)
             passed.append(x)
-    x = unet.mid_block.resnets[0](x, time)
-    for site, resnet in zip(sites(unet.mid_block), unet.mid_block.resnets[1:], strict=True):
+    x = middle.resnets[0](x, time)
+    for site, resnet in zip(sites(middle), middle.resnets[1:], strict=True):
         x = resnet(run(site, x, time), time)
-    for block in unet.up_blocks:
+    for block in up:
         for site in sites(block):
             x = run(site, torch.cat([x, passed.pop()], 1), time)
         for double in block.upsamplers or ():
@@ -90,3 +91,8 @@ def walk(unet: UNet2DConditionModel, x: torch.Tensor, time: torch.Tensor, run: R
 def time_embedding(unet: UNet2DConditionModel, timesteps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """``(N,)`` timesteps -> ``(N, E)`` in the type of ``like``."""
     return unet.time_embedding(unet.time_proj(timesteps).to(like.dtype))
+
+
+def _blocks(unet: UNet2DConditionModel) -> tuple[list[Any], Any, list[Any]]:
+    """Down, middle, up: diffusers' blocks, whose parts differ too much for a type."""
+    return list(unet.down_blocks), unet.mid_block, list(unet.up_blocks)

@@ -62,7 +62,7 @@ def test_without_a_cache_it_says_so_and_trains(project, capfd):
 def test_a_cache_that_lacks_clips_is_refused_when_it_was_asked_for(project, capfd):
     (project / "empty").mkdir()
     code, _, err = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--cache", "empty")
-    assert code == 3 and "not in it" in err and "next:  tbd train cache" in err
+    assert code == 3 and "are missing" in err and "next:  tbd train cache" in err
 
 
 def test_a_dry_run_writes_nothing(project, capfd):
