@@ -122,7 +122,7 @@ class Trainer:
     @property
     def per_step(self) -> int:
         """Samples of one step, over all processes."""
-        return self.recipe.hardware.batch * self.recipe.hardware.accumulate * self.world
+        return int(self.recipe.hardware.batch * self.recipe.hardware.accumulate * self.world)
 
     def run(self, stopping: Event) -> Ended:
         """Train until the last step, or until ``stopping`` is set on any process; the last state is saved.
@@ -255,7 +255,7 @@ class Trainer:
             network.to(memory_format=torch.channels_last)
         if hardware.compile:
             for part in (network.unet, network.reference_net):
-                part.compile_repeated_blocks()
+                part.compile_repeated_blocks()  # type: ignore[no-untyped-call]
         wanted = set(self.names)
         tool = optimizer([p for name, p in network.named_parameters() if name in wanted], self.recipe.optimizer)
         self.network, self.optimizer = self.accelerator.prepare(network, tool)

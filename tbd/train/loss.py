@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from tbd.model.noise import snr
 
@@ -26,6 +26,6 @@ def weights(schedule: DDIMScheduler, timesteps: torch.Tensor, gamma: float | Non
     if gamma is None:
         return torch.ones(len(timesteps), device=timesteps.device)
     ratio = snr(schedule, timesteps)
-    if schedule.config.prediction_type == "epsilon":
+    if schedule.config["prediction_type"] == "epsilon":
         return (gamma / ratio).clamp(max=1)  # min(snr, gamma) / snr, without 0 / 0
     return ratio.clamp(max=gamma) / (ratio + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -16,7 +17,12 @@ def optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) -> to
     Raises:
         MissingError: ``adamw-8bit`` needs bitsandbytes.
     """
-    words = {"lr": recipe.lr, "betas": recipe.betas, "weight_decay": recipe.weight_decay, "eps": recipe.eps}
+    words: dict[str, Any] = {
+        "lr": recipe.lr,
+        "betas": recipe.betas,
+        "weight_decay": recipe.weight_decay,
+        "eps": recipe.eps,
+    }
     if recipe.name == "adamw":
         return torch.optim.AdamW(parameters, fused=True, **words)
     try:

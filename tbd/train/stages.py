@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from tbd.model.guidance import blend, weights_for
 from tbd.model.network import TBDNetwork
@@ -67,7 +67,7 @@ def question(
     words = blend(batch.text, weights_for(batch.timesteps, recipe.model.guidance, recipe.model.noise.steps))
     words = torch.where(batch.keep_text[:, None, None], words, empty)
     prediction = network(
-        schedule.add_noise(batch.latents, batch.noise, batch.timesteps),
+        schedule.add_noise(batch.latents, batch.noise, batch.timesteps),  # type: ignore[arg-type]
         batch.timesteps,
         words,
         reference_latents=batch.reference,
