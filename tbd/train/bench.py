@@ -144,7 +144,7 @@ def _step(network: TBDNetwork, batch: Batch, schedule: Any, recipe: TrainRecipe,
     for _ in range(recipe.hardware.accumulate):
         with torch.autocast(batch.latents.device.type, kind, enabled=kind != torch.float32):
             prediction, target = question(network, batch, batch.text[:1, 0], schedule, recipe)
-        (per_sample(prediction, target).mean() / recipe.hardware.accumulate).backward()
+        (per_sample(prediction, target).mean() / recipe.hardware.accumulate).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(learning, recipe.optimizer.clip)
     tool.step()
     tool.zero_grad(set_to_none=True)
@@ -160,8 +160,8 @@ def _readied(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[torch
     if recipe.hardware.channels_last:
         network.to(memory_format=torch.channels_last)
     if recipe.hardware.compile:
-        network.unet.compile_repeated_blocks()
-        network.reference_net.compile_repeated_blocks()
+        for part in (network.unet, network.reference_net):
+            part.compile_repeated_blocks()  # type: ignore[no-untyped-call]
     return [parameter for name, parameter in network.named_parameters() if name in names]
 
 

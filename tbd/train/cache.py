@@ -108,6 +108,36 @@ def plan(clips: Clips, recipe: TrainRecipe, keep: Keep, part: tuple[int, int] = 
     return Plan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), stale, clips.left_out, size, free)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a cache is for the clips of a run, by looking at sizes and times alone.
+
+    Attributes:
+        missing: clips or texts that are not.
+        changed: clips whose file is not the one that was cached.
+    """
+
+    missing: int
+    changed: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether training can read everything from the cache."""
+        return not (self.missing or self.changed)
+
+
+def standing(clips: Clips, recipe: TrainRecipe, keep: Keep) -> Standing:
+    """Whether a cache has everything that training would read; no medium is opened."""
+    everything = (*clips.train, *clips.validation)
+    changed = [clip for clip in everything if keep.changed(clip)]
+    stale = {id(clip) for clip in changed}
+    missing = sum(1 for clip in everything if id(clip) not in stale and not keep.path(clip).is_file())
+    texts = dict.fromkeys(text for clip in everything for text in clip.prompts)
+    missing += sum(1 for text in texts if not keep.text_path(text, recipe.model.chunks).is_file())
+    seen = [clip for clip in changed if keep.knows(clip)]
+    return Standing(missing + len(changed) - len(seen), len(seen))
+
+
 def check_room(found: Plan) -> None:
     """Stop before the disk is full.
 

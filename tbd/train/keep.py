@@ -59,6 +59,10 @@ class Keep:
         """Whether a file of the clip is not as it was when it was last read in full, or never was."""
         return any(self._differs(file) for file in clip.media)
 
+    def knows(self, clip: Clip) -> bool:
+        """Whether every file of the clip was once read in full."""
+        return all(str(file) in self._known for file in clip.media)
+
     def look(self, clips: Iterable[Clip]) -> set[Path]:
         """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies.
 
