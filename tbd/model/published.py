@@ -6,6 +6,7 @@ Hallo's are renamed first.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ _ANIMATEDIFF = (
     (".norms.1.", ".norm2."),
     (".ff_norm.", ".norm3."),
 )
+_SIZES = (
+    *("block_out_channels", "layers_per_block", "down_block_types", "up_block_types"),
+    *("cross_attention_dim", "norm_num_groups"),
+)
+"""What a UNet's ``config.json`` calls as we do."""
 
 
 def load_sd15(network: TBDNetwork, folder: Path) -> list[Report]:
@@ -38,10 +44,11 @@ def load_sd15(network: TBDNetwork, folder: Path) -> list[Report]:
         folder: holds ``unet/``, as stable-diffusion-v1-5 does, or is that folder.
 
     Raises:
-        InputError: the file is damaged or another model's.
+        InputError: the file is damaged or another model's, or the ``config.json`` beside it tells of another kind.
     """
     file = folder / "unet" / WEIGHTS if (folder / "unet").is_dir() else folder / WEIGHTS
     state = read_weights(file)
+    _same_kind(network.unet, file.with_name("config.json"))
     config: Any = network.unet.config
     twice = config.separate_text
     return [
@@ -126,6 +133,32 @@ def tail(reference_net: ReferenceNet) -> str:
     last, j = len(blocks) - 1, len(blocks[-1].attentions) - 1
     behind = rf"^up_blocks\.{last}\.attentions\.{j}\.(proj_out|transformer_blocks\.0\.(attn1|attn2|norm2|norm3|ff)\.)"
     return rf"{behind}|^conv_(norm_)?out\."
+
+
+def _same_kind(unet: TBDUNet, file: Path) -> None:
+    """Compare a UNet's ``config.json``, where there is one: no weight's shape tells the heads or the groups of a norm.
+
+    Raises:
+        InputError: it cannot be read, or another kind of UNet is written there.
+    """
+    if not file.is_file():
+        return
+    try:
+        given = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{file}: cannot be read ({error})", next="tbd weights verify") from None
+    config: Any = unet.config
+    wanted = {name: config[name] for name in _SIZES} | {"attention_head_dim": config.heads}  # diffusers' old misnomer
+    wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in wanted.items()}
+    odd = [
+        f"  {name}: {given[name]} instead of {wanted[name]}"
+        for name in wanted
+        if given.get(name, wanted[name]) != wanted[name]
+    ]
+    if odd:
+        raise InputError(
+            "\n".join([f"{file}: not a UNet of Stable Diffusion 1.5's kind", *odd]), next="tbd weights verify"
+        )
 
 
 def _hallo_spatial(network: TBDNetwork, parts: dict[str, State], name: str) -> list[Report]:

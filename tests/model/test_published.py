@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from tiny_weights import DIFFUSERS, TINY_NETWORK, adapter, original, seeded
 
 from tbd.errors import InputError
 from tbd.model.network import build
-from tbd.model.published import load_hallo, load_motion, load_sd15, renamed, version
+from tbd.model.published import _same_kind, load_hallo, load_motion, load_sd15, renamed, version
 from tbd.model.recipe import Network
 
 SEPARATE = Network(size="tiny", text_layer="separate")
@@ -104,6 +105,60 @@ def test_another_unet_is_refused_by_name_and_nothing_is_loaded(change, words, tm
     with pytest.raises(InputError, match=words):
         load_sd15(network, tmp_path / "stable-diffusion-v1-5")
     assert _equal(network.state_dict(), before)
+
+
+@pytest.mark.parametrize("place", ["unet", ""])
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("attention_head_dim", 4, "attention_head_dim: 4 instead of 2"),
+        ("attention_head_dim", [5, 10], r"attention_head_dim: \[5, 10\] instead of 2"),
+        ("norm_num_groups", 8, "norm_num_groups: 8 instead of 4"),
+        ("block_out_channels", [16, 64], r"block_out_channels: \[16, 64\] instead of \[16, 32\]"),
+    ],
+)
+def test_a_config_of_another_kind_is_refused_though_every_weight_would_fit(place, key, value, words, tmp_path):
+    tiny_weights.sd15(tmp_path)
+    folder = tmp_path / "stable-diffusion-v1-5"
+    config = folder / "unet" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {key: value}))
+    network = _network()
+    before = _state(network)
+    with pytest.raises(InputError, match=f"not a UNet of Stable Diffusion 1.5's kind\n  {words}$") as caught:
+        load_sd15(network, folder / "unet" if place else folder)
+    assert str(config) in str(caught.value) and caught.value.next == "tbd weights verify"
+    assert _equal(network.state_dict(), before)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "1", "", "\x00"])
+def test_a_damaged_config_is_named(content, tmp_path):
+    tiny_weights.sd15(tmp_path)
+    config = tmp_path / "stable-diffusion-v1-5" / "unet" / "config.json"
+    config.write_text(content)
+    with pytest.raises(InputError, match=r"unet/config\.json: cannot be read"):
+        load_sd15(_network(), tmp_path / "stable-diffusion-v1-5")
+
+
+@pytest.mark.parametrize("network", [TINY_NETWORK, SEPARATE], ids=["shared text", "separate text"])
+def test_a_config_may_be_missing_or_short(network, tmp_path):
+    tiny_weights.sd15(tmp_path)
+    config = tmp_path / "stable-diffusion-v1-5" / "unet" / "config.json"
+    config.write_text(json.dumps({"attention_head_dim": 2}))
+    load_sd15(_network(1, network), tmp_path / "stable-diffusion-v1-5")
+    config.unlink()
+    load_sd15(_network(1, network), tmp_path / "stable-diffusion-v1-5")
+
+
+def test_the_published_config_is_of_our_kind(tmp_path):
+    """The numbers of stable-diffusion-v1-5's ``unet/config.json``."""
+    down, up = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
+    published = {"attention_head_dim": 8, "block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768}
+    published |= {"down_block_types": [down] * 3 + ["DownBlock2D"], "up_block_types": ["UpBlock2D"] + [up] * 3}
+    published |= {"layers_per_block": 2, "norm_num_groups": 32, "sample_size": 64, "in_channels": 4}
+    (tmp_path / "config.json").write_text(json.dumps(published))
+    with torch.device("meta"):
+        network = build(Network(), 1)
+    _same_kind(network.unet, tmp_path / "config.json")
 
 
 # AnimateDiff
