@@ -13,9 +13,19 @@ from contextlib import contextmanager
 from typing import Any
 
 
+_hushed = False
+
+
+def hush(hushed: bool = True) -> None:
+    """Say nothing from now on: for all but the first of several processes that do one job together."""
+    global _hushed
+    _hushed = hushed
+
+
 def out(text: str) -> None:
     """A result, on stdout."""
-    print(text, flush=True)
+    if not _hushed:
+        print(text, flush=True)
 
 
 def document(value: Any) -> None:
@@ -25,7 +35,8 @@ def document(value: Any) -> None:
 
 def say(text: str) -> None:
     """Words for a person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    if not _hushed:
+        print(text, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -82,7 +93,7 @@ class _Bar(Progress):
 @contextmanager
 def progress(label: str, total: int, *, done: int = 0, quiet: bool = False) -> Iterator[Progress]:
     """A bar on a terminal, a line every 30 s otherwise, and nothing when ``quiet``. ``done`` were done before."""
-    if quiet:
+    if quiet or _hushed:
         yield Progress(label, total, done)
     elif not sys.stderr.isatty():
         yield _Lines(label, total, done)

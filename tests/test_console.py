@@ -13,6 +13,18 @@ def test_results_go_to_stdout_and_words_to_stderr(capsys):
     assert (captured.out, captured.err) == ("result\n", "words\n")
 
 
+def test_a_hushed_process_says_nothing_until_it_may_again(capsys):
+    console.hush()
+    console.out("result")
+    console.say("words")
+    with console.progress("train", 2) as progress:
+        progress.advance()
+    console.hush(False)
+    console.say("error")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "error\n")
+
+
 def test_a_document_is_one_readable_json_value_whatever_it_holds(capsys):
     console.document({"path": Path("a/b"), "name": "Zoë", "rows": [1, None]})
     text = capsys.readouterr().out

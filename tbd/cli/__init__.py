@@ -16,7 +16,7 @@ from tbd.cli import eval as evaluation
 from tbd.cli.manifest import app as manifest
 from tbd.cli.train import app as train
 from tbd.cli.weights import app as weights
-from tbd.console import document, out, say
+from tbd.console import document, hush, out, say
 from tbd.errors import TbdError
 
 app = typer.Typer(
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(app)
         return int(command.main(argv, prog_name="tbd", standalone_mode=False) or 0)
     except TbdError as error:
+        hush(False)
         error.next = error.next or f"tbd {argv[0] if argv else ''} --help".replace("  ", " ")
         return _report(error, as_json)
     except KeyboardInterrupt:
@@ -73,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the outermost frame)
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # typer's own usage errors
             return _usage(error, as_json)
+        hush(False)
         return _bug(error, as_json)
 
 

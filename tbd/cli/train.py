@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbd.cli import options
-from tbd.console import Progress, document, human_bytes, interruptible, out, progress, say
+from tbd.console import Progress, document, human_bytes, hush, interruptible, out, progress, say
 
 if TYPE_CHECKING:
     from tbd.train.recipe import TrainRecipe
@@ -255,6 +256,7 @@ def _train(request: Request, folder: Path | None, live: bool, dry_run: bool, qui
     from tbd.train.setup import begin
     from tbd.train.stages import settings
 
+    hush(os.environ.get("RANK", "0") != "0")  # of several processes the first one speaks
     clips = read_clips(request.manifests, request.recipe, request.stage, request.selection)
     place, clips = (None, clips) if live else _cached(request, clips, folder)
     for line in clips.words():

@@ -146,6 +146,25 @@ def test_a_signal_saves_and_the_same_command_goes_on(project, capfd, number, cod
     assert found == 0 and f"goes on at step {saved} of {saved + 1}" in err
 
 
+def test_several_processes_train_together_and_speak_once(project):
+    words = ["stage1", "data_manifests/toy", *OPTIONS, "--device", "cpu", "-o", "a"]
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--standalone",
+        "-m",
+        "tbd",
+        "train",
+    ]
+    done = subprocess.run([*launch, *words], cwd=project, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step 4 of 4") == 1 and done.stderr.count("kept back for validation") == 1
+    assert json.loads((project / "a/step-4/meta.json").read_text())["processes"] == 2
+
+
 def test_bench_prints_a_table_for_every_preset(project, capfd):
     words = ["--set", "model.network.size=tiny", "--set", "data.size=64", "--set", "optimizer.name=adamw"]
     code, out, _ = tbd(capfd, "bench", "--steps", "1", "--stages", "1", *words, "--set", "hardware.precision=float32")
