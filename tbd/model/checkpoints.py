@@ -6,6 +6,7 @@ Nothing is loaded with ``strict=False``: what may be missing or left over is nam
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,9 @@ def _safetensors(path: Path) -> Any:
 
 def _pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's doubts about a file; what matters is said by the error
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError) as error:
         raise _damaged(path, error) from None
     except Exception as error:  # noqa: BLE001 (over damaged bytes the reader stumbles in any way there is)
@@ -188,4 +191,5 @@ def _those(keys: Iterable[str], pattern: str, matching: bool = True) -> tuple[st
 def _damaged(path: Path, error: Exception) -> InputError:
     said = [line.strip() for line in str(error).splitlines() if line.strip()]
     words = next((line for line in said if "Unsupported operand" in line), said[0] if said else type(error).__name__)
+    words = words.partition(". ")[0]  # torch goes on with advice, to load it as code for one
     return InputError(f"{path}: cannot be read, damaged, or not a file of weights ({words})", next="tbd weights verify")

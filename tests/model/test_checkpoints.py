@@ -59,7 +59,7 @@ def _refused(path, words):
     assert str(path) in str(caught.value) and caught.value.next.startswith("tbd weights ")
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("form", ["zip", "legacy", "plain", "protocol 2", "module"])
 def test_a_pickle_with_code_in_it_is_refused_and_never_run(form, tmp_path):
     path, trace = tmp_path / "w.ckpt", tmp_path / "was-run"
@@ -72,7 +72,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_never_run(form, tmp_path):
     assert not trace.exists()
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["w.ckpt", "w.pth", "w.safetensors"])
 def test_files_that_are_no_weights_are_called_damaged_whatever_is_in_them(name, tmp_path):
     path, chance = tmp_path / name, random.Random(0)
@@ -117,6 +117,16 @@ def test_a_file_that_may_not_be_read_is_said(name, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "load", refuse)
     monkeypatch.setattr("safetensors.torch.load_file", refuse)
     _refused(path, "cannot be read.*Permission denied")
+
+
+def test_torchs_advice_to_load_a_file_as_code_is_not_passed_on(tmp_path, recwarn):
+    trace = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
+    trace.save(str(tmp_path / "w.pt"))
+    recwarn.clear()
+    with pytest.raises(InputError, match="TorchScript") as caught:
+        read_weights(tmp_path / "w.pt")
+    assert "Re-running" not in str(caught.value) and "\n" not in str(caught.value)
+    assert not recwarn.list
 
 
 def _module():
