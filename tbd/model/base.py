@@ -40,29 +40,35 @@ class Base:
         return {name: getattr(self, name).identity for name in ("image", "text", "speech")}
 
 
-def load_base(*, vae: str, text_encoder: str, speech: str, device: str = "cpu") -> Base:
+def load_base(network: Network, *, vae: str, text_encoder: str, speech: str, device: str = "cpu") -> Base:
     """The published encoders, found on this machine; float32.
 
     Args:
+        network: what they are for.
         vae, text_encoder, speech: catalogue keys, hub ids or folders.
         device: where they run.
 
     Raises:
         MissingError: one is not on this machine; says how to get it.
-        InputError: one is damaged, or another model.
+        InputError: one is damaged, another model, or of a size that the network cannot take.
     """
     from diffusers import AutoencoderKL
     from transformers import CLIPTextModel, Wav2Vec2Model
 
+    sizes = shape(network)
     image_at, text_at, speech_at = (weights.resolve(name) for name in (vae, text_encoder, speech))
     text_at = text_at / "text_encoder" if (text_at / "text_encoder").is_dir() else text_at
+    image = _pretrained(AutoencoderKL, image_at)
+    text = _pretrained(CLIPTextModel, text_at)
+    sound = _pretrained(Wav2Vec2Model, speech_at, unused="lm_head", kept="masked_spec_embed")
+    _sized(image, image_at, latent_channels=sizes.vae["latent_channels"])
+    _sized(text, text_at, hidden_size=sizes.unet["cross_attention_dim"])
+    layers, channels = sizes.audio["layers"], sizes.audio["channels"]
+    _sized(sound, speech_at, num_hidden_layers=layers, hidden_size=channels, do_stable_layer_norm=False)
     return Base(
-        ImageEncoder(_pretrained(AutoencoderKL, image_at, device), _identity(image_at / WEIGHTS)),
-        TextEncoder(_pretrained(CLIPTextModel, text_at, device), _identity(text_at / "model.safetensors")),
-        SpeechEncoder(
-            _pretrained(Wav2Vec2Model, speech_at, device, unused="lm_head", kept="masked_spec_embed"),
-            _identity(speech_at / "model.safetensors"),
-        ),
+        ImageEncoder(image.to(device), _identity(image_at / WEIGHTS)),
+        TextEncoder(text.to(device), _identity(text_at / "model.safetensors")),
+        SpeechEncoder(sound.to(device), _identity(speech_at / "model.safetensors")),
     )
 
 
@@ -140,7 +146,7 @@ def grow(
     return grown, reports
 
 
-def _pretrained(kind: Any, folder: Path, device: str, *, unused: str = "", kept: str = "") -> Any:
+def _pretrained(kind: Any, folder: Path, *, unused: str = "", kept: str = "") -> Any:
     """A frozen network from its folder; a missing or unknown weight is an error, never a random one."""
     import re
 
@@ -166,7 +172,18 @@ def _pretrained(kind: Any, folder: Path, device: str, *, unused: str = "", kept:
             f"{folder}: not the weights of {kind.__name__} ({len(odd)} keys differ, e.g. {odd[0]})",
             next="tbd weights verify",
         )
-    return model.to(device)
+    return model
+
+
+def _sized(model: Any, folder: Path, **wanted: int) -> None:
+    """Check the numbers of a model's ``config.json`` that the network depends on."""
+    found = {name: getattr(model.config, name) for name in wanted}
+    odd = [f"{name} {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]]
+    if odd:
+        raise InputError(
+            f"{folder}: does not fit the network, a {type(model).__name__} with {', '.join(odd)}",
+            next="tbd weights list, which names those that fit",
+        )
 
 
 def _identity(file: Path) -> str:

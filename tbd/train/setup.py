@@ -78,7 +78,8 @@ def base(recipe: TrainRecipe, device: str) -> Base:
     if recipe.weights.start == "random":
         return random_base(recipe.network, recipe.seed, device)
     names = recipe.weights
-    return load_base(vae=names.vae, text_encoder=names.text_encoder, speech=names.speech, device=device)
+    found = {"vae": names.vae, "text_encoder": names.text_encoder, "speech": names.speech}
+    return load_base(recipe.network, **found, device=device)
 
 
 def begin(request: Request, clips: Clips) -> Beginning:

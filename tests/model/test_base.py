@@ -4,13 +4,16 @@ import os
 import pytest
 import tiny_weights
 import torch
+from diffusers import AutoencoderKL
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from tiny_weights import DIFFUSERS, TINY_NETWORK
+from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
 from tbd.errors import InputError, MissingError
 from tbd.model.base import grow, load_base, random_base, random_start, start
 from tbd.model.recipe import Network
+from tbd.model.shapes import TINY
 
 NAMES = {"vae": "sd-vae-ft-mse", "text_encoder": "sd-1.5-text", "speech": "wav2vec2"}
 FILES = {
@@ -45,7 +48,7 @@ def _same(found, expected, but=()):
 
 def test_the_published_folders_become_the_encoders_weight_by_weight(place):
     vae, text, speech = _everything(place)
-    base = load_base(**NAMES)
+    base = load_base(TINY_NETWORK, **NAMES)
     assert _same(base.image.model, vae) == []
     assert _same(base.text.model, text) == []
     assert _same(base.speech.model, speech, but=["masked_spec_embed"]) == []  # used in training alone; not published
@@ -57,13 +60,13 @@ def test_the_published_folders_become_the_encoders_weight_by_weight(place):
 def test_the_identity_of_an_encoder_is_the_hash_of_its_file(place):
     _everything(place)
     expected = {name: hashlib.sha256((place / file).read_bytes()).hexdigest() for name, file in FILES.items()}
-    assert load_base(**NAMES).identities == expected
+    assert load_base(TINY_NETWORK, **NAMES).identities == expected
 
 
 def test_loading_says_nothing_on_its_own(place, capfd):
     _everything(place)
     capfd.readouterr()
-    load_base(**NAMES)
+    load_base(TINY_NETWORK, **NAMES)
     assert capfd.readouterr() == ("", "")
 
 
@@ -71,29 +74,29 @@ def test_half_precision_files_run_in_single(place):
     _everything(place)
     file = place / FILES["image"]
     save_file({key: value.half() for key, value in load_file(file).items()}, file, {"format": "pt"})
-    assert load_base(**NAMES).image.model.dtype == torch.float32
+    assert load_base(TINY_NETWORK, **NAMES).image.model.dtype == torch.float32
 
 
 def test_a_path_will_do_for_a_name(place):
     _everything(place)
-    named = load_base(**NAMES)
+    named = load_base(TINY_NETWORK, **NAMES)
     paths = {
         "vae": str(place / "sd-vae-ft-mse"),
         "text_encoder": str(place / "stable-diffusion-v1-5"),
         "speech": str(place / "wav2vec" / "wav2vec2-base-960h"),
     }
-    assert load_base(**paths).identities == named.identities
+    assert load_base(TINY_NETWORK, **paths).identities == named.identities
 
 
 @pytest.mark.parametrize("name", ["vae", "text_encoder", "speech"])
 def test_what_is_not_on_this_machine_is_named_with_the_command_that_gets_it(name, place):
     with pytest.raises(MissingError) as caught:
-        load_base(**NAMES)
+        load_base(TINY_NETWORK, **NAMES)
     assert caught.value.next == "tbd weights pull sd-vae-ft-mse"
     _everything(place)
     (place / FILES[{"vae": "image", "text_encoder": "text"}.get(name, name)]).rename(place / "elsewhere")
     with pytest.raises(MissingError) as caught:
-        load_base(**NAMES)
+        load_base(TINY_NETWORK, **NAMES)
     assert caught.value.next == f"tbd weights pull {NAMES[name]}"
 
 
@@ -118,8 +121,33 @@ def test_damaged_or_other_weights_are_refused_by_file_or_key(encoder, damage, pl
         }[damage]
         save_file(changed, file, {"format": "pt"})
     with pytest.raises(InputError, match=str(file.parent)) as caught:
-        load_base(**NAMES)
+        load_base(TINY_NETWORK, **NAMES)
     assert caught.value.next == "tbd weights verify"
+
+
+OTHERS = {
+    "vae": (lambda: AutoencoderKL(**{**TINY.vae, "latent_channels": 16}), "latent_channels 16 instead of 4"),
+    "text_encoder": (lambda: CLIPTextModel(CLIPTextConfig(**{**TINY.text, "hidden_size": 32})), "hidden_size 32 inst"),
+    "speech": (
+        lambda: Wav2Vec2Model(Wav2Vec2Config(**{**TINY.speech, "num_hidden_layers": 24, "hidden_size": 32})),
+        "num_hidden_layers 24 instead of 12, hidden_size 32 instead of 16",
+    ),
+    "speech, normed": (
+        lambda: Wav2Vec2Model(Wav2Vec2Config(**TINY.speech, do_stable_layer_norm=True)),
+        "do_stable_layer_norm True instead of False",
+    ),
+}
+"""Encoders of the right kind that the network cannot take: another family's latents, a larger CLIP, a larger wav2vec."""
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_an_encoder_of_a_size_that_the_network_cannot_take_is_refused_before_anything_runs(other, place):
+    _everything(place)
+    make, words = OTHERS[other]
+    make().save_pretrained(place / "other")
+    with pytest.raises(InputError, match=rf"other: does not fit the network.* {words}") as caught:
+        load_base(TINY_NETWORK, **{**NAMES, other.partition(",")[0]: str(place / "other")})
+    assert caught.value.next.startswith("tbd weights list")
 
 
 def test_random_encoders_are_the_same_for_a_seed_and_say_so():
