@@ -8,6 +8,7 @@ without it is no checkpoint. ``state/`` is the trainer's own.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,12 +23,14 @@ from tbd.model.recipe import ModelRecipe
 from tbd.recipe import digest
 
 if TYPE_CHECKING:
+    import torch
     from diffusers import DDIMScheduler
 
     from tbd.model.network import TBDNetwork
 
 META, SCHEDULER, AVERAGE = "meta.json", "scheduler", "ema/weights.safetensors"
 PARTS = ("unet", "reference_net", "audio_projection")
+_STEP = re.compile(r"step-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,24 @@ class Saved:
 
     @property
     def loss(self) -> float | None:
-        """Validation loss at this step; None where none was taken."""
-        found = self.meta.get("validation")
-        return None if found is None else float(found["loss"])
+        """Validation loss at this step; None where none was taken, or it was no number."""
+        found = (self.meta.get("validation") or {}).get("loss")
+        return float(found) if found is not None and math.isfinite(found) else None
+
+    @property
+    def averaged(self) -> bool:
+        """Whether moving averages were kept beside the weights."""
+        return (self.path / AVERAGE).is_file()
+
+    def averages(self) -> dict[str, torch.Tensor]:
+        """The moving averages by name; empty where none were kept.
+
+        Raises:
+            InputError: they are damaged.
+        """
+        from tbd.model.checkpoints import read_weights
+
+        return read_weights(self.path / AVERAGE) if self.averaged else {}
 
     @property
     def recipe(self) -> ModelRecipe:
@@ -83,17 +101,15 @@ class Saved:
         """
         import torch
 
-        from tbd.model.checkpoints import read_weights
         from tbd.model.network import TBDNetwork
 
-        network, file = TBDNetwork.load(self.path), self.path / AVERAGE
-        if average and file.is_file():
-            own = network.state_dict()
-            for name, value in read_weights(file).items():
-                if name not in own or own[name].shape != value.shape:
-                    raise InputError(f"{file}: not the averages of this network ({name})")
-                with torch.no_grad():
-                    own[name].copy_(value)
+        network = TBDNetwork.load(self.path)
+        own = network.state_dict()
+        for name, value in (self.averages() if average else {}).items():
+            if name not in own or own[name].shape != value.shape:
+                raise InputError(f"{self.path / AVERAGE}: not the averages of this network ({name})")
+            with torch.no_grad():
+                own[name].copy_(value)
         return network
 
     def scheduler(self) -> DDIMScheduler:
@@ -111,10 +127,20 @@ class Saved:
             raise InputError(f"{file}: no noise schedule ({error})") from None
 
 
+def steps(folder: Path) -> list[int]:
+    """Steps of the whole checkpoints of a run, the earliest first."""
+    found = (_STEP.fullmatch(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(int(match[1]) for match in found if match and (folder / match[0] / META).is_file())
+
+
+def at(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step}"
+
+
 def listed(folder: Path) -> list[Saved]:
     """Every whole checkpoint of a run, the earliest first."""
-    found = [path for path in folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name) and (path / META).is_file()]
-    return [read(path) for path in sorted(found, key=lambda path: int(path.name[5:]))]
+    return [read(at(folder, step)) for step in steps(folder)]
 
 
 def read(path: Path) -> Saved:
@@ -128,14 +154,17 @@ def read(path: Path) -> Saved:
         saved = Saved(path, meta)
         assert saved.stage in (1, 2) and saved.step >= 0
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise InputError(f"{path}: no checkpoint of tbd ({type(error).__name__}: {error})") from None
+        raise InputError(
+            f"{path / META}: no checkpoint of tbd ({type(error).__name__}: {error})",
+            next=f"rm -r {path}, to go on from the one before",
+        ) from None
     return saved
 
 
 def latest(folder: Path) -> Saved | None:
-    """The checkpoint with the most steps behind it."""
-    found = listed(folder)
-    return found[-1] if found else None
+    """The checkpoint with the most steps behind it; None where there is none."""
+    found = steps(folder)
+    return read(at(folder, found[-1])) if found else None
 
 
 def best(folder: Path) -> Saved | None:
@@ -154,5 +183,6 @@ def find(path: Path) -> Saved:
         return read(path)
     found = latest(path)
     if found is None:
-        raise InputError(f"{path}: no checkpoint there", next="tbd train stage1 MANIFEST -o " + str(path))
+        why = "holds no whole checkpoint" if path.is_dir() else "there is no such folder"
+        raise InputError(f"{path}: {why}", next="tbd train stage1 MANIFEST -o DIR")
     return found

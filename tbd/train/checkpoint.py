@@ -1,4 +1,4 @@
-"""Checkpoints: folders ``step-N`` that are whole or not there, the newest and the best of which stay.
+"""Writing checkpoints: folders ``step-N`` that are whole or not there, the newest and the best of which stay.
 
 ``step-N/`` holds ``unet/``, ``reference_net/``, ``audio_projection/`` and ``scheduler/`` in diffusers' form, ``ema/``,
 ``state/`` (optimizer) and ``meta.json``. It is written under a temporary name, every file is brought to disk, and the
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import pickle
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,60 +20,10 @@ import torch
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.model.checkpoints import read_weights
+from tbd.model.saved import META, at, steps
 
-META = "meta.json"
-SCHEDULER = "scheduler"
-AVERAGE = Path("ema") / "weights.safetensors"
 STATE = Path("state") / "optimizer.pt"
-_STEP = re.compile(r"step-(\d+)")
-
-
-def steps(folder: Path) -> list[int]:
-    """Steps of the whole checkpoints in a folder, the first first."""
-    found = (_STEP.fullmatch(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
-    return sorted(int(match[1]) for match in found if match and (folder / match[0] / META).is_file())
-
-
-def at(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
-    return folder / f"step-{step}"
-
-
-def latest(folder: Path) -> Path | None:
-    """The newest whole checkpoint of a folder; None when there is none."""
-    found = steps(folder)
-    return at(folder, found[-1]) if found else None
-
-
-def resolve(path: Path) -> Path:
-    """A checkpoint, given itself or the folder of a run.
-
-    Raises:
-        InputError: neither; says what is there.
-    """
-    found = path if (path / META).is_file() else latest(path)
-    if found is None:
-        why = "holds no whole checkpoint" if path.is_dir() else "there is no such folder"
-        raise InputError(f"{path}: {why}", next="tbd train stage1 MANIFEST -o DIR")
-    return found
-
-
-def meta(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint says about itself.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    try:
-        found = json.loads((checkpoint / META).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{checkpoint / META}: {error}", next=f"rm -r {checkpoint}, to go on from the one before"
-        ) from None
-    if not isinstance(found, dict):
-        raise InputError(f"{checkpoint / META}: not a checkpoint's record")
-    return found
+"""The optimizer's state: the trainer's own, so ``tbd.model.saved`` does not know it."""
 
 
 def write(folder: Path, step: int, fill: Callable[[Path], None], document: dict[str, Any]) -> Path:
@@ -125,13 +73,6 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def best(folder: Path) -> int | None:
-    """The step with the lowest validation loss among the checkpoints that are there."""
-    losses = {step: (meta(at(folder, step)).get("validation") or {}).get("loss") for step in steps(folder)}
-    known = {step: loss for step, loss in losses.items() if loss is not None and math.isfinite(loss)}
-    return min(known, key=lambda step: (known[step], step)) if known else None
-
-
 def link(source: Path, target: Path) -> None:
     """Give a folder of unchanged files a second name; where the file system cannot, copy it."""
     target.mkdir(parents=True, exist_ok=True)
@@ -148,11 +89,6 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
-
-
-def average(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights of a checkpoint by name; empty where none were kept."""
-    return read_weights(checkpoint / AVERAGE) if (checkpoint / AVERAGE).is_file() else {}
 
 
 def state(checkpoint: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from accelerate import DistributedType
 
 from tbd import workspace
 from tbd.errors import MissingError, TbdError
+from tbd.model import saved
 from tbd.model.noise import scheduler
 from tbd.train import checkpoint, memory
 from tbd.train.average import Average
@@ -149,8 +150,8 @@ class Trainer:
         self._save()
         self.record.end()
         done = self.validation.as_json() if self.validation else None
-        last = checkpoint.latest(self.request.output)
-        return Ended(self.step, self.settings.steps, loss, done, self.bad, last)
+        last = saved.latest(self.request.output)
+        return Ended(self.step, self.settings.steps, loss, done, self.bad, last.path if last else None)
 
     def _one(self, batches: list[Any]) -> tuple[float, float]:
         """One step of the optimizer; its loss and the norm of its gradient."""
@@ -186,9 +187,9 @@ class Trainer:
         self.bad += 1
         self.watcher.note(f"step {self.step + 1}: the loss or its gradient is not finite; the step is skipped")
         if self.in_a_row >= self.recipe.watch.max_bad_steps:
-            last = checkpoint.latest(self.request.output)
+            last = saved.latest(self.request.output)
             raise TbdError(
-                f"{self.in_a_row} steps in a row without a finite loss; the last good checkpoint is {last}",
+                f"{self.in_a_row} steps in a row without a finite loss; the last good checkpoint is {last.path if last else None}",
                 next="a smaller optimizer.lr, or hardware.precision=float32",
             )
 
@@ -330,5 +331,5 @@ def train(request: Request, clips: Clips, beginning: Beginning, watcher: Watcher
 
 def _finished(last: Path, step: int) -> Ended:
     """How a run ended that had been finished before; nothing is written."""
-    recorded = checkpoint.meta(last)
+    recorded = saved.read(last).meta
     return Ended(step, step, None, recorded.get("validation"), int(recorded["bad_steps"]), last)

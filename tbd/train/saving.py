@@ -13,6 +13,7 @@ from torch.distributed.checkpoint import state_dict as distributed
 from tbd import __version__
 from tbd.manifest import locate
 from tbd.media.files import sha256_file
+from tbd.model import saved
 from tbd.model.checkpoints import read_weights
 from tbd.model.network import PARTS, WEIGHTS
 from tbd.train import checkpoint, setup
@@ -38,20 +39,21 @@ def save(trainer: Trainer) -> None:
 
         def fill(temporary: Path) -> None:
             _network(trainer, weights, temporary)
-            trainer.schedule.save_pretrained(temporary / checkpoint.SCHEDULER)
+            trainer.schedule.save_pretrained(temporary / saved.SCHEDULER)
             if averaged:
-                checkpoint.save_tensors(temporary / checkpoint.AVERAGE, averaged)
+                checkpoint.save_tensors(temporary / saved.AVERAGE, averaged)
             (temporary / checkpoint.STATE).parent.mkdir()
             torch.save(memory, temporary / checkpoint.STATE)
 
         checkpoint.write(folder, trainer.step, fill, document(trainer))
-        checkpoint.rotate(folder, trainer.recipe.watch.keep, checkpoint.best(folder))
+        best = saved.best(folder)
+        checkpoint.rotate(folder, trainer.recipe.watch.keep, best.step if best else None)
     trainer.accelerator.wait_for_everyone()
 
 
 def restore(trainer: Trainer, source: Path) -> None:
     """Put optimizer, average and counters where a checkpoint left them; the weights are loaded already."""
-    found, recorded = checkpoint.state(source), checkpoint.meta(source)
+    found, recorded = checkpoint.state(source), saved.read(source)
     if _sharded(trainer):
         distributed.set_optimizer_state_dict(
             trainer.network,
@@ -63,8 +65,8 @@ def restore(trainer: Trainer, source: Path) -> None:
         _tool(trainer).load_state_dict(found["optimizer"])
     if trainer.accelerator.scaler is not None and "scaler" in found:
         trainer.accelerator.scaler.load_state_dict(found["scaler"])
-    trainer.average.load(checkpoint.average(source), int(recorded["average_steps"]))
-    trainer.bad = int(recorded["bad_steps"])
+    trainer.average.load(recorded.averages(), int(recorded.meta["average_steps"]))
+    trainer.bad = int(recorded.meta["bad_steps"])
 
 
 def document(trainer: Trainer) -> dict[str, Any]:
@@ -92,12 +94,12 @@ def document(trainer: Trainer) -> dict[str, Any]:
 def _network(trainer: Trainer, weights: dict[str, Any], folder: Path) -> None:
     """The parts. What does not learn is as it was in the checkpoint before: whole parts are linked to its files, and
     weights that are held in half precision while training are taken from there."""
-    own = checkpoint.latest(trainer.request.output)
-    source = own or trainer.beginning.source
-    averages = checkpoint.average(source) if source and not own and trainer.beginning.averaged else {}
+    own, first = saved.latest(trainer.request.output), trainer.beginning.source
+    source = own or (saved.read(first) if first else None)
+    averages = source.averages() if source and not own and trainer.beginning.averaged else {}
     learn = set(trainer.names)
     for part in PARTS:
-        before = source / part if source else None
+        before = source.path / part if source else None
         mine = [name for name in weights if name.startswith(f"{part}.")]
         if before is None or not before.is_dir() or learn.issuperset(mine):
             continue

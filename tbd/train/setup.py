@@ -10,9 +10,9 @@ from typing import Any
 from tbd import recipe as recipes
 from tbd import weights
 from tbd.errors import InputError, UsageError
+from tbd.model import saved
 from tbd.model.base import Base, grow, load_base, random_base, random_start, start
 from tbd.model.network import TBDNetwork
-from tbd.train import checkpoint
 from tbd.train.recipe import TrainRecipe
 from tbd.train.rows import Clips, Selection
 
@@ -89,7 +89,7 @@ def begin(request: Request, clips: Clips) -> Beginning:
         InputError: the folder holds another run, the recipe or the data changed, or stage 1 does not fit.
         UsageError: stage 2 without a stage 1.
     """
-    last = checkpoint.latest(request.output)
+    last = saved.latest(request.output)
     if last is not None:
         return _resume(request, clips, last)
     if request.stage == 1:
@@ -102,18 +102,18 @@ def identity(request: Request, clips: Clips) -> dict[str, Any]:
     return {"stage": request.stage, "recipe": recipes.essence(request.recipe), "clips": clips.digest}
 
 
-def _resume(request: Request, clips: Clips, last: Path) -> Beginning:
-    recorded = checkpoint.meta(last)
-    if recorded.get("stage") != request.stage:
+def _resume(request: Request, clips: Clips, last: saved.Saved) -> Beginning:
+    recorded, path = last.meta, last.path
+    if last.stage != request.stage:
         raise InputError(
-            f"{request.output}: holds a run of stage {recorded.get('stage')}",
+            f"{request.output}: holds a run of stage {last.stage}",
             next=f"tbd train stage{request.stage} … -o {request.output}-stage{request.stage}",
         )
-    notes = _differences(recorded, identity(request, clips), last, request)
+    notes = _differences(recorded, identity(request, clips), path, request)
     history = dict(recorded.get("history") or {})
     if notes:
-        history["changes"] = [*history.get("changes", []), {"step": recorded["step"], "what": notes}]
-    return Beginning(TBDNetwork.load(last), int(recorded["step"]), last, last, history, tuple(notes))
+        history["changes"] = [*history.get("changes", []), {"step": last.step, "what": notes}]
+    return Beginning(last.network(average=False), last.step, path, path, history, tuple(notes))
 
 
 def _differences(recorded: Mapping[str, Any], now: Mapping[str, Any], last: Path, request: Request) -> list[str]:
@@ -145,22 +145,20 @@ def _second(request: Request) -> Beginning:
     recipe = request.recipe
     if request.first is None:
         raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
-    source = checkpoint.resolve(request.first)
-    recorded = checkpoint.meta(source)
-    if recorded.get("stage") != 1:
-        raise InputError(f"{source}: a checkpoint of stage {recorded.get('stage')}; stage 1 is needed")
+    before = saved.find(request.first)
+    source, recorded = before.path, before.meta
+    if before.stage != 1:
+        raise InputError(f"{source}: a checkpoint of stage {before.stage}; stage 1 is needed")
     found = recipes.difference(recorded["recipe"]["model"], recipes.essence(recipe)["model"])
     if found and not request.changed:
         raise InputError(
             f"{source}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
             next="the same recipe for both stages, or --changed to go on all the same (it is recorded)",
         )
-    first = TBDNetwork.load(source)
-    first.load_state_dict(checkpoint.average(source), strict=False)  # checked when it was written
     random = recipe.weights.start == "random"
     motion, warm = (None, None) if random else (recipe.weights.motion, recipe.weights.warm_start)
-    network, reports = grow(first, recipe.network, motion=motion, warm_start=warm, seed=recipe.seed)
-    averaged = bool(checkpoint.average(source))
+    network, reports = grow(before.network(), recipe.network, motion=motion, warm_start=warm, seed=recipe.seed)
+    averaged = before.averaged
     history = {
         "stage1": {
             "checkpoint": str(source),

@@ -9,9 +9,10 @@ import training
 from diffusers import DDIMScheduler
 
 from tbd.errors import InputError, MissingError, TbdError
+from tbd.model import saved
 from tbd.model.base import random_start
 from tbd.model.noise import scheduler
-from tbd.train import checkpoint, loop, saving
+from tbd.train import loop, saving
 from tbd.train.data import Samples
 
 
@@ -55,10 +56,13 @@ def test_accumulated_batches_are_one_batch(toy, tmp_path):
     assert one == pytest.approx(two, abs=1e-6)
 
 
-def test_two_processes_are_one_with_the_same_samples(toy, tmp_path):
-    changes = {"stage2.steps": 20, "optimizer.lr": 1e-4, "stage1.steps": 1, "hardware.batch": 2}
-    trained.run(tmp_path / "first", toy, trained.recipe(changes))
-    given = {"manifest": str(toy), "stage": 2, "first": str(tmp_path / "first")}
+@pytest.mark.parametrize("stage", [1, 2])
+def test_two_processes_are_one_with_the_same_samples(toy, tmp_path, stage):
+    changes = {f"stage{stage}.steps": 20, "optimizer.lr": 1e-4, "hardware.batch": 2}
+    given = {"manifest": str(toy), "stage": stage}
+    if stage == 2:
+        trained.run(tmp_path / "first", toy, trained.recipe(changes | {"stage1.steps": 1}))
+        given["first"] = str(tmp_path / "first")
     one = trained.apart(output=str(tmp_path / "one"), changes=changes, **given)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -117,7 +121,7 @@ def test_too_many_bad_steps_end_the_run_and_name_the_last_good_checkpoint(toy, t
     with pytest.raises(TbdError, match="3 steps in a row") as error:
         trained.run(tmp_path, toy, chosen)
     assert error.value.exit_code == 1 and "step-3" in str(error.value)
-    good = _weights(checkpoint.latest(tmp_path))
+    good = _weights(saved.latest(tmp_path).path)
     assert all(torch.isfinite(value).all() for value in good.values())
 
 
