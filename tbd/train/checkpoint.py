@@ -48,10 +48,10 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], document: dict[
             fill(temporary)
             (temporary / META).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
             for path in [*temporary.rglob("*"), temporary]:
-                _sync(path)
+                workspace.sync(path)
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
-            _sync(folder)
+            workspace.sync(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
@@ -127,11 +127,3 @@ def _full_disk(folder: Path) -> Any:
                 next="free some space, then run the same command again",
             ) from error
         raise
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from tbd.evaluate import lpips
 from tbd.evaluate.metric import ClipInfo, Window
 from tbd.evaluate.metrics import lpips as module
 from tbd.evaluate.metrics.lpips import METRICS
-from tbd.evaluate.networks.lpips import lpips_network
+from tbd.evaluate.networks.lpips import BATCH, lpips_network
 
 NETS = ("alex", "vgg")
 REF = frames(5, 64, 80)
@@ -60,6 +60,12 @@ def test_the_heads_of_the_package_are_the_published_ones_and_never_negative(net)
     heads = torch.load(path, map_location="cpu", weights_only=True)
     assert list(heads) == [f"lin{i}.model.1.weight" for i in range(5)]
     assert all((head >= 0).all() and head.shape[0] == 1 for head in heads.values())
+
+
+def test_a_program_that_trains_can_still_train_afterwards(monkeypatch):
+    monkeypatch.setitem(BATCH, "alex", 1)  # batches of either side in turn
+    lpips(PRED, REF)
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -85,8 +85,9 @@ class LPIPSNet(nn.Module):
     def _embedded(self, frames: Tensor) -> Iterator[list[Tensor]]:
         device, size = next(self.parameters()).device, BATCH[self.net]
         for i in range(0, len(frames), size):
-            with torch.inference_mode():
-                yield self(frames[i : i + size].to(device).permute(0, 3, 1, 2).float())
+            with torch.inference_mode():  # left before the yield: a mode that two generators share is never restored
+                found = self(frames[i : i + size].to(device).permute(0, 3, 1, 2).float())
+            yield found
 
     def _weighed(self, x: Tensor, i: int) -> Tensor:
         length = torch.linalg.vector_norm(x, dim=1, keepdim=True) + EPS
