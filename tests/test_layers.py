@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tbd"
-GROUND = {"errors", "schema", "recipe", "workspace", "console", "catalogue", "digests", "filenames", "shards", "weights"}
+GROUND = {
+    "errors",
+    "schema",
+    "recipe",
+    "workspace",
+    "console",
+    "catalogue",
+    "digests",
+    "filenames",
+    "shards",
+    "weights",
+}
 SHARED = GROUND | {"media", "manifest"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
