@@ -1,4 +1,4 @@
-"""The loss: eq. 1, and min-SNR weights for whoever wants them."""
+"""The loss of equation 1, and min-SNR weights for whoever wants them."""
 
 from __future__ import annotations
 
