@@ -60,6 +60,15 @@ def test_one_frames_brightness_does_not_change_how_another_is_normed(layer):
     assert torch.allclose(layer(clip, 3), torch.cat([layer(loud, 3)[:2], layer(clip, 3)[2:]]), atol=1e-4)
 
 
+def test_a_static_video_stays_static_but_for_its_places_in_time(layer):
+    still = torch.randn(1, CHANNELS, 2, 2).expand(6, -1, -1, -1)
+    moved = layer(still, 6)
+    assert not torch.allclose(moved, moved[:1].expand_as(moved), atol=1e-3)  # a frame knows its place
+    layer.transformer_blocks[0].pos_embed.pe.zero_()
+    found = layer(still, 6)
+    assert torch.allclose(found, layer(still[:1], 1).expand_as(found), atol=1e-5)
+
+
 def test_earlier_frames_are_looked_at_and_cut_off(layer):
     clip, before = torch.randn(3, CHANNELS, 2, 2), torch.randn(1, 2, 4, CHANNELS)
     pictures = before[0].transpose(1, 2).unflatten(2, (2, 2))
@@ -77,8 +86,13 @@ def names(module):
     return {name: tuple(value.shape) for name, value in module.state_dict().items() if "motion_modules" in name}
 
 
-def test_the_full_size_has_the_names_and_shapes_of_the_motion_adapter():
+@pytest.mark.parametrize("size", ["sd15", "tiny"])
+def test_its_names_and_shapes_are_the_motion_adapters(size):
+    tiny = {"block_out_channels": (16, 32), "motion_layers_per_block": 1, "motion_num_attention_heads": 2}
+    published = {"motion_num_attention_heads": 8, "motion_max_seq_length": 32}
+    sizes = {"sd15": published, "tiny": {**tiny, "motion_norm_num_groups": 4}}[size]
     with torch.device("meta"):
-        ours = build(Network(), 2).unet
-        theirs = MotionAdapter(use_motion_mid_block=True, motion_num_attention_heads=8, motion_max_seq_length=32)
+        ours = build(Network(size=size), 2).unet
+        theirs = MotionAdapter(use_motion_mid_block=True, **sizes)
     assert names(ours) == names(theirs)
+    assert any(name.endswith("pos_embed.pe") for name in names(ours))

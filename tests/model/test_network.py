@@ -32,9 +32,9 @@ def test_checkpointing_changes_no_gradient_of_any_part(stage, mode):
 
 
 @pytest.mark.parametrize("stage", [1, 2])
-@pytest.mark.parametrize("text_layer", ["shared", "separate"])
-def test_every_parameter_gets_a_gradient(stage, text_layer):
-    network = tiny_model.network(stage, text_layer=text_layer)
+@pytest.mark.parametrize("changes", [{}, {"text_layer": "separate"}, {"lowest_motion": False}])
+def test_every_parameter_gets_a_gradient(stage, changes):
+    network = tiny_model.network(stage, **changes)
     network(**tiny_model.inputs(stage)).square().mean().backward()
     assert [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()] == []
 

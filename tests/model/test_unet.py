@@ -42,11 +42,11 @@ def test_dropping_every_reference_is_having_none():
     assert torch.allclose(plain, dropped, atol=1e-5)
 
 
-@pytest.mark.parametrize("text_layer", ["shared", "separate"])
-def test_stage_2_begins_as_stage_1_frame_by_frame(text_layer):
+@pytest.mark.parametrize("changes", [{}, {"text_layer": "separate"}, {"lowest_motion": False}])
+def test_stage_2_begins_as_stage_1_frame_by_frame(changes):
     """New layers end in zeros: audio always, motion where AnimateDiff's weights are not loaded."""
-    first = tiny_model.network(1, text_layer=text_layer)
-    second = tiny_model.network(2, stirred=False, seed=5, text_layer=text_layer)
+    first = tiny_model.network(1, **changes)
+    second = tiny_model.network(2, stirred=False, seed=5, **changes)
     missing, unexpected = second.load_state_dict(first.state_dict(), strict=False)
     assert not unexpected and all(re.search("audio|motion", name) for name in missing)
     given = tiny_model.inputs(2)
