@@ -1,5 +1,8 @@
 """The whole network: memory modes, gradients, sizes, files."""
 
+import logging
+from inspect import signature
+
 import pytest
 import tiny_model
 import torch
@@ -79,6 +82,54 @@ def test_a_saved_network_is_the_same_again(tmp_path):
     assert {path.suffix for path in tmp_path.rglob("*.*")} == {".json", ".safetensors"}
     again = TBDNetwork.load(tmp_path)
     assert again.stage == 2 and torch.equal(again(**given), network(**given))
+
+
+ODD = {"text_layer": "separate", "lowest_motion": False, "audio_context": 1, "audio_tokens": 4}
+"""Every switch of the layers on its other side."""
+
+
+@pytest.mark.parametrize("changes", [{}, ODD], ids=["usual", "odd"])
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.filterwarnings("error")
+def test_a_saved_part_is_diffusers_to_load_without_a_word(tmp_path, name, changes):
+    network = tiny_model.network(2, **changes)
+    network.save(tmp_path)
+    part = getattr(network, name)
+    logged = []
+    handler = logging.Handler()
+    handler.emit = logged.append
+    logging.getLogger("diffusers").addHandler(handler)
+    try:
+        again = type(part).from_pretrained(tmp_path / name)
+    finally:
+        logging.getLogger("diffusers").removeHandler(handler)
+    assert not logged
+    assert_equal(again, part)
+    again.save_pretrained(tmp_path / "again")
+    assert_equal(type(part).from_pretrained(tmp_path / "again"), part)
+
+
+def assert_equal(again, part):
+    ours, theirs = part.state_dict(), again.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert {**again.config, "_name_or_path": ""} == {**part.config, "_name_or_path": ""}
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("changes", [{}, ODD], ids=["usual", "odd"])
+def test_a_config_alone_builds_the_same_network(tmp_path, stage, changes):
+    network = tiny_model.network(stage, **changes)
+    network.save(tmp_path)
+    for name in PARTS[: stage + 1]:
+        part = getattr(network, name)
+        again = type(part).from_config(type(part).load_config(tmp_path / name))
+        assert {key: value.shape for key, value in again.state_dict().items()} == {
+            key: value.shape for key, value in part.state_dict().items()
+        }
+        own = set(signature(type(part).__init__).parameters) - {"self"}
+        assert own == {
+            key for key in part.config if not key.startswith("_")
+        }  # its own keys, all of them, and no others
 
 
 @pytest.mark.parametrize("part", PARTS[:2])
