@@ -13,9 +13,9 @@ import torch
 from tbd import weights
 from tbd.digests import sha256
 from tbd.errors import InputError
-from tbd.model.checkpoints import Report, fill
+from tbd.model.checkpoints import WEIGHTS, Report, fill
 from tbd.model.latents import ImageEncoder
-from tbd.model.network import WEIGHTS, TBDNetwork, build
+from tbd.model.network import TBDNetwork, build
 from tbd.model.published import load_hallo, load_motion, load_sd15
 from tbd.model.recipe import Network
 from tbd.model.shapes import Shape, shape

@@ -17,7 +17,9 @@ import torch
 from torch import nn
 
 from tbd.errors import InputError
-from tbd.model.network import WEIGHTS
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+"""diffusers' name of a part's weights."""
 
 State = dict[str, torch.Tensor]
 Part = TypeVar("Part", bound=Any)

@@ -11,13 +11,12 @@ from torch import nn
 
 from tbd.model.audio import AudioProjection
 from tbd.model.checkpointing import Mode
+from tbd.model.checkpoints import WEIGHTS, load_part
 from tbd.model.recipe import Network
 from tbd.model.reference import ReferenceNet
 from tbd.model.shapes import shape
 from tbd.model.unet import TBDUNet
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-"""diffusers' name of a part's weights."""
 PARTS = ("unet", "reference_net", "audio_projection")
 """Folders of a saved network."""
 
@@ -156,8 +155,6 @@ class TBDNetwork(nn.Module):
         Raises:
             InputError: a part is missing or damaged.
         """
-        from tbd.model.checkpoints import load_part
-
         audio = folder / PARTS[2]
         return cls(
             load_part(TBDUNet, folder / PARTS[0]),

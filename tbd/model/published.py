@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tbd.errors import InputError
-from tbd.model.checkpoints import NOTHING, Report, State, fill, read_weights
-from tbd.model.network import WEIGHTS, TBDNetwork
+from tbd.model.checkpoints import NOTHING, WEIGHTS, Report, State, fill, read_weights
+from tbd.model.network import TBDNetwork
 from tbd.model.reference import ReferenceNet
 from tbd.model.unet import TBDUNet
 

@@ -10,7 +10,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from tbd.model.attention import SpatialLayer
 from tbd.model.checkpointing import Mode, checkpointed
-from tbd.model.unet import describe, spatial_layers
+from tbd.model.unet import describe, make_room_to_compile, spatial_layers
 from tbd.model.walk import Site, blocks, sites, time_embedding, walk
 
 
@@ -77,6 +77,11 @@ class ReferenceNet(UNet2DConditionModel):
     def forward(self, latents: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """``features``."""
         return self.features(latents, text)
+
+    def compile_repeated_blocks(self, *arguments: Any, **keywords: Any) -> None:
+        """diffusers' regional compilation, of all regions; arguments are ``torch.compile``'s."""
+        make_room_to_compile()
+        super().compile_repeated_blocks(*arguments, **keywords)
 
     def _last(self) -> SpatialLayer:
         return [site.attention for block in blocks(self) for site in sites(block) if site.attention is not None][-1]

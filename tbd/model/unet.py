@@ -75,6 +75,11 @@ class TBDUNet(UNet2DConditionModel):
                 layers = (MotionLayer(width, motion_heads, norm_num_groups, motion_length) for width in widths)
                 block.motion_modules = _zeroed(nn.ModuleList(layers))
 
+    def compile_repeated_blocks(self, *arguments: Any, **keywords: Any) -> None:
+        """diffusers' regional compilation, of all regions; arguments are ``torch.compile``'s."""
+        make_room_to_compile()
+        super().compile_repeated_blocks(*arguments, **keywords)
+
     def forward(
         self,
         sample: torch.Tensor,
@@ -115,6 +120,15 @@ class TBDUNet(UNet2DConditionModel):
         x = walk(self, x, time, run)
         x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
         return x.unflatten(0, (batch, frames)).transpose(1, 2)
+
+
+def make_room_to_compile() -> None:
+    """Let torch compile every size of a block: it stops at the eighth of one class and runs the rest as they are.
+
+    SD 1.5 has 13 sizes of resnets; both networks in stage 2 need 27 kinds, and as many again in validation.
+    """
+    settings: Any = torch._dynamo.config
+    settings.recompile_limit = max(settings.recompile_limit, 128)
 
 
 def describe(model: Any, own: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ from tbd import __version__
 from tbd.manifest import locate
 from tbd.media.files import sha256_file
 from tbd.model import saved
-from tbd.model.checkpoints import read_weights
-from tbd.model.network import PARTS, WEIGHTS
+from tbd.model.checkpoints import WEIGHTS, read_weights
+from tbd.model.network import PARTS
 from tbd.train import checkpoint, setup
 
 if TYPE_CHECKING:

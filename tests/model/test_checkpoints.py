@@ -10,8 +10,7 @@ from torch import nn
 
 from tbd.errors import InputError
 from tbd.model.audio import AudioProjection
-from tbd.model.checkpoints import Report, fill, load_part, read_weights
-from tbd.model.network import WEIGHTS
+from tbd.model.checkpoints import WEIGHTS, Report, fill, load_part, read_weights
 from tbd.model.shapes import TINY
 
 

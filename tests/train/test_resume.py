@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 from tbd.errors import InputError, MissingError, UsageError
 from tbd.model import saved
-from tbd.model.network import WEIGHTS, TBDNetwork
+from tbd.model.checkpoints import WEIGHTS
+from tbd.model.network import TBDNetwork
 
 STEPS = 6
 
