@@ -42,6 +42,8 @@ CODECS: tuple[tuple[str, Literal["r", "w"]], ...] = (
     ("aac", "w"),
 )
 LANGUAGE_MODELS = ("qwen2-vl-7b", "qwen2-vl-2b", "qwen2.5-vl-7b", "qwen3-vl-8b")
+TRAINING = ("sd-1.5", "sd-1.5-text", "sd-vae-ft-mse", "wav2vec2", "animatediff-v2")
+"""What the recipe ``paper`` starts from."""
 LOW_DISK = 5e9
 
 
@@ -183,4 +185,13 @@ def _works(findings: list[Finding]) -> dict[str, str]:
         else f"works with --model {weights.lookup(model).hub}"
         if model
         else "needs the language model: tbd weights pull qwen2-vl-7b",
+        "tbd train stage1 MANIFEST -o DIR --recipe tiny": "works",
+        "tbd train stage1 MANIFEST -o DIR": _lacking(TRAINING),
+        "tbd eval RUN --suite quick": "works",
     }
+
+
+def _lacking(keys: tuple[str, ...]) -> str:
+    """``works``, or the commands that get the weights that are not here."""
+    lack = [key for key in keys if weights.find(weights.lookup(key)) is None]
+    return "works" if not lack else "needs weights: " + "; ".join(f"tbd weights pull {key}" for key in lack)

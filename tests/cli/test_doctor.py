@@ -25,6 +25,8 @@ def test_a_sound_machine_without_weights_can_annotate_by_rules_and_is_told_how_t
     assert states["ffmpeg"] == states["face detector"] == states["token counts"] == "ok"
     assert report["works"]["tbd annotate DATASET --backend facs"] == "works"
     assert "tbd weights pull qwen2-vl-7b" in report["works"]["tbd annotate DATASET"]
+    assert "tbd weights pull sd-1.5; " in report["works"]["tbd train stage1 MANIFEST -o DIR"]
+    assert report["works"]["tbd train stage1 MANIFEST -o DIR --recipe tiny"] == "works"
 
 
 def test_a_model_on_the_machine_changes_the_verdict(capsys, tmp_path, monkeypatch):
