@@ -160,8 +160,9 @@ def _readied(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[torch
     if recipe.hardware.channels_last:
         network.to(memory_format=torch.channels_last)
     if recipe.hardware.compile:
-        for part in (network.unet, network.reference_net):
-            part.compile_repeated_blocks()  # type: ignore[no-untyped-call]
+        parts: tuple[Any, ...] = (network.unet, network.reference_net)
+        for part in parts:
+            part.compile_repeated_blocks()
     return [parameter for name, parameter in network.named_parameters() if name in names]
 
 

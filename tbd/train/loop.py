@@ -255,8 +255,9 @@ class Trainer:
         if hardware.channels_last:
             network.to(memory_format=torch.channels_last)
         if hardware.compile:
-            for part in (network.unet, network.reference_net):
-                part.compile_repeated_blocks()  # type: ignore[no-untyped-call]
+            parts: tuple[Any, ...] = (network.unet, network.reference_net)
+            for part in parts:
+                part.compile_repeated_blocks()
         wanted = set(self.names)
         tool = optimizer([p for name, p in network.named_parameters() if name in wanted], self.recipe.optimizer)
         self.network, self.optimizer = self.accelerator.prepare(network, tool)
