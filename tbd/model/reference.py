@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 from diffusers.configuration_utils import register_to_config
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from tbd.model.attention import SpatialLayer
 from tbd.model.checkpointing import Mode, checkpointed
+from tbd.model.compiling import CompilableUNet
 from tbd.model.unet import describe, make_room_to_compile, spatial_layers
 from tbd.model.walk import Site, blocks, sites, time_embedding, walk
 
 
-class ReferenceNet(UNet2DConditionModel):
+class ReferenceNet(CompilableUNet):
     """SD 1.5's UNet up to the features of its last attention; what lies behind it does not exist.
 
     Every parameter that is left takes part in the features, so each gets a gradient and data-parallel training needs

@@ -11,11 +11,12 @@ from torch import nn
 
 from tbd.model.attention import SpatialLayer
 from tbd.model.checkpointing import Mode, checkpointed
+from tbd.model.compiling import CompilableUNet
 from tbd.model.motion import MotionLayer
 from tbd.model.walk import Site, blocks, time_embedding, walk
 
 
-class TBDUNet(UNet2DConditionModel):
+class TBDUNet(CompilableUNet):
     """One forward pass denoises the frames of a clip under its picture, text, sound and earlier frames.
 
     The keys of its state are SD 1.5's, AnimateDiff's ``MotionAdapter``'s (``motion_modules``) and two of its own:
