@@ -119,9 +119,9 @@ def eval_(
         return _explain(explain, json)
     if merge:
         return _merge(output, runs, strict, max_failed, json)
-    from tbd.evaluate.plan import plan
+    from tbd.evaluate.inputs.plan import plan
+    from tbd.evaluate.inputs.sources import Request
     from tbd.evaluate.run import run
-    from tbd.evaluate.sources import Request
 
     options.too_many(0, 0, max_failed)
     request = Request(
@@ -141,7 +141,7 @@ def eval_(
 
 
 def _list(json: bool) -> int:
-    from tbd.evaluate.suite import known, lacking, suite, suites
+    from tbd.evaluate.metrics.registry import known, lacking, suite, suites
 
     metrics = [(metric, lacking(metric)) for protocols in known().values() for metric in protocols]
     if json:
@@ -166,7 +166,7 @@ def _list(json: bool) -> int:
 
 
 def _explain(name: str, json: bool) -> int:
-    from tbd.evaluate.suite import explain
+    from tbd.evaluate.metrics.registry import explain
 
     words = explain(name)
     document({"metric": name, "page": words}) if json else out(words.rstrip())
@@ -207,9 +207,9 @@ def _dry_run(planned: Any, json: bool) -> int:
 
 
 def _tell(found: dict[str, Any] | None, folder: Path, strict: bool, max_failed: str, json: bool) -> int:
-    from tbd.evaluate import results
-    from tbd.evaluate.report import write_page
-    from tbd.evaluate.scoreboard import text
+    from tbd.evaluate.outputs import results
+    from tbd.evaluate.outputs.report import write_page
+    from tbd.evaluate.outputs.scoreboard import text
 
     if found is None:
         document({"output": str(folder), "waiting": True}) if json else out(f"{folder}: other parts are not there yet")

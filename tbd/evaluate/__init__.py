@@ -10,10 +10,10 @@ _PUBLIC = {
     "ssim": "tbd.evaluate.metrics.ssim",
     "cpbd": "tbd.evaluate.metrics.cpbd",
     "lpips": "tbd.evaluate.metrics.lpips",
-    "mfcc": "tbd.evaluate.speech",
+    "mfcc": "tbd.evaluate.measures.mfcc",
     "sync_scores": "tbd.evaluate.metrics.sync",
-    "frechet_distance": "tbd.evaluate.frechet",
-    "kernel_distance": "tbd.evaluate.frechet",
+    "frechet_distance": "tbd.evaluate.measures.frechet",
+    "kernel_distance": "tbd.evaluate.measures.frechet",
 }
 
 # No submodule of this package may bear one of these names: importing it would hide the function.

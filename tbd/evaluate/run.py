@@ -8,9 +8,11 @@ from typing import Any
 
 from tbd.console import Progress
 from tbd.errors import Interrupted
-from tbd.evaluate import features, results, suite
-from tbd.evaluate.plan import Plan
-from tbd.evaluate.workers import scored_by
+from tbd.evaluate.engine import cache
+from tbd.evaluate.engine.workers import scored_by
+from tbd.evaluate.inputs.plan import Plan
+from tbd.evaluate.metrics import registry
+from tbd.evaluate.outputs import results
 
 
 def run(plan: Plan, progress: Progress, stopping: threading.Event | None = None) -> dict[str, Any] | None:
@@ -23,7 +25,7 @@ def run(plan: Plan, progress: Progress, stopping: threading.Event | None = None)
         InputError, MissingError: the cache or the result folder cannot be written.
     """
     rows = [*plan.rows]
-    with features.Store() as store:
+    with cache.Store() as store:
         for scored in scored_by(plan.jobs, plan.workers, store, stopping):
             rows += scored
             progress.advance(failed=int(any(row.status != "ok" for row in scored if row.kind == "run")))
@@ -47,5 +49,5 @@ def merge(folder: Path) -> dict[str, Any] | None:
     Raises:
         InputError: there are none, or they do not belong together.
     """
-    protocols = {metric.protocol: metric for metrics in suite.known().values() for metric in metrics}
+    protocols = {metric.protocol: metric for metrics in registry.known().values() for metric in metrics}
     return results.merge(folder, lambda names: [protocols[name] for name in names])

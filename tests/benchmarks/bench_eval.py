@@ -14,11 +14,11 @@ import runs
 import torch
 
 from tbd import weights
-from tbd.evaluate import one_pass
-from tbd.evaluate.features import Store
-from tbd.evaluate.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.engine import one_pass
+from tbd.evaluate.engine.cache import Store
+from tbd.evaluate.inputs.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.metrics.registry import choose, suite
 from tbd.evaluate.metrics.sync import METRICS as SYNC
-from tbd.evaluate.suite import choose, suite
 from tbd.media import video
 
 pytestmark = pytest.mark.bench
@@ -111,7 +111,7 @@ def _peak(true, pred, cache):
     """Peak resident memory of a fresh process that scores one clip with the quick suite, in MB."""
     code = (
         "import sys; from pathlib import Path; from tbd.evaluate import one_pass\n"
-        "from tbd.evaluate.features import Store; from tbd.evaluate.jobs import *; from tbd.evaluate.suite import choose\n"
+        "from tbd.evaluate.engine.cache import Store; from tbd.evaluate.inputs.jobs import *; from tbd.evaluate.metrics.registry import choose\n"
         "true, pred, cache = map(Path, sys.argv[1:])\n"
         "takes = (Take('run', 'run', pred), Take('ground truth', 'truth'), Take('still', 'still'))\n"
         "job = Job('clip', Truth(reference=true), takes, choose(['psnr', 'ssim', 'cpbd']), Settings(threads=2))\n"

@@ -12,7 +12,8 @@ import runs
 
 from tbd import weights
 from tbd.cli import main
-from tbd.evaluate import suite, workers
+from tbd.evaluate.engine import workers
+from tbd.evaluate.metrics import registry
 from tbd.media import faces
 
 COUNT = 3
@@ -134,9 +135,9 @@ def test_all_metrics_without_weights_skip_what_they_lack(project, capsys):
     words = run(capsys, "runs/good", "--metrics", "all", "--workers", 0)
     found = scores("results/good")["runs"][0]["scores"]
     assert {key for key, one in found.items() if one["status"] == "ok"} == {"psnr", "ssim", "cpbd"}
-    assert set(suite.KEYS) == found.keys()
+    assert set(registry.KEYS) == found.keys()
     skipped = {key: one for key, one in found.items() if one["status"] == "skipped"}
-    assert len(skipped) == len(suite.KEYS) - 3
+    assert len(skipped) == len(registry.KEYS) - 3
     for key, one in skipped.items():
         assert (one["value"], one["n"], one["of"]) == (None, 0, COUNT)
         assert one["reason"] in words.out and "licence: " in one["reason"], key
@@ -177,7 +178,7 @@ def test_parts_of_different_evaluations_are_not_merged(project, capsys):
 def test_a_second_call_scores_nothing_again(project, capsys, monkeypatch):
     run(capsys, "--suite", "quick", "--workers", 0)
     before = (project / "results/all/scores.json").read_bytes()
-    from tbd.evaluate import one_pass
+    from tbd.evaluate.engine import one_pass
 
     monkeypatch.setattr(one_pass.Table, "play", lambda *_: pytest.fail("decoded again"))
     play = one_pass._play
@@ -263,8 +264,8 @@ def test_list_and_explain(project, capsys):
     for protocol in ("psnr@rgb", "ssim@wang2004", "fvd@styleganv", "sync_conf@joonson-short"):
         assert protocol in words.out
     found = json.loads(run(capsys, "--list", "--json").out)
-    assert {entry["key"] for entry in found["metrics"]} == set(suite.KEYS)
-    for key in suite.KEYS:
+    assert {entry["key"] for entry in found["metrics"]} == set(registry.KEYS)
+    for key in registry.KEYS:
         assert len(run(capsys, "--explain", key).out) > 300
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sync import clip, windows
 
 from tbd.errors import InputError, MissingError
-from tbd.evaluate.metric import ClipScore
+from tbd.evaluate.measures.openface import Measured, read_table
 from tbd.evaluate.metrics.action_units import METRICS, ActionUnits, au_f1
-from tbd.evaluate.openface import Measured, read_table
+from tbd.evaluate.metrics.base import ClipScore
 
 PROGRAM, TABLE = METRICS
 UNITS = [1, 4, 12, 25, 45]

@@ -12,7 +12,8 @@ from skimage.feature import canny
 from slow_cpbd import slow_cpbd
 
 from tbd.errors import TbdError
-from tbd.evaluate import cpbd, edge_blocks
+from tbd.evaluate import cpbd
+from tbd.evaluate.measures import edge_blocks
 from tbd.evaluate.metrics.cpbd import METRICS
 
 (CPBD,) = METRICS

@@ -8,9 +8,9 @@ from skimage.transform import SimilarityTransform
 from sync import clip, windows
 
 from tbd.errors import InputError, MissingError
-from tbd.evaluate.align import similarity
-from tbd.evaluate.identity import Faces, Finder, Mtcnn
-from tbd.evaluate.metric import Window
+from tbd.evaluate.inputs.align import similarity
+from tbd.evaluate.measures.face_embeddings import Faces, Finder, Mtcnn
+from tbd.evaluate.metrics.base import Window
 from tbd.evaluate.metrics.csim import METRICS, Likeness
 from tbd.evaluate.networks import onnx
 from tbd.evaluate.networks.arcface import TEMPLATE, ArcFace, aligned

@@ -5,7 +5,7 @@ from PIL import Image
 from sync import clip, windows
 
 from tbd.errors import InputError, MissingError
-from tbd.evaluate.metric import ClipScore, Window
+from tbd.evaluate.metrics.base import ClipScore, Window
 from tbd.evaluate.metrics.emotion import METRICS, EmotionAccuracy
 from tbd.evaluate.networks import onnx
 from tbd.evaluate.networks.hsemotion import EMOTIONS, HSEmotion

@@ -6,9 +6,10 @@ import pytest
 import torch
 from sync import FACE, faces, loudness, speech
 
-from tbd.evaluate import one_pass, suite
-from tbd.evaluate.features import Store
-from tbd.evaluate.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.engine import one_pass
+from tbd.evaluate.engine.cache import Store
+from tbd.evaluate.inputs.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.metrics import registry
 from tbd.evaluate.metrics.action_units import METRICS as ACTION_UNITS
 from tbd.evaluate.metrics.sync import METRICS as SYNC
 from tbd.evaluate.networks.s3fd import S3FD
@@ -60,7 +61,7 @@ def test_a_short_clip_gets_its_three_numbers_from_one_pass_and_again_from_the_ca
 
 
 def test_random_weights_are_never_called_published(weights):
-    seen = suite.seen(SHORT[0].weights)
+    seen = registry.seen(SHORT[0].weights)
     assert [name for name, _, _ in seen.files] == ["syncnet_v2.model", "sfd_face.pth"]
     assert not seen.published
 

@@ -11,7 +11,7 @@ from torchvision.models import inception as tv
 
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import frechet_distance
-from tbd.evaluate.metric import ClipInfo, ClipScore
+from tbd.evaluate.metrics.base import ClipInfo, ClipScore
 from tbd.evaluate.metrics.fid import FID, METRICS, RESIZED, features
 from tbd.evaluate.networks.inception import FIDInception, inception
 

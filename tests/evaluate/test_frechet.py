@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
 from tbd.errors import TbdError
-from tbd.evaluate import frechet, frechet_distance, kernel_distance
-from tbd.evaluate.frechet import frechet_of_moments, kernel_selves, kernel_sums, mmd
+from tbd.evaluate import frechet_distance, kernel_distance
+from tbd.evaluate.measures import frechet
+from tbd.evaluate.measures.frechet import frechet_of_moments, kernel_selves, kernel_sums, mmd
 
 
 def two_sets():

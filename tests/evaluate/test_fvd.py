@@ -11,7 +11,7 @@ from torch import nn
 
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import frechet_distance
-from tbd.evaluate.metric import ClipInfo, ClipScore, Window
+from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Window
 from tbd.evaluate.metrics.fvd import FVD, METRICS, PROTOCOLS, Windows, bicubic, bilinear
 from tbd.evaluate.networks import i3d as networks
 from tbd.evaluate.networks.i3d import I3D, Program, i3d, look

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from tbd.evaluate import kernel_distance
-from tbd.evaluate.metric import ClipScore
+from tbd.evaluate.measures.feature_sets import Sets
 from tbd.evaluate.metrics import fid, kid
+from tbd.evaluate.metrics.base import ClipScore
 from tbd.evaluate.metrics.kid import KID, METRICS, by_sums
-from tbd.evaluate.sets import Sets
 
 
 def clips(count, seed, frames_each=12, width=10, shift=0.0):

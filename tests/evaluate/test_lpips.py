@@ -8,8 +8,8 @@ from pixels import BAD_FRAMES, blurred, frames, noisy, score
 
 from tbd.errors import InputError, MissingError, UsageError
 from tbd.evaluate import lpips
-from tbd.evaluate.metric import ClipInfo, Window
 from tbd.evaluate.metrics import lpips as module
+from tbd.evaluate.metrics.base import ClipInfo, Window
 from tbd.evaluate.metrics.lpips import METRICS
 from tbd.evaluate.networks.lpips import BATCH, lpips_network
 

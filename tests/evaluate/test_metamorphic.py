@@ -10,8 +10,9 @@ from pixels import BAD_FRAMES, blurred, frames, noisy
 from sync import faces, loudness, speech
 
 from tbd.errors import InputError
-from tbd.evaluate import suite, sync_scores
-from tbd.evaluate.metric import Window
+from tbd.evaluate import sync_scores
+from tbd.evaluate.metrics import registry
+from tbd.evaluate.metrics.base import Window
 from tbd.media.faces import Face
 
 COMPARING = ["psnr@rgb", "psnr@rgb-pooled", "ssim@skimage", "ssim@wang2004", "ssim@gray", "ssim@skimage-pooled"]
@@ -67,7 +68,7 @@ def heard(case, size=32, shift=0):
 
 def test_no_metric_is_forgotten(cases):
     tested = {case.metric.key for case in cases[0].values()}
-    assert tested == set(suite.KEYS)
+    assert tested == set(registry.KEYS)
     assert cases[0].keys() == {*COMPARING, *SETS, *OF_ONE_VIDEO, *SYNC}
 
 

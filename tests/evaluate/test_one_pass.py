@@ -9,10 +9,10 @@ import pytest
 import runs
 
 from tbd.errors import InputError
-from tbd.evaluate import one_pass, scene
-from tbd.evaluate.features import Store
-from tbd.evaluate.jobs import Job, Settings, Take, Truth
-from tbd.evaluate.metric import ClipScore
+from tbd.evaluate.engine import clip, one_pass
+from tbd.evaluate.engine.cache import Store
+from tbd.evaluate.inputs.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.metrics.base import ClipScore
 from tbd.evaluate.metrics.psnr import METRICS as PSNR
 from tbd.evaluate.metrics.psnr import psnr
 from tbd.media import faces, video
@@ -250,7 +250,7 @@ def test_a_bug_in_one_metric_costs_the_others_nothing_and_is_not_remembered(tmp_
     rows = {row.protocol: row for row in one_pass.score(asked, store)}
     assert rows["buggy@x"].score.reason == "bug: ZeroDivisionError: planted"
     assert {row.status for name, row in rows.items() if name != "buggy@x"} == {"ok"}
-    key = one_pass._questions(scene.Scene(asked, store), asked.takes[0], one_pass.groups(asked.metrics)[0])[0].key
+    key = one_pass._questions(clip.Scene(asked, store), asked.takes[0], one_pass.groups(asked.metrics)[0])[0].key
     assert not store.has(key)
 
 

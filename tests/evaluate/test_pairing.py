@@ -5,7 +5,7 @@ from rows import row
 from trees import plant
 
 from tbd.errors import InputError
-from tbd.evaluate.pairing import with_folder, with_manifest, with_table
+from tbd.evaluate.inputs.pairing import with_folder, with_manifest, with_table
 
 
 def rows(*takes, emotion=("happy", "happiness"), level=2):

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from tbd.evaluate import clip_table
-from tbd.evaluate.jobs import Scored
-from tbd.evaluate.metric import ClipScore
-from tbd.evaluate.report import page
-from tbd.evaluate.scoreboard import WIDTH, number, text
-from tbd.evaluate.suite import KEYS
+from tbd.evaluate.inputs.jobs import Scored
+from tbd.evaluate.metrics.base import ClipScore
+from tbd.evaluate.metrics.registry import KEYS
+from tbd.evaluate.outputs import clip_table
+from tbd.evaluate.outputs.report import page
+from tbd.evaluate.outputs.scoreboard import WIDTH, number, text
 
 
 def entry(value=0.5, n=5, of=5, warnings=(), published=None, **more):

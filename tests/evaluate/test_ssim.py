@@ -12,8 +12,8 @@ from skimage.metrics import structural_similarity
 
 from tbd.errors import TbdError, UsageError
 from tbd.evaluate import ssim
-from tbd.evaluate.metric import ClipInfo
 from tbd.evaluate.metrics import ssim as module
+from tbd.evaluate.metrics.base import ClipInfo
 
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
 PROTOCOLS = ["skimage", "wang2004", "gray"]

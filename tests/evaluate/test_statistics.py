@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tbd.evaluate.metric import ClipScore
-from tbd.evaluate.statistics import (
+from tbd.evaluate.measures.statistics import (
     RESAMPLES,
     bootstrap,
     extrapolate,
@@ -19,6 +18,7 @@ from tbd.evaluate.statistics import (
     small_sets,
     uncovered,
 )
+from tbd.evaluate.metrics.base import ClipScore
 
 
 def scores(values, n=10):

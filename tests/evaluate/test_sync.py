@@ -7,10 +7,11 @@ from sync import FACE, Planted, clip, faces, loudness, speech, windows
 
 from tbd import weights
 from tbd.errors import InputError, MissingError
-from tbd.evaluate import sync_pass, sync_scores
+from tbd.evaluate import sync_scores
+from tbd.evaluate.measures import sync_pass
+from tbd.evaluate.measures.sync_pass import SyncPass
 from tbd.evaluate.metrics import sync
 from tbd.evaluate.metrics.sync import METRICS, PROTOCOLS, check_length, check_sound
-from tbd.evaluate.sync_pass import SyncPass
 
 SHORT, JOONSON, _, WHOLE = PROTOCOLS
 BY_NAME = {metric.protocol: metric for metric in METRICS}

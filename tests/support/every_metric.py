@@ -13,12 +13,12 @@ import torch
 from sync import Planted, clip, windows
 from torch import nn
 
-from tbd.evaluate.identity import Faces, Finder
-from tbd.evaluate.metric import Aggregate, ClipScore, Metric
+from tbd.evaluate.measures.face_embeddings import Faces, Finder
+from tbd.evaluate.measures.openface import Measured
 from tbd.evaluate.metrics import action_units, cpbd, csim, emotion, fid, fvd, kid, landmarks, lpips, psnr, ssim, sync
+from tbd.evaluate.metrics.base import Aggregate, ClipScore, Metric
 from tbd.evaluate.networks import onnx
 from tbd.evaluate.networks.arcface import TEMPLATE, ArcFace
-from tbd.evaluate.openface import Measured
 
 SIZE = 96
 

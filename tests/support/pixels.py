@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from tbd.evaluate.metric import ClipInfo, Window
+from tbd.evaluate.metrics.base import ClipInfo, Window
 
 
 def picture(height=96, width=112, seed=0):

@@ -9,7 +9,7 @@ from media import tone, video
 from rows import row, sealed
 from scipy.ndimage import gaussian_filter
 
-from tbd.evaluate.metric import Aggregate, ClipScore, Metric
+from tbd.evaluate.metrics.base import Aggregate, ClipScore, Metric
 
 SIZE = 64
 

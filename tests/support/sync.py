@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tbd.evaluate.metric import ClipInfo, Window
+from tbd.evaluate.metrics.base import ClipInfo, Window
 
 FACE = (100.0, 100.0, 260.0, 260.0)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tbd.errors import InputError, MissingError
-from tbd.evaluate.metric import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
-from tbd.evaluate.openface import VARIABLE, Measured, Program, program, read_table
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.openface import VARIABLE, Measured, Program, program, read_table
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
 
 SHOWN = 0.5
 """Least share of the good frames in which a unit that counts as shown is present."""

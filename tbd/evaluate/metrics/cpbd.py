@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.edge_blocks import BLOCK, Image, Mask, edge_blocks
-from tbd.evaluate.frames import FrameError, FrameMean, Scores, grey
-from tbd.evaluate.metric import Aggregate, ClipInfo, ClipScore, Metric, Window
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.edge_blocks import BLOCK, Image, Mask, edge_blocks
+from tbd.evaluate.measures.frames import FrameError, FrameMean, Scores, grey
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
 
 LOW_CONTRAST = 50
 JNB_LOW, JNB = 5, 3

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd import weights
-from tbd.evaluate.identity import Faces, Finder, Mtcnn
-from tbd.evaluate.metric import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Window
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.face_embeddings import Faces, Finder, Mtcnn
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Window
 
 Against = Literal["portrait", "frames"]
 Detector = Literal["scrfd", "mtcnn"]

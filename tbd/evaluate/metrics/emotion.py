@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from tbd import weights
 from tbd.errors import InputError
-from tbd.evaluate.metric import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
 
 if TYPE_CHECKING:
     from tbd.media.faces import Face

@@ -25,10 +25,10 @@ from PIL import Image
 
 from tbd import weights
 from tbd.errors import InputError
-from tbd.evaluate.frames import check_frames
-from tbd.evaluate.frechet import frechet_distance
-from tbd.evaluate.metric import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
-from tbd.evaluate.sets import Effort, Sets, by_features, compare
+from tbd.evaluate.measures.feature_sets import Effort, Sets, by_features, compare
+from tbd.evaluate.measures.frames import check_frames
+from tbd.evaluate.measures.frechet import frechet_distance
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tbd.evaluate import statistics
-from tbd.evaluate.frechet import kernel_distance, kernel_selves, kernel_sums, mmd
-from tbd.evaluate.metric import Aggregate, ClipScore, Metric
+from tbd.evaluate.measures import statistics
+from tbd.evaluate.measures.feature_sets import Distances, Effort, Features, Sets, compare
+from tbd.evaluate.measures.frechet import kernel_distance, kernel_selves, kernel_sums, mmd
+from tbd.evaluate.measures.statistics import Indices
+from tbd.evaluate.metrics.base import Aggregate, ClipScore, Metric
 from tbd.evaluate.metrics.fid import FID, RESIZED
-from tbd.evaluate.sets import Distances, Effort, Features, Sets, compare
-from tbd.evaluate.statistics import Indices
 
 EFFORT = Effort(groups=10**6, splits=20)
 """The kernel is summed once for every pair of clips; whatever stands beside the distance is then free."""

@@ -18,9 +18,9 @@ import numpy as np
 
 from tbd import weights
 from tbd.errors import UsageError
-from tbd.evaluate.frames import FrameError, FrameMean, Scores, check_pair
-from tbd.evaluate.metric import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.frames import FrameError, FrameMean, Scores, check_pair
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from tbd.evaluate.frames import FrameMean, Scores, check_pair
-from tbd.evaluate.metric import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.frames import FrameMean, Scores, check_pair
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
 
 CAP = 100.0
 """dB at which a run counts frames that equal the ground truth, or all but equal it."""

@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import UsageError
-from tbd.evaluate.frames import FrameError, FrameMean, Scores, check_pair
-from tbd.evaluate.metric import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.frames import FrameError, FrameMean, Scores, check_pair
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 SIDE = 7

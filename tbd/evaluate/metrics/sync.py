@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from tbd import weights
 from tbd.errors import InputError
-from tbd.evaluate.frames import FrameError
-from tbd.evaluate.metric import Accumulator, Aggregate, ClipInfo, ClipScore, Direction, Metric
-from tbd.evaluate.speech import RATE
-from tbd.evaluate.statistics import mean
+from tbd.evaluate.measures.frames import FrameError
+from tbd.evaluate.measures.mfcc import RATE
+from tbd.evaluate.measures.statistics import mean
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Direction, Metric
 
 FPS = 25
 SAMPLES = RATE // FPS
@@ -145,8 +145,8 @@ class Sync(Metric):
         Raises:
             InputError: no sound, silence, or too few frames.
         """
+        from tbd.evaluate.measures.sync_pass import SyncPass
         from tbd.evaluate.networks.syncnet import syncnet
-        from tbd.evaluate.sync_pass import SyncPass
 
         check_sound(clip.audio)
         check_length(clip, self._how)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import InputError
-from tbd.evaluate.align import similarity
+from tbd.evaluate.inputs.align import similarity
 from tbd.evaluate.networks import onnx
 
 Pixels = npt.NDArray[np.uint8]

@@ -55,7 +55,7 @@ class Window:
     _of_ref: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        from tbd.evaluate.frames import check_frames, check_pair  # which imports this module
+        from tbd.evaluate.measures.frames import check_frames, check_pair  # which imports this module
 
         check_frames(self.pred, "pred") if self.ref is None else check_pair(self.pred, self.ref)
 

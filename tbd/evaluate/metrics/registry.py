@@ -16,7 +16,7 @@ from tbd import weights, workspace
 from tbd.catalogue import Weights
 from tbd.errors import UsageError
 from tbd.evaluate import metrics as package
-from tbd.evaluate.metric import Metric
+from tbd.evaluate.metrics.base import Metric
 
 KEYS = tuple(
     "psnr ssim lpips cpbd fid kid fvd sync_conf sync_dist sync_offset csim m_lmd f_lmd emotion_accuracy au_f1".split()
@@ -33,6 +33,8 @@ def known() -> dict[str, tuple[Metric, ...]]:
     """Every metric by its key, in the order of the tables; its protocols, the default first."""
     found: dict[str, list[Metric]] = {}
     for module in pkgutil.iter_modules(package.__path__):
+        if module.name in ("base", "registry"):
+            continue
         for metric in importlib.import_module(f"{package.__name__}.{module.name}").METRICS:
             found.setdefault(metric.key, []).append(metric)
     order = [*KEYS, *sorted(found.keys() - set(KEYS))]

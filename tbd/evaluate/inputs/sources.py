@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tbd.errors import InputError, UsageError
-from tbd.evaluate import pairing
-from tbd.evaluate.jobs import ANCHORS, Truth
-from tbd.evaluate.metric import Metric
-from tbd.evaluate.pairing import Pair, Pairing
+from tbd.evaluate.inputs import pairing
+from tbd.evaluate.inputs.jobs import ANCHORS, Truth
+from tbd.evaluate.inputs.pairing import Pair, Pairing
+from tbd.evaluate.metrics.base import Metric
 
 RUNS, RUN = Path("runs"), "run.json"
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from tbd.errors import InputError, TbdError
-from tbd.evaluate.jobs import Group, Take
-from tbd.evaluate.metric import Accumulator, ClipScore, Window
-from tbd.evaluate.reel import Feed, Reel, Shot
-from tbd.evaluate.scene import Scene, View
-from tbd.evaluate.streams import Stream
+from tbd.evaluate.engine.clip import Scene, View
+from tbd.evaluate.engine.frame_stream import Feed, Reel, Shot
+from tbd.evaluate.inputs.jobs import Group, Take
+from tbd.evaluate.inputs.streams import Stream
+from tbd.evaluate.metrics.base import Accumulator, ClipScore, Window
 
 
 @dataclass(frozen=True, eq=False)

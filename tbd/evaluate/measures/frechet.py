@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.frames import FrameError
+from tbd.evaluate.measures.frames import FrameError
 
 Array = npt.NDArray[np.float64]
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from tbd.evaluate import features
-from tbd.evaluate.jobs import Group, Job, Scored, Status, Take, groups
-from tbd.evaluate.metric import ClipScore
-from tbd.evaluate.scene import Scene
-from tbd.evaluate.table import Question, Table, Work
+from tbd.evaluate.engine import cache
+from tbd.evaluate.engine.clip import Scene
+from tbd.evaluate.engine.scheduler import Question, Table, Work
+from tbd.evaluate.inputs.jobs import Group, Job, Scored, Status, Take, groups
+from tbd.evaluate.metrics.base import ClipScore
 
 
-def score(job: Job, store: features.Store) -> list[Scored]:
+def score(job: Job, store: cache.Store) -> list[Scored]:
     """Score all takes of a clip with all metrics: one ``Scored`` for each take and metric, in that order.
 
     What a clip lacks becomes the reason in its rows; only a failure of the machine (a full disk) raises.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tbd.evaluate.align import Align, Length, Region
-from tbd.evaluate.metric import ClipScore, Compares, Metric
+from tbd.evaluate.inputs.align import Align, Length, Region
+from tbd.evaluate.metrics.base import ClipScore, Compares, Metric
 from tbd.media.canonical import ClipRule
 
 Kind = Literal["run", "truth", "still", "vae"]
@@ -36,7 +36,7 @@ class Settings:
     """How pictures are compared; part of every protocol.
 
     Attributes:
-        align, length, region: see ``tbd.evaluate.align``.
+        align, length, region: see ``tbd.evaluate.inputs.align``.
         device: where networks run.
         threads: accumulators that may work at the same time.
     """

@@ -8,7 +8,8 @@ import runs
 import torch
 
 from tbd.cli import main
-from tbd.evaluate import anchors, streams
+from tbd.evaluate.engine import baselines
+from tbd.evaluate.inputs import streams
 from tbd.media import video
 
 COUNT = 2
@@ -38,7 +39,7 @@ def project(autoencoder, tmp_path, monkeypatch):
     monkeypatch.setenv("TBD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TBD_WEIGHTS", str(autoencoder))
     monkeypatch.setenv("HOME", str(tmp_path))
-    anchors._vae.cache_clear()
+    baselines._vae.cache_clear()
     return tmp_path
 
 
@@ -63,7 +64,7 @@ def test_frames_go_through_it_as_floats_from_minus_one_to_one_and_odd_sizes_are_
     from diffusers import AutoencoderKL
 
     path = project / "runs/mine/videos/mead_M003_front_happy_2_001.mp4"
-    stream = anchors.coded(streams.of_file(path))
+    stream = baselines.coded(streams.of_file(path))
     (_, found), *others = stream.raw()
     assert len(others) == 9 and found.dtype == np.uint8
     vae = AutoencoderKL.from_pretrained(autoencoder / "sd-vae-ft-mse").eval()
@@ -72,7 +73,7 @@ def test_frames_go_through_it_as_floats_from_minus_one_to_one_and_odd_sizes_are_
         out = vae.decode(vae.encode(frame).latent_dist.mode()).sample[0].permute(1, 2, 0)
     expected = ((out + 1) * 127.5).round().clamp(0, 255).numpy()
     assert np.abs(expected - found).max() <= 1
-    assert anchors._through(np.zeros((1, 30, 45, 3), np.uint8), "cpu").shape == (1, 30, 45, 3)
+    assert baselines._through(np.zeros((1, 30, 45, 3), np.uint8), "cpu").shape == (1, 30, 45, 3)
 
 
 def test_other_weights_of_the_autoencoder_are_another_key(project, autoencoder, capsys, tmp_path, monkeypatch):
@@ -81,7 +82,7 @@ def test_other_weights_of_the_autoencoder_are_another_key(project, autoencoder, 
     arguments = ["eval", "runs/mine", "--metrics", "psnr", "--workers", "0"]
 
     def coded():
-        anchors._vae.cache_clear()
+        baselines._vae.cache_clear()
         assert main(arguments) == 0
         document = json.loads((project / "results/mine/scores.json").read_text())
         return next(row for row in document["anchors"] if row["name"] == CODED)["scores"]["psnr"]["value"]

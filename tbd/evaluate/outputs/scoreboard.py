@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tbd.evaluate.statistics import COVERAGE
-from tbd.evaluate.suite import known
+from tbd.evaluate.measures.statistics import COVERAGE
+from tbd.evaluate.metrics.registry import known
 
 ARROWS = {"higher": "↑", "lower": "↓", "closest": "→0"}
 

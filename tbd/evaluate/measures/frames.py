@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import InputError
-from tbd.evaluate.metric import ClipScore, Pixels, Window
+from tbd.evaluate.metrics.base import ClipScore, Pixels, Window
 
 Scores = npt.NDArray[np.float64]
 

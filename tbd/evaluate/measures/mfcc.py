@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.frames import FrameError
+from tbd.evaluate.measures.frames import FrameError
 
 RATE = 16_000
 LENGTH, STEP = 400, 160

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import InputError
-from tbd.evaluate.metric import Pixels, Window
+from tbd.evaluate.metrics.base import Pixels, Window
 
 if TYPE_CHECKING:
     from tbd.media.faces import Face

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from tbd import workspace
 from tbd.errors import InputError
-from tbd.evaluate.anchors import VAE
-from tbd.evaluate.jobs import ANCHORS, Scored, Settings
-from tbd.evaluate.metric import Aggregate, ClipScore, Metric
+from tbd.evaluate.engine.baselines import VAE
+from tbd.evaluate.inputs.jobs import ANCHORS, Scored, Settings
+from tbd.evaluate.metrics.base import Aggregate, ClipScore, Metric
 
 CLIPS, SCORES, META, FEATURES, PARTS = "clips.parquet", "scores.json", "evaluation.json", "features", "parts"
 

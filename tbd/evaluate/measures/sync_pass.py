@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tbd import weights
-from tbd.evaluate.metric import ClipInfo, ClipScore, Pixels, Window
+from tbd.evaluate.measures.face_tracks import Boxes, Track, Tracker, cut_out, resized
+from tbd.evaluate.measures.mfcc import RATE, mfcc
+from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Pixels, Window
 from tbd.evaluate.metrics.sync import FPS, LARGER_THAN, SAMPLES, SEES, Protocol, sync_scores
-from tbd.evaluate.speech import RATE, mfcc
-from tbd.evaluate.tracks import Boxes, Track, Tracker, cut_out, resized
 
 if TYPE_CHECKING:
     from tbd.evaluate.networks.syncnet import Features, Listener

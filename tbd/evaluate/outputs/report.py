@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tbd import workspace
-from tbd.evaluate import clip_table
-from tbd.evaluate.jobs import Scored
-from tbd.evaluate.scoreboard import (
+from tbd.evaluate.inputs.jobs import Scored
+from tbd.evaluate.outputs import clip_table
+from tbd.evaluate.outputs.scoreboard import (
     ARROWS,
     UNPUBLISHED,
     columns,

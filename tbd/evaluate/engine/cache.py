@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.evaluate.metric import ClipScore
+from tbd.evaluate.metrics.base import ClipScore
 from tbd.media.files import fingerprint_file, sha256_file
 from tbd.recipe import digest
 

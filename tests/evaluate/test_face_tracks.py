@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import interp1d
 from scipy.signal import medfilt
 
-from tbd.evaluate.tracks import PATIENCE, Scenes, Tracker, cut_out, resized
+from tbd.evaluate.measures.face_tracks import PATIENCE, Scenes, Tracker, cut_out, resized
 
 PLAIN = np.full((32, 32, 3), 90, np.uint8)
 

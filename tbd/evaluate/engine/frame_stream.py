@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.metric import WINDOW
-from tbd.evaluate.streams import Stream
+from tbd.evaluate.inputs.streams import Stream
+from tbd.evaluate.metrics.base import WINDOW
 
 Pixels = npt.NDArray[np.uint8]
 Look = Callable[[Pixels], Pixels]

@@ -18,10 +18,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tbd import weights
-from tbd.evaluate.features import Store
-from tbd.evaluate.jobs import Job, Scored
-from tbd.evaluate.metric import ClipScore
-from tbd.evaluate.one_pass import score
+from tbd.evaluate.engine.cache import Store
+from tbd.evaluate.engine.one_pass import score
+from tbd.evaluate.inputs.jobs import Job, Scored
+from tbd.evaluate.metrics.base import ClipScore
 
 
 def scored_by(

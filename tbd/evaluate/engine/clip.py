@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import InputError, TbdError
-from tbd.evaluate import align, anchors, features, streams
-from tbd.evaluate.jobs import Group, Job, Take
-from tbd.evaluate.metric import ClipInfo
-from tbd.evaluate.reel import Look
-from tbd.evaluate.streams import Stream
+from tbd.evaluate.engine import baselines, cache
+from tbd.evaluate.engine.frame_stream import Look
+from tbd.evaluate.inputs import align, streams
+from tbd.evaluate.inputs.jobs import Group, Job, Take
+from tbd.evaluate.inputs.streams import Stream
+from tbd.evaluate.metrics.base import ClipInfo
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -59,7 +60,7 @@ class Shown:
 class Scene:
     """Everything about one clip that is looked up rather than decoded; nothing is read before it is asked for."""
 
-    def __init__(self, job: Job, store: features.Store) -> None:
+    def __init__(self, job: Job, store: cache.Store) -> None:
         self.job, self.store = job, store
         self._opened: dict[Take, Stream | str] = {}
         self._looks: dict[tuple[Take, View], tuple[Look, Look, tuple[int, int], str]] = {}
@@ -138,8 +139,8 @@ class Scene:
             fps = self.truth.fps if not self.truth_problem else self.job.truth.rule.fps
             return streams.of_file(take.video, fps if self.job.truth.row or not self.truth_problem else None)
         if take.kind == "still":
-            return anchors.still(self.anchor, anchors.portrait(self.anchor, self._reference_frame))
-        return anchors.coded(self.anchor, self.job.settings.device) if take.kind == "vae" else self.anchor
+            return baselines.still(self.anchor, baselines.portrait(self.anchor, self._reference_frame))
+        return baselines.coded(self.anchor, self.job.settings.device) if take.kind == "vae" else self.anchor
 
     @property
     def _reference_frame(self) -> int | None:
@@ -217,7 +218,7 @@ class Scene:
         return path if path.is_file() else None
 
     def _portrait(self) -> Pixels | None:
-        return None if self.truth_problem else anchors.portrait(self.truth, self._reference_frame)
+        return None if self.truth_problem else baselines.portrait(self.truth, self._reference_frame)
 
     def _audio(self, take: Take) -> npt.NDArray[np.int16] | None:
         if take not in self._sound:
@@ -242,7 +243,7 @@ class Scene:
         if pair:
             parts["against"] = self._sees(take, replace(view, like=take))
             parts["length"] = self.job.settings.length
-        return features.key(**parts)
+        return cache.key(**parts)
 
     def _sees(self, take: Take, view: View) -> dict[str, Any]:
         """What the pictures of a view depend on."""
@@ -267,7 +268,7 @@ class Scene:
         if take.kind == "still":
             seen["still"] = self._reference_frame
         if take.kind == "vae":
-            seen["vae"] = sorted(self.job.weights.get(anchors.VAE, ()))
+            seen["vae"] = sorted(self.job.weights.get(baselines.VAE, ()))
         return seen
 
     def _identity(self, stream: Stream) -> dict[str, Any]:

@@ -12,12 +12,15 @@ from typing import Any, get_args
 
 from tbd import __version__, weights
 from tbd.errors import InputError, TbdError, UsageError
-from tbd.evaluate import anchors, results, sources, streams, suite
-from tbd.evaluate.align import Align, Length, Region, overlap
-from tbd.evaluate.jobs import ANCHORS, Job, Kind, Scored, Settings, Take, Truth
-from tbd.evaluate.metric import ClipScore, Metric
-from tbd.evaluate.pairing import Pair, Pairing
-from tbd.evaluate.sources import Request
+from tbd.evaluate.engine import baselines
+from tbd.evaluate.inputs import sources, streams
+from tbd.evaluate.inputs.align import Align, Length, Region, overlap
+from tbd.evaluate.inputs.jobs import ANCHORS, Job, Kind, Scored, Settings, Take, Truth
+from tbd.evaluate.inputs.pairing import Pair, Pairing
+from tbd.evaluate.inputs.sources import Request
+from tbd.evaluate.metrics import registry
+from tbd.evaluate.metrics.base import ClipScore, Metric
+from tbd.evaluate.outputs import results
 from tbd.shards import part
 
 RESULTS = Path("results")
@@ -70,8 +73,8 @@ def plan(request: Request) -> Plan:
     shown = _anchors(metrics) if request.anchors else ()
     device = _device(request.device, metrics)
     settings = replace(settings, device=device)
-    record = {metric.protocol: suite.seen(metric.weights) for metric in metrics}
-    record |= {anchors.VAE: suite.seen([anchors.VAE])} if "vae" in shown else {}
+    record = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
+    record |= {baselines.VAE: registry.seen([baselines.VAE])} if "vae" in shown else {}
     meta = results.Meta(
         runs={name: _facts(name, pairings[name], documents[name]) for name in runs},
         metrics=tuple(metric.protocol for metric in metrics),
@@ -93,14 +96,14 @@ def plan(request: Request) -> Plan:
     return Plan(_folder(request, list(runs)), meta, pairings, tuple(jobs), tuple(known), metrics, workers, shard)
 
 
-def _metrics(request: Request) -> tuple[tuple[Metric, ...], suite.Suite]:
-    base = suite.suite(request.suite or ("all" if not request.metrics else "quick"))
+def _metrics(request: Request) -> tuple[tuple[Metric, ...], registry.Suite]:
+    base = registry.suite(request.suite or ("all" if not request.metrics else "quick"))
     if request.metrics and request.suite is None:
-        base = suite.Suite("", "", request.metrics)
-    return request.chosen or suite.choose(request.metrics or base.metrics), base
+        base = registry.Suite("", "", request.metrics)
+    return request.chosen or registry.choose(request.metrics or base.metrics), base
 
 
-def _settings(request: Request, base: suite.Suite, ours: bool, manifest: bool) -> Settings:
+def _settings(request: Request, base: registry.Suite, ours: bool, manifest: bool) -> Settings:
     given = {"align": request.align, "length": request.length, "region": request.region}
     wanted = dict(base.settings) | {key: value for key, value in given.items() if value is not None}
     for key, kinds in (("align", Align), ("length", Length), ("region", Region)):
@@ -115,7 +118,7 @@ def _settings(request: Request, base: suite.Suite, ours: bool, manifest: bool) -
 
 
 def _possible(chosen: Sequence[Metric]) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
-    reasons = {metric: suite.lacking(metric) for metric in chosen}
+    reasons = {metric: registry.lacking(metric) for metric in chosen}
     skipped = {
         metric.protocol: {"reason": reason, "direction": metric.direction}
         for metric, reason in reasons.items()
@@ -127,12 +130,12 @@ def _possible(chosen: Sequence[Metric]) -> tuple[tuple[Metric, ...], dict[str, d
 def _anchors(metrics: Sequence[Metric]) -> tuple[Kind, ...]:
     if not metrics:
         return ()
-    return ("truth", "vae", "still") if weights.find(weights.lookup(anchors.VAE)) else ("truth", "still")
+    return ("truth", "vae", "still") if weights.find(weights.lookup(baselines.VAE)) else ("truth", "still")
 
 
 def _notes(request: Request, shown: Sequence[Kind]) -> tuple[str, ...]:
     if request.anchors and shown and "vae" not in shown:
-        return (f"{ANCHORS['vae']} is not shown: weights missing; tbd weights pull {anchors.VAE}",)
+        return (f"{ANCHORS['vae']} is not shown: weights missing; tbd weights pull {baselines.VAE}",)
     return ()
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tbd.errors import InputError
-from tbd.evaluate.streams import Stream
+from tbd.evaluate.inputs.streams import Stream
 from tbd.media.canonical import crop
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate import statistics
-from tbd.evaluate.metric import Aggregate, ClipScore
-from tbd.evaluate.statistics import Indices
+from tbd.evaluate.measures import statistics
+from tbd.evaluate.measures.statistics import Indices
+from tbd.evaluate.metrics.base import Aggregate, ClipScore
 
 Features = npt.NDArray[Any]
 

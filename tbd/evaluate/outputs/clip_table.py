@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from tbd.evaluate.jobs import Scored
-from tbd.evaluate.scoreboard import number, title
+from tbd.evaluate.inputs.jobs import Scored
+from tbd.evaluate.outputs.scoreboard import number, title
 
 MOST = 200
 """Lines of the table; all rows are in ``clips.parquet``."""

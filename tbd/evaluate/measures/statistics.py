@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.metric import Aggregate, ClipScore
+from tbd.evaluate.metrics.base import Aggregate, ClipScore
 
 Indices = npt.NDArray[np.intp]
 """Positions of clips in the list that the caller keeps, sorted by ``clip_id``."""

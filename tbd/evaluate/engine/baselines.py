@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.streams import Stream
+from tbd.evaluate.inputs.streams import Stream
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -1,0 +1,1 @@
+"""One decode of every clip for all metrics: scheduler, workers, the cache of scores, baselines."""

@@ -1,0 +1,1 @@
+"""The result folder: scores.json, clips.parquet, report.html."""
