@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tbd.annotate import recipe as settings
-from tbd.annotate.backends.base import Backend, Face, Question, Reply, Turn
+from tbd.annotate.backends.base import Backend, ConversationStart, Question, Reply, Turn
 from tbd.annotate.gates import judge_reply
 from tbd.annotate.journal import Journal, StepRecord
 from tbd.annotate.replies import Unreadable, read
@@ -68,7 +68,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Asker:
+class ChainRunner:
     """Everything a chain needs besides itself: the same for all chains of a run."""
 
     recipe: settings.AnnotateRecipe
@@ -107,9 +107,11 @@ class Asker:
     def _session(self, chains: list[Chain], backend: Backend) -> None:
         """One session, from the present step as far as any of its chains gets."""
         system = self.prompts.system()
-        faces = [Face(chain.key, chain.image, system, chain.topic, tuple(chain.turns)) for chain in chains]
+        starts = [
+            ConversationStart(chain.key, chain.image, system, chain.topic, tuple(chain.turns)) for chain in chains
+        ]
         riding = list(chains)
-        with backend.open(faces) as session:
+        with backend.open(starts) as session:
             for step in self.steps[len(chains[0].turns) :]:
                 questions = [self._question(chain, step) for chain in chains]
                 replies = session.ask(questions)

@@ -24,7 +24,7 @@ RETRIES = ("failed", "refused", "truncated", "rejected")
 
 
 @dataclass(frozen=True)
-class Group:
+class ChainGroup:
     """Clips that share one chain.
 
     Attributes:
@@ -39,7 +39,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AnnotationPlan:
     """What a run will do.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
 
     selected: int
     done: int
-    groups: tuple[Group, ...]
+    groups: tuple[ChainGroup, ...]
     reasons: Mapping[str, int] = field(default_factory=dict)
     rounds: Mapping[str, int] = field(default_factory=dict)
     stamps: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Plan:
         return sum(len(group.todo) for group in self.groups)
 
 
-def identity(recipe: AnnotateRecipe, prompts: Prompts, origin: tuple[str, str, str]) -> dict[str, Any]:
+def run_identity(recipe: AnnotateRecipe, prompts: Prompts, origin: tuple[str, str, str]) -> dict[str, Any]:
     """Everything besides the clip itself that can change a row. Its digest is the fingerprint."""
     return {
         "recipe": essence(recipe),
@@ -75,7 +75,7 @@ def identity(recipe: AnnotateRecipe, prompts: Prompts, origin: tuple[str, str, s
     }
 
 
-def make(
+def make_plan(
     clips: Sequence[Clip],
     everything: Sequence[Clip],
     *,
@@ -85,7 +85,7 @@ def make(
     states: Mapping[str, RowState],
     retry: Collection[str] = (),
     rejected: Collection[str] = (),
-) -> Plan:
+) -> AnnotationPlan:
     """Compare a selection with what the journal has.
 
     Args:
@@ -93,7 +93,7 @@ def make(
         states: finished rows by clip_id.
         retry: names of ``RETRIES``.  rejected: clip_ids that people rejected for their text.
     """
-    stamps = {clip.clip_id: stamp(clip, root) for clip in clips}
+    stamps = {clip.clip_id: clip_stamp(clip, root) for clip in clips}
     reasons: Counter[str] = Counter()
     rounds, todo = {}, []
     for clip in clips:
@@ -106,10 +106,10 @@ def make(
             reasons[reason] += 1
             todo.append(clip)
     groups = _group(todo, everything, per)
-    return Plan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, stamps)
+    return AnnotationPlan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, stamps)
 
 
-def stamp(clip: Clip, root: Path) -> str:
+def clip_stamp(clip: Clip, root: Path) -> str:
     """Hash of the clip's description and of the size and time of its files."""
     words = f"{clip!r}\n{files_stamp(clip, root)}"
     return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
@@ -140,7 +140,7 @@ def chain_id(clip: Clip, per: Literal["clip", "identity"]) -> str:
     return safe if safe == words and not clip.instruction else f"{safe[:80]}-{digest(parts)[:8]}"
 
 
-def topic(clip: Clip, recipe: AnnotateRecipe) -> Annotation:
+def chain_topic(clip: Clip, recipe: AnnotateRecipe) -> Annotation:
     """What the chain is asked about. Only a backend without eyes takes the gender from metadata."""
     blind = recipe.backend.name == "facs" or not STEPS[recipe.chain.mode]
     return Annotation(
@@ -165,9 +165,11 @@ def _reason(state: RowState | None, fingerprint: str, clip: str, retry: Collecti
     return f"retry {status}" if status in retry else None
 
 
-def _group(todo: Sequence[Clip], everything: Iterable[Clip], per: Literal["clip", "identity"]) -> tuple[Group, ...]:
+def _group(
+    todo: Sequence[Clip], everything: Iterable[Clip], per: Literal["clip", "identity"]
+) -> tuple[ChainGroup, ...]:
     if per == "clip":
-        return tuple(Group(clip.clip_id, (clip,), (clip,)) for clip in todo)
+        return tuple(ChainGroup(clip.clip_id, (clip,), (clip,)) for clip in todo)
     wanted: dict[str, list[Clip]] = {}
     for clip in todo:
         wanted.setdefault(chain_id(clip, per), []).append(clip)
@@ -176,4 +178,4 @@ def _group(todo: Sequence[Clip], everything: Iterable[Clip], per: Literal["clip"
         name = chain_id(clip, per)
         if name in sharing:
             sharing[name].append(clip)
-    return tuple(Group(name, tuple(members), tuple(sharing[name])) for name, members in wanted.items())
+    return tuple(ChainGroup(name, tuple(members), tuple(sharing[name])) for name, members in wanted.items())

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tbd.annotate import backends, plan
-from tbd.annotate.chain import Asker, Chain
+from tbd.annotate.chain import Chain, ChainRunner
+from tbd.annotate.examine_pool import ExamineJob, examine_clip
 from tbd.annotate.gates import check
 from tbd.annotate.journal import Journal
 from tbd.annotate.layouts.labels import canonical, emotion_in, level_in
-from tbd.annotate.looks import Job, look
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.replies import PROMPTS
 from tbd.annotate.steps import load_prompts
@@ -60,19 +60,19 @@ def annotate_portrait(
         instruction=text,
     )
     backend = backends.open_all(recipe, endpoints, devices)[0]
-    seen = look(Job(image, None, None, None, recipe.clip))
+    seen = examine_clip(ExamineJob(image, None, None, None, recipe.clip))
     if seen.medium is None or seen.image is None:
         raise InputError(
             f"{image}: {seen.error or 'no face found'}", next="take a picture that shows one face from the front"
         )
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
-        asker = Asker(
+        chain_runner = ChainRunner(
             recipe, load_prompts(recipe.chain.prompts), journal, (backend.name, backend.model, backend.revision)
         )
-        chain = Chain(clip.clip_id, plan.topic(clip, recipe), seen.image, seen.medium.image_sha256)
-        asker.recall(chain)
+        chain = Chain(clip.clip_id, plan.chain_topic(clip, recipe), seen.image, seen.medium.image_sha256)
+        chain_runner.recall(chain)
         if not chain.ended:
-            asker.run([chain], backend)
+            chain_runner.run([chain], backend)
         costs = journal.costs()
     backend.close()
     return _document(chain, costs, seen.medium.flags)

@@ -11,7 +11,7 @@ from tbd.recipe import Recipe, operational
 from tbd.schema import Mode
 
 
-class Chain(Recipe):
+class ChainSettings(Recipe):
     """The chain of thought (section 3.2 and Fig. 4 of the paper)."""
 
     mode: Mode = "cot"
@@ -27,7 +27,7 @@ class Chain(Recipe):
     seed: int = Field(0, ge=0)
 
 
-class Model(Recipe):
+class BackendSettings(Recipe):
     """The language model."""
 
     name: Literal["qwen2-vl", "server", "facs"] = "qwen2-vl"
@@ -44,7 +44,7 @@ class Model(Recipe):
     """Chains that run together on one GPU."""
 
 
-class Server(Recipe):
+class ServerSettings(Recipe):
     """An OpenAI-compatible endpoint."""
 
     concurrency: int = operational(32, ge=1)
@@ -61,14 +61,14 @@ class Server(Recipe):
     """Vendor fields added to every request body, e.g. vLLM's ``repetition_detection``."""
 
 
-class Gates(Recipe):
+class GateSettings(Recipe):
     """Quality gates."""
 
     audit: float = Field(0.01, ge=0, le=1)
     """Share of the clean rows that is queued as a blind audit."""
 
 
-class Run(Recipe):
+class RunSettings(Recipe):
     """How a run uses this machine."""
 
     workers: int = operational(0, ge=0)
@@ -79,8 +79,8 @@ class AnnotateRecipe(Recipe):
     """A whole annotation recipe."""
 
     clip: ClipRule = ClipRule()
-    chain: Chain = Chain()
-    backend: Model = Model()
-    server: Server = Server()
-    gates: Gates = Gates()
-    run: Run = Run()
+    chain: ChainSettings = ChainSettings()
+    backend: BackendSettings = BackendSettings()
+    server: ServerSettings = ServerSettings()
+    gates: GateSettings = GateSettings()
+    run: RunSettings = RunSettings()

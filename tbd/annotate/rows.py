@@ -18,7 +18,7 @@ CLIP_COLUMNS = (
 """What a row takes from its ``Clip`` as it is."""
 
 
-def build(
+def build_row(
     clip: Clip,
     medium: Medium | None,
     annotation: Annotation,

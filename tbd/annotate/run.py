@@ -13,7 +13,7 @@ from typing import Any
 import tbd
 from tbd import console, workspace
 from tbd.annotate import backends, plan
-from tbd.annotate.chain import Asker
+from tbd.annotate.chain import ChainRunner
 from tbd.annotate.journal import Journal
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.runner import Runner
@@ -27,7 +27,7 @@ from tbd.schema import Clip
 
 
 @dataclass(frozen=True)
-class Request:
+class AnnotationRequest:
     """What a person asked for on the command line. Names are those of the options."""
 
     dataset: Path
@@ -54,14 +54,14 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A request after the dataset was scanned and the manifest folder was read."""
 
-    request: Request
+    request: AnnotationRequest
     scan: Scan
     selection: tuple[Clip, ...]
     where: Mapping[str, str]
-    plan: plan.Plan
+    plan: plan.AnnotationPlan
     identity: Mapping[str, Any]
     changes: tuple[str, ...]
     """What differs from the recipe that the folder's rows were made with."""
@@ -72,7 +72,7 @@ class Prepared:
         return digest(self.identity)[:32]
 
 
-def prepare(request: Request) -> Prepared:
+def prepare_annotation(request: AnnotationRequest) -> PreparedRun:
     """Scan, select and plan. Reads only; nothing is decoded and no model is loaded.
 
     Raises:
@@ -108,10 +108,10 @@ def prepare(request: Request) -> Prepared:
         raise UsageError(
             f"{request.folder} holds {before['dataset']}, not {name}", next="take another folder with -o DIR"
         )
-    return Prepared(request, found, selection, where, _plan(request, found, selection, identity), identity, changes)
+    return PreparedRun(request, found, selection, where, _plan(request, found, selection, identity), identity, changes)
 
 
-def run(prepared: Prepared) -> dict[str, Any]:
+def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
     """Carry out a plan, seal the manifest, and return a summary for people and programs.
 
     Raises:
@@ -150,12 +150,14 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
     return {**sealed["counts"], "manifest": str(folder / MANIFEST), "costs": journal.costs(), "changed": changed}
 
 
-def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Mapping[str, Any]) -> plan.Plan:
+def _plan(
+    request: AnnotationRequest, found: Scan, selection: Sequence[Clip], identity: Mapping[str, Any]
+) -> plan.AnnotationPlan:
     states = {}
     if (request.folder / "journal.sqlite").is_file():
         with Journal(request.folder, read_only=True) as journal:
             states = journal.row_states()
-    return plan.make(
+    return plan.make_plan(
         selection,
         found.clips,
         per=request.recipe.chain.per,
@@ -167,14 +169,14 @@ def _plan(request: Request, found: Scan, selection: Sequence[Clip], identity: Ma
     )
 
 
-def _work(prepared: Prepared, journal: Journal, notes: list[str]) -> None:
+def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> None:
     """Run the plan; ``notes`` takes what the backend has to tell, also when it gives up."""
     request, todo = prepared.request, prepared.plan
     if not todo.groups:
         return
     planned = prepared.identity["backend"]
     origin = (planned["name"], planned["model"], planned["revision"])
-    asker = Asker(request.recipe, load_prompts(request.recipe.chain.prompts), journal, origin)
+    chain_runner = ChainRunner(request.recipe, load_prompts(request.recipe.chain.prompts), journal, origin)
     opened = backends.open_all(request.recipe, request.endpoints, request.devices)
     if origin != (now := (opened[0].name, opened[0].model, opened[0].revision)):
         raise UsageError(
@@ -187,7 +189,7 @@ def _work(prepared: Prepared, journal: Journal, notes: list[str]) -> None:
             console.interruptible("calls under way") as stopping,
             console.progress("annotate", todo.rows, quiet=request.quiet) as bar,
         ):
-            Runner(todo, asker, request.dataset, prepared.fingerprint, opened, workers, bar, stopping).run()
+            Runner(todo, chain_runner, request.dataset, prepared.fingerprint, opened, workers, bar, stopping).run()
             if stopping.is_set():
                 raise Interrupted(
                     f"stopped after {bar.done} of {todo.rows} rows; they are saved", next="run the same command again"
@@ -198,7 +200,7 @@ def _work(prepared: Prepared, journal: Journal, notes: list[str]) -> None:
         notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
 
 
-def _identity(request: Request, before: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(request: AnnotationRequest, before: Mapping[str, Any]) -> dict[str, Any]:
     """A finished folder can be planned again without its weights or its server at hand."""
     prompts = load_prompts(request.recipe.chain.prompts)
     recorded = before.get("identity", {}).get("backend", {})
@@ -207,10 +209,10 @@ def _identity(request: Request, before: Mapping[str, Any]) -> dict[str, Any]:
         origin = (recorded["name"], recorded["model"], recorded["revision"])
     else:
         origin = backends.identify(request.recipe, request.endpoints)
-    return plan.identity(request.recipe, prompts, origin)
+    return plan.run_identity(request.recipe, prompts, origin)
 
 
-def _write_run(prepared: Prepared) -> None:
+def _write_run(prepared: PreparedRun) -> None:
     request = prepared.request
     before = read_run(request.folder)
     asked = SplitRule(request.split, request.recipe.chain.seed).as_json() if request.split else None

@@ -22,9 +22,9 @@ from typing import Any
 from tbd.annotate import plan as planning
 from tbd.annotate import rows
 from tbd.annotate.backends.base import Backend
-from tbd.annotate.chain import Asker, Chain
+from tbd.annotate.chain import Chain, ChainRunner
+from tbd.annotate.examine_pool import Examined, ExamineJob, open_pool
 from tbd.annotate.journal import RowState
-from tbd.annotate.looks import Job, Look, lookers
 from tbd.console import Progress
 from tbd.errors import TbdError
 from tbd.recipe import digest, essence
@@ -32,14 +32,14 @@ from tbd.schema import Clip, Flag, Medium
 
 
 @dataclass(eq=False)
-class _Work:
+class _GroupProgress:
     """A group on its way. ``tried`` counts the candidates whose picture could not be used."""
 
-    group: planning.Group
+    group: planning.ChainGroup
     chain: Chain
     tried: int = 0
     written: int = 0
-    looks: dict[str, Look] = field(default_factory=dict)
+    examined: dict[str, Examined] = field(default_factory=dict)
     media: list[tuple[str, str, str]] = field(default_factory=list)
     """What was found and waits to be journalled with the next row."""
 
@@ -52,12 +52,12 @@ class Runner:
         root: where the dataset lies on this machine.
         fingerprint: of this run's recipe; written into every row.
         backends: one entry for each session that may be open at a time.
-        workers: processes that look at media; 0 looks in this process.
+        workers: processes that look at media; 0 examines in this process.
         stopping: set it to drain and stop.
     """
 
-    plan: planning.Plan
-    asker: Asker
+    plan: planning.AnnotationPlan
+    chain_runner: ChainRunner
     root: Path
     fingerprint: str
     backends: Sequence[Backend]
@@ -79,10 +79,10 @@ class Runner:
         for backend in self.backends:
             self._slots.put(backend)
         self._groups = deque(self.plan.groups)
-        self._ready: dict[int, list[_Work]] = {}
+        self._ready: dict[int, list[_GroupProgress]] = {}
         self._futures: dict[Future[Any], Callable[[Any], None]] = {}
         self._failure: TbdError | None = None
-        with lookers(self.workers) as self._lookers, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
+        with open_pool(self.workers) as self._pool, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
             while self._feed():
                 done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -104,11 +104,11 @@ class Runner:
                 self._ask(batch)
         return bool(self._futures)
 
-    def _begin(self, group: planning.Group) -> None:
-        topic = planning.topic(group.todo[0], self.asker.recipe)
+    def _begin(self, group: planning.ChainGroup) -> None:
+        topic = planning.chain_topic(group.todo[0], self.chain_runner.recipe)
         rounds = max(self.plan.rounds.get(clip.clip_id, 0) for clip in group.todo)
         self.under_way += 1
-        self._seek(_Work(group, Chain(group.chain_id, topic, round=rounds)))
+        self._seek(_GroupProgress(group, Chain(group.chain_id, topic, round=rounds)))
 
     @property
     def _batch(self) -> int:
@@ -122,15 +122,15 @@ class Runner:
             self._failure = self._failure or error
             self.stopping.set()
 
-    def _seek(self, work: _Work) -> None:
+    def _seek(self, work: _GroupProgress) -> None:
         """Find the first candidate with a usable face, look by look."""
         if work.tried < len(work.group.candidates):
             clip = work.group.candidates[work.tried]
-            self._look(work, clip, partial(self._found, work))
+            self._examine(work, clip, partial(self._found, work))
         else:
             self._finish(work)
 
-    def _found(self, work: _Work, found: Look) -> None:
+    def _found(self, work: _GroupProgress, found: Examined) -> None:
         if found.medium is None or found.medium.image_sha256 is None:
             work.tried += 1
             self._seek(work)
@@ -138,17 +138,17 @@ class Runner:
         eyes = any(backend.needs_image for backend in self.backends)
         work.chain.image_sha256 = found.medium.image_sha256 if eyes else None
         work.chain.image = found.image if eyes else None
-        self.asker.recall(work.chain)
+        self.chain_runner.recall(work.chain)
         if work.chain.ended:
             self._finish(work)
         elif eyes and work.chain.image is None:
             clip = work.group.candidates[work.tried]
             job = replace(self._job(clip), medium=found.medium)
-            self._futures[self._lookers.submit(job)] = partial(self._pictured, work)
+            self._futures[self._pool.submit(job)] = partial(self._pictured, work)
         else:
             self._ready.setdefault(len(work.chain.turns), []).append(work)
 
-    def _pictured(self, work: _Work, found: Look) -> None:
+    def _pictured(self, work: _GroupProgress, found: Examined) -> None:
         if found.image is None:
             work.tried += 1
             self._seek(work)
@@ -156,11 +156,11 @@ class Runner:
         work.chain.image = found.image
         self._ready.setdefault(len(work.chain.turns), []).append(work)
 
-    def _ask(self, batch: list[_Work]) -> None:
+    def _ask(self, batch: list[_GroupProgress]) -> None:
         def asked() -> None:
             backend = self._slots.get()
             try:
-                self.asker.run([work.chain for work in batch], backend)
+                self.chain_runner.run([work.chain for work in batch], backend)
             finally:
                 self._slots.put(backend)
 
@@ -170,50 +170,50 @@ class Runner:
 
         self._futures[self._threads.submit(asked)] = answered
 
-    def _finish(self, work: _Work) -> None:
+    def _finish(self, work: _GroupProgress) -> None:
         """The chain has ended: write the rows of its clips as their media are known."""
         work.chain.image = None
         for clip in work.group.todo:
-            self._look(work, clip, partial(self._write, work, clip))
+            self._examine(work, clip, partial(self._write, work, clip))
 
-    def _look(self, work: _Work, clip: Clip, then: Callable[[Look], None]) -> None:
+    def _examine(self, work: _GroupProgress, clip: Clip, then: Callable[[Examined], None]) -> None:
         """What is known of a clip's medium, from this run, from the journal, or by looking."""
         name, stamp = self._name(clip), planning.files_stamp(clip, self.root)
-        if clip.clip_id in work.looks:
-            then(work.looks[clip.clip_id])
+        if clip.clip_id in work.examined:
+            then(work.examined[clip.clip_id])
             return
-        known = self.asker.journal.medium(name)
+        known = self.chain_runner.journal.medium(name)
         if known and known[0] == stamp:
-            work.looks[clip.clip_id] = Look(medium_from(json.loads(known[1])))
-            then(work.looks[clip.clip_id])
+            work.examined[clip.clip_id] = Examined(medium_from(json.loads(known[1])))
+            then(work.examined[clip.clip_id])
             return
 
-        def looked(found: Look) -> None:
+        def examined(found: Examined) -> None:
             if found.medium:
                 work.media.append((name, stamp, json.dumps(asdict(found.medium))))
-            work.looks[clip.clip_id] = replace(found, image=None)
+            work.examined[clip.clip_id] = replace(found, image=None)
             then(found)
 
-        self._futures[self._lookers.submit(self._job(clip))] = looked
+        self._futures[self._pool.submit(self._job(clip))] = examined
 
-    def _job(self, clip: Clip) -> Job:
+    def _job(self, clip: Clip) -> ExamineJob:
         audio = self.root / clip.audio_file_name if clip.audio_file_name else None
-        return Job(self.root / clip.file_name, audio, clip.start, clip.end, self.asker.recipe.clip)
+        return ExamineJob(self.root / clip.file_name, audio, clip.start, clip.end, self.chain_runner.recipe.clip)
 
     def _name(self, clip: Clip) -> str:
-        window = [clip.file_name, clip.audio_file_name, clip.start, clip.end, essence(self.asker.recipe.clip)]
+        window = [clip.file_name, clip.audio_file_name, clip.start, clip.end, essence(self.chain_runner.recipe.clip)]
         return digest(window)[:32]
 
-    def _write(self, work: _Work, clip: Clip, found: Look) -> None:
+    def _write(self, work: _GroupProgress, clip: Clip, found: Examined) -> None:
         chain = work.chain
         status, error = chain.status, chain.error
         if found.medium is None or found.medium.image_sha256 is None:
             status, error = "error", f"media: {found.error or _reason(found.medium)}"
         elif not chain.ended:
             status, error = "error", "media: no clip of this chain shows a usable face"
-        recipe = self.asker.recipe
-        name, model, revision = self.asker.origin
-        row = rows.build(
+        recipe = self.chain_runner.recipe
+        name, model, revision = self.chain_runner.origin
+        row = rows.build_row(
             clip,
             found.medium,
             chain.topic if status != "error" or chain.topic.step_outputs else replace(chain.topic, prompts=()),
@@ -230,10 +230,10 @@ class Runner:
             },
         )
         state = RowState(self.plan.stamps[clip.clip_id], self.fingerprint, status, chain.round)
-        with self.asker.journal.transaction():
+        with self.chain_runner.journal.transaction():
             while work.media:
-                self.asker.journal.put_medium(*work.media.pop())
-            self.asker.journal.put_row(clip.clip_id, state, row)
+                self.chain_runner.journal.put_medium(*work.media.pop())
+            self.chain_runner.journal.put_row(clip.clip_id, state, row)
         failed, flagged = int(status != "success"), int(row["severity"] >= 2)
         self.failed, self.flagged = self.failed + failed, self.flagged + flagged
         self.progress.advance(failed=failed, flagged=flagged)

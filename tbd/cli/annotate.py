@@ -148,21 +148,21 @@ def annotate(
     if dataset is None:
         raise UsageError("neither a dataset nor --image was given", next="tbd annotate mead/")
     from tbd.annotate.plan import RETRIES
-    from tbd.annotate.run import Request, prepare, run
+    from tbd.annotate.run import AnnotationRequest, prepare_annotation, run_annotation
 
     kinds = tuple(filter(None, (retry or "").split(",")))
     if unknown := set(kinds) - set(RETRIES):
         raise UsageError(f"--retry {','.join(sorted(unknown))}: not one of {', '.join(RETRIES)}", next="--retry failed")
     options.too_many(0, 0, max_failed)
-    request = Request(
+    request = AnnotationRequest(
         dataset, settings, output, layout, tuple(endpoint or ()), devices, options.pairs(where, "--where"),
         options.lines(clips), sample, limit, shard, split, kinds, update, workers, quiet,
     )  # fmt: skip
-    prepared = prepare(request)
+    prepared = prepare_annotation(request)
     if dry_run:
         return _dry_run(prepared, json)
     _announce(prepared)
-    summary = run(prepared)
+    summary = run_annotation(prepared)
     from tbd.cli.sheets import write_beside
 
     summary |= write_beside(request.folder, summary["changed"])
@@ -194,13 +194,13 @@ def _overrides(
 
 
 def _announce(prepared: Any) -> None:
-    from tbd.annotate.preview import headline
+    from tbd.annotate.dry_run import headline
 
     say("\n".join(headline(prepared)))
 
 
 def _dry_run(prepared: Any, json: bool) -> int:
-    from tbd.annotate.preview import describe, words
+    from tbd.annotate.dry_run import describe, words
 
     description = describe(prepared)
     document(description) if json else out("\n".join(words(prepared, description)))

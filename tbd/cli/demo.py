@@ -22,7 +22,7 @@ def demo(
     Example: tbd demo
     """
     from tbd.annotate.recipe import AnnotateRecipe
-    from tbd.annotate.run import Request, prepare, run
+    from tbd.annotate.run import AnnotationRequest, prepare_annotation, run_annotation
     from tbd.cli.annotate import tell
     from tbd.cli.sheets import write_beside
     from tbd.demo.dataset import draw
@@ -31,8 +31,10 @@ def demo(
     clips = draw(folder / "mead", seed=seed)
     say(f"{len(clips)} drawn clips in {folder / 'mead'}")
     recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
-    request = Request(folder / "mead", recipe, folder / "data_manifests" / "mead", split="speaker", quiet=quiet)
-    summary = run(prepare(request))
+    request = AnnotationRequest(
+        folder / "mead", recipe, folder / "data_manifests" / "mead", split="speaker", quiet=quiet
+    )
+    summary = run_annotation(prepare_annotation(request))
     summary |= write_beside(request.folder, summary["changed"])
     if json:
         document(summary)

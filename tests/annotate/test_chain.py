@@ -6,7 +6,7 @@ import pytest
 from scripted import ScriptedBackend
 
 from tbd.annotate.backends.base import Reply
-from tbd.annotate.chain import Asker, Chain
+from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.gates import check
 from tbd.annotate.journal import Journal
 from tbd.annotate.recipe import AnnotateRecipe
@@ -22,8 +22,8 @@ def journal(tmp_path):
         yield journal
 
 
-def asker(journal, recipe=None, origin=("scripted", "scripted-1", "r1"), prompts=None):
-    return Asker(recipe or AnnotateRecipe(), prompts or load_prompts("v1"), journal, origin)
+def chain_runner(journal, recipe=None, origin=("scripted", "scripted-1", "r1"), prompts=None):
+    return ChainRunner(recipe or AnnotateRecipe(), prompts or load_prompts("v1"), journal, origin)
 
 
 def chains(count=1, **changes):
@@ -47,7 +47,7 @@ def bad(*replies, step="step2", key=None):
 def test_a_chain_has_four_steps_and_passes_the_gates(journal):
     (chain,) = chains()
     backend = ScriptedBackend()
-    asker(journal).run([chain], backend)
+    chain_runner(journal).run([chain], backend)
     assert chain.ended and chain.status == "success"
     assert [question.step for _, question in backend.asked] == ["step1", "step2", "step3", "step4"]
     assert [question.max_tokens for _, question in backend.asked] == [128, 384, 384, 256]
@@ -58,14 +58,14 @@ def test_a_chain_has_four_steps_and_passes_the_gates(journal):
 
 def test_a_journalled_chain_is_not_asked_again(journal):
     (first,), (second,) = chains(), chains()
-    asker(journal).run([first], ScriptedBackend())
-    asker(journal).recall(second)
+    chain_runner(journal).run([first], ScriptedBackend())
+    chain_runner(journal).recall(second)
     assert second.ended and second.topic == first.topic
 
 
 def test_the_first_question_names_no_emotion(journal):
     backend = ScriptedBackend()
-    asker(journal).run(chains(), backend)
+    chain_runner(journal).run(chains(), backend)
     assert "happ" not in backend.asked[0][1].text.lower()
     assert "moderate" in backend.asked[1][1].text
 
@@ -84,7 +84,7 @@ def test_the_first_question_names_no_emotion(journal):
 )
 def test_only_what_depends_on_a_change_is_asked_again(journal, change, kept):
     (chain,) = chains()
-    asker(journal).run([chain], ScriptedBackend())
+    chain_runner(journal).run([chain], ScriptedBackend())
     (again,) = chains(level=3 if change == "level" else 2)
     prompts, recipe, origin = load_prompts("v1"), AnnotateRecipe(), ("scripted", "scripted-1", "r1")
     name = change.split()[0]
@@ -96,14 +96,14 @@ def test_only_what_depends_on_a_change_is_asked_again(journal, change, kept):
         again.image_sha256 = "other"
     if change == "seed":
         recipe = AnnotateRecipe(chain={"seed": 1})
-    asker(journal, recipe, origin, prompts).recall(again)
+    chain_runner(journal, recipe, origin, prompts).recall(again)
     assert len(again.turns) == kept
 
 
 def test_an_unreadable_reply_is_asked_again_with_a_note(journal):
     (chain,) = chains()
     backend = ScriptedBackend(bad("Blue and green."))
-    asker(journal).run([chain], backend)
+    chain_runner(journal).run([chain], backend)
     texts = [question.text for _, question in backend.asked if question.step == "step2"]
     assert len(texts) == 2 and "one JSON object" in texts[1].removeprefix(texts[0])
     assert chain.status == "success"
@@ -121,7 +121,7 @@ def test_an_unreadable_reply_is_asked_again_with_a_note(journal):
 def test_a_reply_that_stays_bad_ends_the_chain_and_says_why(journal, reply, status, words):
     (chain,) = chains()
     backend = ScriptedBackend(bad(*[reply] * 5))
-    asker(journal).run([chain], backend)
+    chain_runner(journal).run([chain], backend)
     assert (chain.ended, chain.status) == (True, status)
     assert chain.error.startswith("step2: ") and words in chain.error
     assert len(chain.turns) == 1, "step I is kept"
@@ -129,13 +129,13 @@ def test_a_reply_that_stays_bad_ends_the_chain_and_says_why(journal, reply, stat
 
 def test_a_truncated_reply_gets_twice_the_room(journal):
     backend = ScriptedBackend(bad(Reply('{"action_units": [{"au": 1', "length")))
-    asker(journal).run(chains(), backend)
+    chain_runner(journal).run(chains(), backend)
     assert [question.max_tokens for _, question in backend.asked if question.step == "step2"] == [384, 768]
 
 
 def test_later_attempts_are_sampled_with_their_own_seed(journal):
     backend = ScriptedBackend(bad("no", "no"))
-    asker(journal).run(chains(), backend)
+    chain_runner(journal).run(chains(), backend)
     sampling = [(question.temperature, question.seed) for _, question in backend.asked if question.step == "step2"]
     assert sampling == [(0.0, 0), (0.0, 1000), (0.3, 2000)]
 
@@ -143,7 +143,7 @@ def test_later_attempts_are_sampled_with_their_own_seed(journal):
 def test_a_reply_cut_off_but_readable_is_kept_as_truncated(journal):
     whole = '{"scene": "A woman is speaking with a happy emotion", "expression": "e", "muscles": "m", "dynamics": "d"} and so'
     (chain,) = chains()
-    asker(journal).run([chain], ScriptedBackend(bad(*[Reply(whole, "length")] * 3, step="step4")))
+    chain_runner(journal).run([chain], ScriptedBackend(bad(*[Reply(whole, "length")] * 3, step="step4")))
     assert chain.status == "truncated" and chain.topic.truncated == (3,)
     assert chain.topic.prompts[0].startswith("A woman")
 
@@ -151,7 +151,7 @@ def test_a_reply_cut_off_but_readable_is_kept_as_truncated(journal):
 def test_one_bad_chain_does_not_disturb_its_batch(journal):
     batch = chains(4)
     backend = ScriptedBackend(bad("no", key="chain2"), batch_size=4)
-    asker(journal).run(batch, backend)
+    chain_runner(journal).run(batch, backend)
     assert [chain.status for chain in batch] == ["success"] * 4
     assert len({json.dumps(chain.topic.prompts) for chain in batch}) == 1
     assert backend.batches == [4, 1], "the mended chain goes on alone"
@@ -159,24 +159,24 @@ def test_one_bad_chain_does_not_disturb_its_batch(journal):
 
 def test_rejected_text_is_written_anew_with_another_seed(journal):
     (chain,), (again,) = chains(), chains()
-    asker(journal).run([chain], ScriptedBackend())
+    chain_runner(journal).run([chain], ScriptedBackend())
     again.round = 1
-    asker(journal).recall(again)
+    chain_runner(journal).recall(again)
     assert again.turns == []
     backend = ScriptedBackend()
-    asker(journal).run([again], backend)
+    chain_runner(journal).run([again], backend)
     assert {(question.temperature, question.seed) for _, question in backend.asked} == {(0.3, 1)}
 
 
 def test_label_mode_asks_nobody(journal):
     (chain,) = chains(mode="label")
-    asker(journal, AnnotateRecipe(chain={"mode": "label"})).recall(chain)
+    chain_runner(journal, AnnotateRecipe(chain={"mode": "label"})).recall(chain)
     assert chain.ended and chain.topic.prompts == ("A person is speaking with a moderate happy emotion.",)
 
 
 def test_describe_mode_is_one_call(journal):
     (chain,) = chains(mode="describe")
     backend = ScriptedBackend()
-    asker(journal, AnnotateRecipe(chain={"mode": "describe"})).run([chain], backend)
+    chain_runner(journal, AnnotateRecipe(chain={"mode": "describe"})).run([chain], backend)
     assert [question.step for _, question in backend.asked] == ["describe"]
     assert len(chain.topic.prompts) == 1

@@ -5,7 +5,7 @@ import pytest
 import tiny_qwen
 
 from tbd.annotate import backends
-from tbd.annotate.backends.base import Face, Question
+from tbd.annotate.backends.base import ConversationStart, Question
 from tbd.annotate.backends.devices import Remote, cuda_devices
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError, UsageError
@@ -21,7 +21,9 @@ def recipe(tmp_path_factory):
 def faces():
     tones = (40, 200)
     return [
-        Face(f"chain{tone}", np.full((64, 64, 3), tone, np.uint8), "You look.", Annotation("cot", "anger", 2))
+        ConversationStart(
+            f"chain{tone}", np.full((64, 64, 3), tone, np.uint8), "You look.", Annotation("cot", "anger", 2)
+        )
         for tone in tones
     ]
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from facs_chain import written
 
-from tbd.annotate.backends.base import Face, Question
+from tbd.annotate.backends.base import ConversationStart, Question
 from tbd.annotate.backends.facs import FacsBackend, scene
 from tbd.annotate.facs import ACTION_UNITS, EMOTIONS, MUSCLES
 from tbd.annotate.gates import check
@@ -62,7 +62,7 @@ def test_the_scene_takes_what_is_known_and_the_right_article():
 
 def test_replies_have_the_shape_that_models_are_asked_for():
     topic = Annotation("cot", "fear", 3)
-    with FacsBackend().open([Face("key", None, "", topic)]) as session:
+    with FacsBackend().open([ConversationStart("key", None, "", topic)]) as session:
         for step in ("step1", "step2", "step3", "step4", "describe"):
             reply = json.loads(session.ask([Question(step, "", {}, 10)])[0].text)
             form = schema(step)
@@ -85,17 +85,17 @@ def test_every_muscle_of_step_three_carries_its_unit(topic):
 
 def test_the_same_topic_gives_the_same_bytes_and_batches_do_not_matter():
     topics = TOPICS[:5]
-    with FacsBackend().open([Face(str(n), None, "", topic) for n, topic in enumerate(topics)]) as session:
+    with FacsBackend().open([ConversationStart(str(n), None, "", topic) for n, topic in enumerate(topics)]) as session:
         together = session.ask([Question("step4", "", {}, 10)] * 5)
     alone = []
     for topic in topics:
-        with FacsBackend().open([Face("key", None, "", topic)]) as session:
+        with FacsBackend().open([ConversationStart("key", None, "", topic)]) as session:
             alone += session.ask([Question("step4", "", {}, 10)])
     assert together == alone
 
 
 @pytest.mark.parametrize("emotion", [None, "boredom"])
 def test_without_a_known_emotion_the_reply_fails_and_says_so(emotion):
-    with FacsBackend().open([Face("key", None, "", Annotation("cot", emotion))]) as session:
+    with FacsBackend().open([ConversationStart("key", None, "", Annotation("cot", emotion))]) as session:
         (reply,) = session.ask([Question("step2", "", {}, 10)])
     assert reply.finish == "failed" and "needs an emotion" in reply.text

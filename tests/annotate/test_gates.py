@@ -212,7 +212,7 @@ def test_the_limits_of_clip_are_counted_with_both_specials():
         (ActionUnit(46, "Wink"), "side_missing"),
         (ActionUnit(84, "Head Shake"), "movement_code"),
         (ActionUnit(4, "Brow Lowerer"), "duplicate_unit"),
-        (ActionUnit(0, "Neutral Face"), "not_alone"),
+        (ActionUnit(0, "Neutral ConversationStart"), "not_alone"),
         (ActionUnit(70, "Brows and Forehead Not Visible"), "hidden_region"),
         (ActionUnit(19, "Tongue Show"), "partner_missing"),
     ],

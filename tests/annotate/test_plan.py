@@ -22,12 +22,12 @@ def root(tmp_path):
 
 def make(clips, root, states=(), **changes):
     options = {"per": "clip", "root": root, "fingerprint": "now", "states": dict(states)} | changes
-    return plan.make(clips, options.pop("everything", clips), **options)
+    return plan.make_plan(clips, options.pop("everything", clips), **options)
 
 
 def test_a_new_clip_is_to_be_done_and_a_finished_one_is_not(root):
     clips = [clip("a"), clip("b")]
-    done = RowState(plan.stamp(clips[0], root), "now", "success", 0)
+    done = RowState(plan.clip_stamp(clips[0], root), "now", "success", 0)
     planned = make(clips, root, {"a": done})
     assert (planned.selected, planned.done, planned.rows) == (2, 1, 1)
     assert planned.reasons == {"new": 1}
@@ -44,12 +44,12 @@ def test_a_new_clip_is_to_be_done_and_a_finished_one_is_not(root):
     ],
 )
 def test_a_row_is_made_again_for_a_reason(root, change, reason):
-    state = replace(RowState(plan.stamp(clip("a"), root), "now", "success", 0), **change)
+    state = replace(RowState(plan.clip_stamp(clip("a"), root), "now", "success", 0), **change)
     assert make([clip("a")], root, {"a": state}).reasons == ({reason: 1} if reason else {})
 
 
 def test_retry_names_the_outcome(root):
-    stamp = plan.stamp(clip("a"), root)
+    stamp = plan.clip_stamp(clip("a"), root)
     states = {"a": RowState(stamp, "now", "error", 0)}
     assert make([clip("a")], root, states, retry=("failed",)).reasons == {"retry failed": 1}
     assert make([clip("a")], root, states, retry=("refused", "truncated")).rows == 0
@@ -57,17 +57,17 @@ def test_retry_names_the_outcome(root):
 
 def test_a_rejected_row_gets_a_new_round_and_others_keep_theirs(root):
     clips = [clip("a"), clip("b")]
-    states = {name.clip_id: RowState(plan.stamp(name, root), "now", "success", 1) for name in clips}
+    states = {name.clip_id: RowState(plan.clip_stamp(name, root), "now", "success", 1) for name in clips}
     planned = make(clips, root, states, retry=("rejected",), rejected={"a"})
     assert planned.rounds == {"a": 2, "b": 1}
     assert [group.chain_id for group in planned.groups] == ["a"]
 
 
 def test_a_stamp_follows_the_files_and_the_description(root):
-    before = plan.stamp(clip("a"), root)
-    assert plan.stamp(clip("a", transcript="hello"), root) != before
+    before = plan.clip_stamp(clip("a"), root)
+    assert plan.clip_stamp(clip("a", transcript="hello"), root) != before
     os.utime(root / "a.mp4", ns=(1, 1))
-    assert plan.stamp(clip("a"), root) != before
+    assert plan.clip_stamp(clip("a"), root) != before
     (root / "a.mp4").unlink()
     assert plan.files_stamp(clip("a"), root) == "-"
 
@@ -93,6 +93,6 @@ def test_odd_subjects_still_give_safe_and_different_chain_names():
 
 def test_only_a_backend_without_eyes_is_told_the_gender():
     woman = clip("a", gender="woman")
-    assert plan.topic(woman, AnnotateRecipe(backend={"name": "facs"})).gender == "woman"
-    assert plan.topic(woman, AnnotateRecipe()).gender is None
-    assert plan.topic(woman, AnnotateRecipe(chain={"mode": "label"})).gender == "woman"
+    assert plan.chain_topic(woman, AnnotateRecipe(backend={"name": "facs"})).gender == "woman"
+    assert plan.chain_topic(woman, AnnotateRecipe()).gender is None
+    assert plan.chain_topic(woman, AnnotateRecipe(chain={"mode": "label"})).gender == "woman"

@@ -9,8 +9,8 @@ import pytest
 import tiny_qwen
 import torch
 
-from tbd.annotate.backends import kv
-from tbd.annotate.backends.base import Face, Question, Turn
+from tbd.annotate.backends import kv_cache
+from tbd.annotate.backends.base import ConversationStart, Question, Turn
 from tbd.annotate.backends.qwen import QwenBackend
 from tbd.schema import Annotation
 
@@ -43,7 +43,7 @@ def own(folders):
 
 def face(seed, *, size=112, system="You look.", history=()):
     image = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    return Face(f"face{seed}", image, system, Annotation("cot", "anger"), tuple(history))
+    return ConversationStart(f"face{seed}", image, system, Annotation("cot", "anger"), tuple(history))
 
 
 def question(text, limit=8, **kwargs):
@@ -76,7 +76,7 @@ class Recorder:
 
     def __init__(self, monkeypatch):
         self.logits = {}
-        feed = kv.Context.feed
+        feed = kv_cache.PrefixCache.feed
 
         def recorded(context, pieces, images=()):
             logits = feed(context, pieces, images)
@@ -85,7 +85,7 @@ class Recorder:
                     self.logits.setdefault((id(context), row), {})[context.read[row]] = logits[row].clone()
             return logits
 
-        monkeypatch.setattr(kv.Context, "feed", recorded)
+        monkeypatch.setattr(kv_cache.PrefixCache, "feed", recorded)
 
     def largest_error(self, session):
         """Against one forward pass over each whole conversation: no cache, no padding, own positions."""
@@ -177,7 +177,7 @@ def test_a_resumed_chain_goes_on_exactly(backend):
             for row in range(2)
         ]
         resumed = [
-            Face(old.key, old.image, old.system, old.topic, tuple(past))
+            ConversationStart(old.key, old.image, old.system, old.topic, tuple(past))
             for old, past in zip(faces, histories, strict=True)
         ]
         assert tokens(converse(backend, resumed, turns[done:])) == tokens(whole[done:])
@@ -273,7 +273,7 @@ def test_drawing_depends_on_the_seed_and_on_nothing_else(backend):
 def test_drawing_follows_the_softmax():
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]])) * 0.7
     asked = [question("?", temperature=0.7, seed=1)]
-    drawn = Counter(kv._choose(logits, asked, [[0] * place])[0] for place in range(3000))
+    drawn = Counter(kv_cache._choose(logits, asked, [[0] * place])[0] for place in range(3000))
     assert [drawn[token] / 3000 for token in range(3)] == pytest.approx([0.5, 0.3, 0.2], abs=0.03)
 
 
@@ -281,7 +281,7 @@ def test_drawing_follows_the_softmax():
 def test_out_of_memory_halves_the_batch_and_changes_no_reply(own, monkeypatch, turn):
     faces, turns = [face(seed) for seed in range(4)], dialogue(4)
     expected = tokens(converse(own, faces, turns))
-    feed = kv.Context.feed
+    feed = kv_cache.PrefixCache.feed
     full = False
 
     def short_of_memory(context, pieces, images=()):
@@ -289,7 +289,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_reply(own, monkeypatch, t
             raise torch.OutOfMemoryError("CUDA out of memory")
         return feed(context, pieces, images)
 
-    monkeypatch.setattr(kv.Context, "feed", short_of_memory)
+    monkeypatch.setattr(kv_cache.PrefixCache, "feed", short_of_memory)
     with own.open(faces) as session:
         for index, questions in enumerate(turns):
             full = index == turn
@@ -302,7 +302,7 @@ def test_too_little_memory_for_one_chain_is_a_failed_reply(own, monkeypatch):
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(kv.Context, "feed", no_memory)
+    monkeypatch.setattr(kv_cache.PrefixCache, "feed", no_memory)
     replies = converse(own, [face(1), face(2)], [[question("What?")] * 2])[0]
     assert [reply.finish for reply in replies] == ["failed"] * 2
     assert "out of memory" in replies[0].text
@@ -311,7 +311,7 @@ def test_too_little_memory_for_one_chain_is_a_failed_reply(own, monkeypatch):
 def test_a_face_without_a_picture_takes_no_other_down(own):
     faces, turns = [face(seed) for seed in range(5)], dialogue(5)
     expected = tokens(converse(own, faces, turns))
-    blind = Face("blind", None, "You look.", Annotation("cot", "anger"))
+    blind = ConversationStart("blind", None, "You look.", Annotation("cot", "anger"))
     replies = converse(own, [faces[0], blind, *faces[2:]], turns)
     assert [row[1].finish for row in replies] == ["failed"] * 4
     assert "picture" in replies[0][1].text
@@ -324,14 +324,14 @@ def test_a_row_that_the_model_cannot_run_is_the_only_one_that_fails(own, monkeyp
     turns[2][3] = question("POISON?")
     expected = tokens(converse(own, faces, turns))
     poison = own.processor.tokenizer("POISON")["input_ids"]
-    feed = kv.Context.feed
+    feed = kv_cache.PrefixCache.feed
 
     def chokes(context, pieces, images=()):
         if any(str(poison)[1:-1] in str(list(piece)) for piece in pieces):
             raise RuntimeError("a bad row")
         return feed(context, pieces, images)
 
-    monkeypatch.setattr(kv.Context, "feed", chokes)
+    monkeypatch.setattr(kv_cache.PrefixCache, "feed", chokes)
     replies = converse(own, faces, turns)
     assert [row[3].finish == "failed" for row in replies] == [False, False, True, True]
     assert "a bad row" in replies[2][3].text

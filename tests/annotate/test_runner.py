@@ -3,9 +3,9 @@ import threading
 
 import pyarrow.parquet as pq
 import pytest
-from scripted import ScriptedBackend, fake_look, mead_tree
+from scripted import ScriptedBackend, fake_examine, mead_tree
 
-from tbd.annotate import backends, looks, run
+from tbd.annotate import backends, examine_pool, run
 from tbd.annotate.backends.base import Reply
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError, UsageError
@@ -16,7 +16,7 @@ CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009") for em
 
 @pytest.fixture(autouse=True)
 def no_pixels(monkeypatch):
-    monkeypatch.setattr(looks, "look", fake_look)
+    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def use(monkeypatch):
 
 def annotate(dataset, output, **changes):
     recipe = changes.pop("recipe", AnnotateRecipe(backend={"name": "facs"}))
-    request = run.Request(dataset, recipe, output, workers=0, quiet=True, **changes)
-    return run.run(run.prepare(request))
+    request = run.AnnotationRequest(dataset, recipe, output, workers=0, quiet=True, **changes)
+    return run.run_annotation(run.prepare_annotation(request))
 
 
 def table(output):

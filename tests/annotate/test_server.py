@@ -34,14 +34,14 @@ from lying_server import (
 from PIL import Image
 
 from tbd.annotate.backends import create
-from tbd.annotate.backends.base import Face, Question, Turn
+from tbd.annotate.backends.base import ConversationStart, Question, Turn
+from tbd.annotate.backends.completion import WITHHELD, read_completion
 from tbd.annotate.backends.conversation import Conversation
 from tbd.annotate.backends.endpoint import MAX_BYTES, normalised
-from tbd.annotate.backends.envelope import WITHHELD, read_completion
-from tbd.annotate.backends.ladder import GIVE_UP_AFTER, LONGEST, pause
+from tbd.annotate.backends.request_errors import _retry_after, message
+from tbd.annotate.backends.retry import GIVE_UP_AFTER, LONGEST, retry_delay
 from tbd.annotate.backends.server import ServerBackend
-from tbd.annotate.backends.trouble import _retry_after, message
-from tbd.annotate.recipe import AnnotateRecipe, Server
+from tbd.annotate.recipe import AnnotateRecipe, ServerSettings
 from tbd.errors import MissingError, UsageError
 from tbd.schema import Annotation
 
@@ -78,7 +78,7 @@ def serve():
     def start(*servers, model=None, **settings):
         opened.extend(servers)
         urls = [server.__enter__().url for server in servers]
-        opened.append(ServerBackend(urls, model, Server(**QUICK | settings)))
+        opened.append(ServerBackend(urls, model, ServerSettings(**QUICK | settings)))
         return opened[-1]
 
     yield start
@@ -88,7 +88,7 @@ def serve():
 
 def face(key="mead_M003_front_anger_2_001", history=(), seed=0):
     image = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    return Face(key, image, "You describe faces.", TOPIC, tuple(history))
+    return ConversationStart(key, image, "You describe faces.", TOPIC, tuple(history))
 
 
 def question(text="Who is it?", step="step1", **more):
@@ -162,7 +162,7 @@ def test_extra_fields_of_the_recipe_are_laid_on_top(serve):
 
 def test_extra_cannot_change_what_the_backend_relies_on():
     with pytest.raises(UsageError, match="stream"):
-        ServerBackend(["http://localhost:1"], "m", Server(extra={"stream": True}))
+        ServerBackend(["http://localhost:1"], "m", ServerSettings(extra={"stream": True}))
 
 
 def test_structured_off_and_steps_without_a_schema_send_no_response_format(serve):
@@ -236,22 +236,22 @@ def test_any_document_is_a_storable_reply_or_a_reason(document):
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "error",
     [status(429), status(500), status(503), status(408), hangs_up, cuts, silent, drips, floods, sends(b"{oops"),
      sends(b"[" * 100_000), sends(b""), sends({"choices": []}), sends({"object": "x"}), sends([1]),
      sends({"error": {"message": "upstream"}}), says(7)],
     ids=["429", "500", "503", "408", "hangs up", "cut", "silent", "drips", "floods", "broken JSON", "deep JSON", "empty",
          "no choices", "no completion", "a list", "error with 200", "content is a number"],
 )  # fmt: skip
-def test_what_may_pass_is_tried_again(serve, trouble):
-    server = LyingServer(trouble, trouble, then=says("at last"))
-    (reply,) = ask(serve(server, timeout=SHORT if trouble in (silent, drips) else 20))
+def test_what_may_pass_is_tried_again(serve, error):
+    server = LyingServer(error, error, then=says("at last"))
+    (reply,) = ask(serve(server, timeout=SHORT if error in (silent, drips) else 20))
     assert (reply.text, reply.finish, reply.usage.attempts) == ("at last", "stop", 3)
     assert server.bodies[0] == server.bodies[2]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"),
+    ("error", "words"),
     [
         (status(429, "slow down"), "HTTP 429: slow down"),
         (status(500, "CUDA error"), "HTTP 500: CUDA error"),
@@ -266,9 +266,9 @@ def test_what_may_pass_is_tried_again(serve, trouble):
         (sends({"error": {"message": "overloaded"}}), "a document that is no completion: overloaded"),
     ],
 )
-def test_a_question_that_runs_out_of_tries_is_a_failed_reply_with_its_reason(serve, trouble, words):
-    server = LyingServer(then=trouble)
-    (reply,) = ask(serve(server, retries=1, timeout=SHORT if trouble in (silent, drips) else 20))
+def test_a_question_that_runs_out_of_tries_is_a_failed_reply_with_its_reason(serve, error, words):
+    server = LyingServer(then=error)
+    (reply,) = ask(serve(server, retries=1, timeout=SHORT if error in (silent, drips) else 20))
     assert reply.finish == "failed"
     assert reply.text.startswith(f"{server.url}/v1: {words}")
     assert (len(server.bodies), reply.usage.attempts) == (2, 2)
@@ -309,15 +309,15 @@ def test_retry_after_may_be_a_date():
 
 @given(st.floats(1e-3, 1e3), st.integers(0, 10_000), st.text(), st.floats(0, allow_nan=False))
 def test_a_pause_doubles_within_its_bounds_and_is_the_same_in_a_rerun(base, attempt, name, asked):
-    seconds = pause(base, attempt, name, asked)
-    assert seconds == pause(base, attempt, name, asked)
+    seconds = retry_delay(base, attempt, name, asked)
+    assert seconds == retry_delay(base, attempt, name, asked)
     full = base * 2.0 ** min(attempt, 30)
     assert min(full / 2, LONGEST) <= seconds <= min(max(full, asked), LONGEST)
     assert seconds >= min(asked, LONGEST)
 
 
 def test_conversations_that_fail_together_come_back_apart():
-    assert len({round(pause(1.0, 0, f"chain {index}"), 6) for index in range(100)}) == 100
+    assert len({round(retry_delay(1.0, 0, f"chain {index}"), 6) for index in range(100)}) == 100
 
 
 # Fields that a server refuses
@@ -395,7 +395,7 @@ def test_a_conversation_stays_on_one_endpoint_and_conversations_spread(serve):
 def test_the_order_of_the_endpoints_on_the_command_line_does_not_matter_for_routing(serve):
     servers = [LyingServer(), LyingServer(), LyingServer()]
     backend = serve(*servers)
-    again = ServerBackend([server.url for server in reversed(servers)], None, Server(**QUICK))
+    again = ServerBackend([server.url for server in reversed(servers)], None, ServerSettings(**QUICK))
     for index in range(20):
         routes = [Conversation(one._setting, face(f"chain {index}")).order for one in (backend, again)]
         assert [endpoint.url for endpoint in routes[0]] == [endpoint.url for endpoint in routes[1]]
@@ -584,7 +584,7 @@ def test_an_endpoint_that_turns_down_a_later_question_fails_the_row(serve):
 def test_nobody_at_home_is_an_error_of_the_environment():
     urls = [dead_url(), dead_url()]
     with pytest.raises(MissingError) as caught:
-        ServerBackend(urls, "mine", Server())
+        ServerBackend(urls, "mine", ServerSettings())
     assert all(url in caught.value.message for url in urls) and caught.value.exit_code == 4
     assert caught.value.next.startswith(f"curl {urls[0]}/v1/models")
 
@@ -592,7 +592,7 @@ def test_nobody_at_home_is_an_error_of_the_environment():
 def test_one_of_two_endpoints_is_enough_to_start(serve):
     server = LyingServer()
     with server:
-        backend = ServerBackend([dead_url(), server.url], None, Server(**QUICK))
+        backend = ServerBackend([dead_url(), server.url], None, ServerSettings(**QUICK))
         assert [ask(backend, key=f"chain {index}")[0].text for index in range(6)] == ["ok"] * 6
         assert len(backend.notes) == 1 and "could not be reached at the start" in backend.notes[0]
         backend.close()
@@ -635,7 +635,7 @@ def test_openai_api_key_is_the_second_choice_and_none_sends_none(serve, monkeypa
 def test_a_key_that_cannot_be_one_is_refused(monkeypatch):
     monkeypatch.setenv("TBD_API_KEY", "sk-ключ")
     with pytest.raises(UsageError) as caught:
-        ServerBackend(["http://localhost:1"], "mine", Server())
+        ServerBackend(["http://localhost:1"], "mine", ServerSettings())
     assert "ключ" not in str(caught.value)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 import pytest
 from lying_server import LyingServer, completion, cuts, says, sends, silent, status
-from scripted import fake_look, mead_tree
+from scripted import fake_examine, mead_tree
 
-from tbd.annotate import looks, run
-from tbd.annotate.backends.base import Face, Question
+from tbd.annotate import examine_pool, run
+from tbd.annotate.backends.base import ConversationStart, Question
 from tbd.annotate.backends.facs import FacsBackend
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError
@@ -21,7 +21,7 @@ FAILED = ("failed", "refused", "truncated")
 
 @pytest.fixture(autouse=True)
 def no_pixels(monkeypatch):
-    monkeypatch.setattr(looks, "look", fake_look)
+    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
     monkeypatch.delenv("TBD_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
@@ -42,7 +42,7 @@ def picture(body):
 def honest(handler, body):
     """The knowledge base's reply to the step that is asked for."""
     topic = Annotation("cot", "anger", 2)
-    with FacsBackend().open([Face("", None, "", topic)]) as known:
+    with FacsBackend().open([ConversationStart("", None, "", topic)]) as known:
         for name in ("step1", "step2", "step3", "step4"):
             (reply,) = known.ask([Question(name, "", {}, 999)])
             if name == step(body):
@@ -62,8 +62,8 @@ class Moody:
 
 def annotate(dataset, output, server, **changes):
     recipe = AnnotateRecipe(backend={"name": "server"}, server=SETTINGS)
-    request = run.Request(dataset, recipe, output, endpoints=(server.url,), workers=0, quiet=True, **changes)
-    return run.run(run.prepare(request))
+    request = run.AnnotationRequest(dataset, recipe, output, endpoints=(server.url,), workers=0, quiet=True, **changes)
+    return run.run_annotation(run.prepare_annotation(request))
 
 
 def table(output):

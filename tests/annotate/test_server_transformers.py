@@ -14,10 +14,10 @@ import pytest
 import tiny_qwen
 import torch
 
-from tbd.annotate.backends.base import Face, Question, Turn
+from tbd.annotate.backends.base import ConversationStart, Question, Turn
 from tbd.annotate.backends.qwen import QwenBackend
 from tbd.annotate.backends.server import ServerBackend
-from tbd.annotate.recipe import Server
+from tbd.annotate.recipe import ServerSettings
 from tbd.errors import UsageError
 from tbd.schema import Annotation
 
@@ -68,12 +68,12 @@ def _wait(health, process, log):
 def face(history=()):
     """One colour: JPEG keeps it exactly, so that the server sees what a local model sees."""
     image = np.full((112, 112, 3), 90, np.uint8)
-    return Face("mead_M003", image, "You describe faces.", Annotation("cot", "anger", 2), tuple(history))
+    return ConversationStart("mead_M003", image, "You describe faces.", Annotation("cot", "anger", 2), tuple(history))
 
 
 def test_a_two_turn_chat_about_a_picture_says_what_the_same_model_says_in_process(url, folder):
     torch.set_num_threads(1)
-    backend = ServerBackend([url], str(folder), Server(**SETTINGS))
+    backend = ServerBackend([url], str(folder), ServerSettings(**SETTINGS))
     with backend.open([face()]) as session:
         (first,), (second,) = session.ask([FIRST]), session.ask([SECOND])
     backend.close()
@@ -91,14 +91,14 @@ def test_a_two_turn_chat_about_a_picture_says_what_the_same_model_says_in_proces
 
 
 def test_a_field_that_it_does_not_know_is_reported(url, folder):
-    backend = ServerBackend([url], str(folder), Server(**SETTINGS, extra={"repetition_detection": 1}))
+    backend = ServerBackend([url], str(folder), ServerSettings(**SETTINGS, extra={"repetition_detection": 1}))
     with backend.open([face()]) as session, pytest.raises(UsageError, match="repetition_detection"):
         session.ask([FIRST])
     backend.close()
 
 
 def test_a_model_that_it_does_not_serve_is_a_failure_with_its_words(url):
-    backend = ServerBackend([url], "another/model", Server(**SETTINGS))
+    backend = ServerBackend([url], "another/model", ServerSettings(**SETTINGS))
     with backend.open([face()]) as session:
         (reply,) = session.ask([FIRST])
     backend.close()

@@ -15,12 +15,12 @@ import torch
 
 from tbd import weights
 from tbd.annotate.backends import qwen, snapshot
-from tbd.annotate.backends.base import Face
+from tbd.annotate.backends.base import ConversationStart
 from tbd.annotate.backends.qwen import QwenBackend
 from tbd.errors import InputError, MissingError, RecipeError
 from tbd.schema import Annotation
 
-FACE = Face("face", np.zeros((56, 56, 3), np.uint8), "You look.", Annotation("cot", "anger"))
+FACE = ConversationStart("face", np.zeros((56, 56, 3), np.uint8), "You look.", Annotation("cot", "anger"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 import tiny_qwen
 import torch
 
-from tbd.annotate.backends.base import Face, Question, Reply
+from tbd.annotate.backends.base import ConversationStart, Question, Reply
 from tbd.annotate.backends.qwen import QwenBackend
 from tbd.annotate.backends.qwen_session import QwenSession
 from tbd.annotate.steps import STEPS, load_prompts
@@ -46,9 +46,9 @@ def backend(tmp_path_factory, prompts):
     return QwenBackend(folder, batch_size=16)
 
 
-def faces(prompts, count: int, side: int = SIDE) -> list[Face]:
+def faces(prompts, count: int, side: int = SIDE) -> list[ConversationStart]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-    return [Face(str(row), image, prompts.system(), TOPIC) for row, image in enumerate(pixels)]
+    return [ConversationStart(str(row), image, prompts.system(), TOPIC) for row, image in enumerate(pixels)]
 
 
 def chain(session: QwenSession, questions: Sequence[Question]) -> list[list[Reply]]:
@@ -128,7 +128,7 @@ def test_batches_scale_on_a_gpu(backend, prompts):
     assert rates[16] > 2 * rates[1]
 
 
-def bench_batches(backend: QwenBackend, batch: Sequence[Face], questions: Sequence[Question]) -> float:
+def bench_batches(backend: QwenBackend, batch: Sequence[ConversationStart], questions: Sequence[Question]) -> float:
     """Chains a second of one batch on a GPU."""
     torch.cuda.synchronize()
     started = time.perf_counter()

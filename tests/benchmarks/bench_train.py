@@ -28,7 +28,7 @@ BATCHES = 6
 def prepared(tmp_path_factory):
     """Four drawn clips, sealed and cached; one CPU thread."""
     from tbd.annotate.recipe import AnnotateRecipe
-    from tbd.annotate.run import Request, prepare, run
+    from tbd.annotate.run import AnnotationRequest, prepare_annotation, run_annotation
     from tbd.demo.dataset import draw_clip
     from tbd.recipe import load
 
@@ -39,7 +39,7 @@ def prepared(tmp_path_factory):
             path = root / "mead" / person / "video/front/happy/level_2" / f"{index:03d}.mp4"
             draw_clip(path, emotion="happiness", level=2, seconds=3, size=256, seed=index)
     recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
-    run(prepare(Request(root / "mead", recipe, root / "manifests/mead", quiet=True)))
+    run_annotation(prepare_annotation(AnnotationRequest(root / "mead", recipe, root / "manifests/mead", quiet=True)))
     recipe = memory.load(None, [*TINY, "data.split=train", "data.validation=0"])
     clips = read_clips([root / "manifests/mead"], recipe, 2)
     networks = base(recipe, "cpu")

@@ -67,14 +67,14 @@ def test_a_folder_of_clips_becomes_a_manifest(workspace, capfd):
 
 
 def test_the_pictures_of_prepare_are_those_of_the_sheet_and_of_the_model(workspace, capfd):
-    from tbd.annotate.looks import Job, look
+    from tbd.annotate.examine_pool import ExamineJob, examine_clip
     from tbd.media.canonical import ClipRule
 
     tbd(capfd, "annotate", "mead", "--backend", "facs", "--workers", "0", "-q")
     code, _, _ = tbd(capfd, "prepare", "data_manifests/mead", "-o", "clips", "-q")
     assert code == 0
     for row in pq.read_table("data_manifests/mead/manifest.parquet").to_pylist():
-        seen = look(Job(workspace / "mead" / row["file_name"], None, None, None, ClipRule())).image
+        seen = examine_clip(ExamineJob(workspace / "mead" / row["file_name"], None, None, None, ClipRule())).image
         with Image.open(workspace / "clips" / row["clip_id"] / "reference.png") as picture:
             assert np.array_equal(np.asarray(picture), seen)
 

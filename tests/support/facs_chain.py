@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tbd.annotate.backends.base import Face, Question
+from tbd.annotate.backends.base import ConversationStart, Question
 from tbd.annotate.backends.facs import FacsBackend
 from tbd.annotate.facs import ACTION_UNITS, MUSCLES, parse_action_units
 from tbd.annotate.replies import read
@@ -12,7 +12,7 @@ from tbd.schema import ActionUnit, Annotation, Muscle
 
 def written(topic: Annotation) -> Annotation:
     """What the facs backend writes about a topic, read back as the chain reads it."""
-    with FacsBackend().open([Face("key", None, "", topic)]) as session:
+    with FacsBackend().open([ConversationStart("key", None, "", topic)]) as session:
         for step in STEPS[topic.mode]:
             (reply,) = session.ask([Question(step, "", {}, 400)])
             fields = read(step, reply.text)

@@ -1,15 +1,15 @@
 """A whole annotate run in a process of its own, made to be killed: ``python killable.py DATASET OUTPUT``.
 
-Everything is the real code but for the pixels (``fake_look``) and the model, which takes 3 ms a reply.
+Everything is the real code but for the pixels (``fake_examine``) and the model, which takes 3 ms a reply.
 """
 
 import sys
 import time
 from pathlib import Path
 
-from scripted import ScriptedBackend, fake_look
+from scripted import ScriptedBackend, fake_examine
 
-from tbd.annotate import backends, looks, run
+from tbd.annotate import backends, examine_pool, run
 from tbd.annotate.recipe import AnnotateRecipe
 
 
@@ -19,13 +19,13 @@ def slow(face, question, good):
 
 
 def main(dataset: Path, output: Path, limit: int | None = None) -> None:
-    looks.look = fake_look
+    examine_pool.examine_clip = fake_examine
     backend = ScriptedBackend(slow, batch_size=2, concurrency=2)
     backends.create = lambda *_, **__: backend
     backends.open_all = lambda *_, **__: [backend] * 2
     recipe = AnnotateRecipe(backend={"name": "facs"})
-    request = run.Request(dataset, recipe, output, workers=0, quiet=True, limit=limit, split="random-80-20")
-    run.run(run.prepare(request))
+    request = run.AnnotationRequest(dataset, recipe, output, workers=0, quiet=True, limit=limit, split="random-80-20")
+    run.run_annotation(run.prepare_annotation(request))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tbd.annotate.backends.base import Face, Question, Reply, Usage
+from tbd.annotate.backends.base import ConversationStart, Question, Reply, Usage
 from tbd.annotate.backends.facs import FacsBackend
-from tbd.annotate.looks import Job, Look
+from tbd.annotate.examine_pool import Examined, ExamineJob
 from tbd.schema import Medium
 
-Script = Callable[[Face, Question, Reply], Reply]
+Script = Callable[[ConversationStart, Question, Reply], Reply]
 """Given the conversation, the question and the knowledge base's good reply: what is answered."""
 
 
@@ -35,7 +35,7 @@ class ScriptedBackend:
         self.notes: list[str] = []
 
     @contextmanager
-    def open(self, faces: Sequence[Face]) -> Iterator[ScriptedSession]:
+    def open(self, faces: Sequence[ConversationStart]) -> Iterator[ScriptedSession]:
         assert len({len(face.history) for face in faces}) == 1
         with self.lock:
             self.batches.append(len(faces))
@@ -51,7 +51,7 @@ class ScriptedBackend:
 
 
 class ScriptedSession:
-    def __init__(self, backend: ScriptedBackend, faces: Sequence[Face], known) -> None:
+    def __init__(self, backend: ScriptedBackend, faces: Sequence[ConversationStart], known) -> None:
         self.backend, self.faces, self.known = backend, faces, known
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
@@ -65,20 +65,20 @@ class ScriptedSession:
         ]
 
 
-def fake_look(job: Job) -> Look:
+def fake_examine(job: ExamineJob) -> Examined:
     """A look that reads the first bytes of a file instead of decoding it: ``broken`` cannot be read,
     ``faceless`` has no face, everything else is a picture that its bytes decide."""
     words = job.path.read_bytes()
     if words.startswith(b"broken"):
-        return Look(error=f"{job.path.name}: cannot be decoded")
+        return Examined(error=f"{job.path.name}: cannot be decoded")
     medium = Medium(True, 25.0, 50, 2.0, 512, 512, 12)
     if words.startswith(b"faceless"):
-        return Look(medium)
+        return Examined(medium)
     tone = hashlib.sha256(words).digest()[0]
     image = np.full((8, 8, 3), tone, np.uint8)
     sha = hashlib.sha256(image.tobytes()).hexdigest()
     box = (100.0, 100.0, 300.0, 300.0)
-    return Look(replace(medium, face_box=box, crop_box=(0.0, 0.0, 512.0, 512.0), image_sha256=sha), image)
+    return Examined(replace(medium, face_box=box, crop_box=(0.0, 0.0, 512.0, 512.0), image_sha256=sha), image)
 
 
 def mead_tree(root: Path, clips: Sequence[tuple[str, str, int, int]], words: str = "clip") -> Path:

@@ -2,7 +2,7 @@
 
 A backend knows nothing of FACS, journals or retries. It gets questions and returns replies::
 
-    with backend.open(faces) as session:           # one canonical crop a chain
+    with backend.open(starts) as session:           # one canonical crop a chain
         replies = session.ask(questions)           # step I for every chain of the batch
         replies = session.ask(next_questions)      # step II: the session keeps what came before
 """
@@ -30,7 +30,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class ConversationStart:
     """The start of one conversation.
 
     Attributes:
@@ -117,8 +117,8 @@ class Backend(Protocol):
     def needs_image(self) -> bool:
         """Whether a chain has to bring its picture."""
 
-    def open(self, faces: Sequence[Face]) -> AbstractContextManager[Session]:
-        """Start a batch of conversations. All faces have equally long histories."""
+    def open(self, starts: Sequence[ConversationStart]) -> AbstractContextManager[Session]:
+        """Start a batch of conversations. All starts have equally long histories."""
 
     def close(self) -> None:
         """Give back what the backend holds (GPU memory, connections)."""

@@ -16,11 +16,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tbd.annotate.backends.base import Face, Question, Reply, Turn
+from tbd.annotate.backends.base import ConversationStart, Question, Reply, Turn
 from tbd.annotate.backends.endpoint import Endpoint
-from tbd.annotate.backends.ladder import Breaker, pause
-from tbd.annotate.backends.trouble import Denied, Passing, Rejected, Trouble, Unreachable
-from tbd.annotate.recipe import Server
+from tbd.annotate.backends.request_errors import (
+    AccessDenied,
+    EndpointUnreachable,
+    RequestError,
+    RequestRejected,
+    TransientError,
+)
+from tbd.annotate.backends.retry import CircuitBreaker, retry_delay
+from tbd.annotate.recipe import ServerSettings
 from tbd.errors import MissingError, UsageError
 from tbd.recipe import digest
 
@@ -29,13 +35,13 @@ DROPPABLE = ("response_format", "seed", "temperature")
 
 
 @dataclass(frozen=True)
-class Setting:
+class ConversationSettings:
     """What all conversations of a backend share."""
 
     model: str
     endpoints: Sequence[Endpoint]
-    server: Server
-    breaker: Breaker
+    server: ServerSettings
+    breaker: CircuitBreaker
     note: Callable[[str], None]
 
 
@@ -46,15 +52,15 @@ class Conversation:
     weight, so conversations spread evenly and a missing endpoint moves only its own.
     """
 
-    def __init__(self, setting: Setting, face: Face) -> None:
-        self.setting, self.key = setting, face.key
-        self.order = sorted(setting.endpoints, key=lambda endpoint: digest([endpoint.url, face.key]))
+    def __init__(self, setting: ConversationSettings, start: ConversationStart) -> None:
+        self.setting, self.key = setting, start.key
+        self.order = sorted(setting.endpoints, key=lambda endpoint: digest([endpoint.url, start.key]))
         self.order.sort(key=lambda endpoint: endpoint.resting)
-        self.image = None if face.image is None else _data_url(face.image)
-        self.messages: list[dict[str, Any]] = [{"role": "system", "content": face.system}] if face.system else []
+        self.image = None if start.image is None else _data_url(start.image)
+        self.messages: list[dict[str, Any]] = [{"role": "system", "content": start.system}] if start.system else []
         self.begun = False
         self.requests = 0
-        for turn in face.history:
+        for turn in start.history:
             self._add(turn)
 
     def ask(self, question: Question) -> Reply:
@@ -78,26 +84,26 @@ class Conversation:
             assert endpoint is not None
             try:
                 reply = self._insist(endpoint, question, alone=following is None)
-            except Passing as trouble:
+            except TransientError as error:
                 endpoint.rest()
                 if following is None:
-                    return self._failed(endpoint, trouble)
-                setting.note(f"{endpoint.url} failed ({trouble.brief}); conversations moved to {following.url}")
-            except Denied as trouble:
+                    return self._failed(endpoint, error)
+                setting.note(f"{endpoint.url} failed ({error.brief}); conversations moved to {following.url}")
+            except AccessDenied as error:
                 if not endpoint.answered:
-                    raise denied(endpoint, trouble) from None
-                return self._failed(endpoint, trouble)
-            except Rejected as trouble:  # this row's fault, unless nothing was ever answered
-                return self._failed(endpoint, trouble, blame=not endpoint.answered)
+                    raise denied(endpoint, error) from None
+                return self._failed(endpoint, error)
+            except RequestRejected as error:  # this row's fault, unless nothing was ever answered
+                return self._failed(endpoint, error, blame=not endpoint.answered)
             else:
                 setting.breaker.answered()
                 self.order.sort(key=lambda one: one is not endpoint)
                 return reply
         raise AssertionError("a backend has at least one endpoint")
 
-    def _failed(self, endpoint: Endpoint, trouble: Trouble, *, blame: bool = True) -> Reply:
+    def _failed(self, endpoint: Endpoint, error: RequestError, *, blame: bool = True) -> Reply:
         """A failed reply. With ``blame`` it counts towards the end of the run."""
-        words = f"{endpoint.url}: {trouble}"
+        words = f"{endpoint.url}: {error}"
         if blame:
             self.setting.breaker.failed(words)
         return Reply(words, "failed")
@@ -110,10 +116,10 @@ class Conversation:
             breaker.check()
             try:
                 return self._once(endpoint, question)
-            except Passing as trouble:
-                if attempt >= server.retries or (isinstance(trouble, Unreachable) and not alone):
+            except TransientError as error:
+                if attempt >= server.retries or (isinstance(error, EndpointUnreachable) and not alone):
                     raise
-                breaker.wait(pause(server.backoff, attempt, f"{self.key} {question.step}", trouble.wait))
+                breaker.wait(retry_delay(server.backoff, attempt, f"{self.key} {question.step}", error.wait))
             attempt += 1
 
     def _once(self, endpoint: Endpoint, question: Question) -> Reply:
@@ -124,11 +130,11 @@ class Conversation:
             self.requests += 1
             try:
                 reply, model = endpoint.chat(body)
-            except Rejected as trouble:
-                if refused := endpoint.refuse(self._optional(body), trouble):
+            except RequestRejected as error:
+                if refused := endpoint.refuse(self._optional(body), error):
                     setting.note(f"{endpoint.url} refuses {', '.join(refused)}; it is left out there")
                     continue
-                self._blame(endpoint, trouble)
+                self._blame(endpoint, error)
                 raise
             if model and not model.startswith(setting.model):
                 setting.note(f"{endpoint.url} answers as {model!r}, not as {setting.model!r}")
@@ -157,12 +163,12 @@ class Conversation:
     def _optional(self, body: dict[str, Any]) -> list[str]:
         return [field for field in DROPPABLE if field in body and field not in self._insisted]
 
-    def _blame(self, endpoint: Endpoint, trouble: Rejected) -> None:
+    def _blame(self, endpoint: Endpoint, error: RequestRejected) -> None:
         """Stop a run whose recipe insists on what the server refuses, before every row fails of it."""
-        named = trouble.names(self._insisted)
+        named = error.names(self._insisted)
         if named and not endpoint.answered:
             raise UsageError(
-                f"{endpoint.url} refuses {', '.join(named)}, on which the recipe insists ({trouble})",
+                f"{endpoint.url} refuses {', '.join(named)}, on which the recipe insists ({error})",
                 next="change the section [server] of the recipe: its keys extra and structured",
             ) from None
 
@@ -178,10 +184,10 @@ class Conversation:
         return {"role": "user", "content": [picture, {"type": "text", "text": text}]}
 
 
-def denied(endpoint: Endpoint, trouble: Denied) -> MissingError:
+def denied(endpoint: Endpoint, error: AccessDenied) -> MissingError:
     """What to do about an endpoint that turns down every request."""
-    words = f"{endpoint.url} turns us down: {trouble}"
-    if trouble.status in (401, 402, 403):
+    words = f"{endpoint.url} turns us down: {error}"
+    if error.status in (401, 402, 403):
         return MissingError(words, next="export TBD_API_KEY=KEY")
     return MissingError(words, next=f"curl {endpoint.url}/models   # which models it has; name one with --model")
 

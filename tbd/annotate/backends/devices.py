@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from tbd.annotate.backends.base import Face, Question, Reply
+from tbd.annotate.backends.base import ConversationStart, Question, Reply
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError, TbdError, UsageError
 
@@ -60,9 +60,9 @@ class Remote:
         far_end.close()
 
     @contextmanager
-    def open(self, faces: Sequence[Face]) -> Iterator[Remote]:
+    def open(self, starts: Sequence[ConversationStart]) -> Iterator[Remote]:
         """Start a batch of conversations over there."""
-        self._call("open", list(faces))
+        self._call("open", list(starts))
         try:
             yield self
         finally:

@@ -13,8 +13,16 @@ from typing import Any
 import httpx
 
 from tbd.annotate.backends.base import Reply
-from tbd.annotate.backends.envelope import read_completion
-from tbd.annotate.backends.trouble import Passing, Rejected, Unreachable, clean, message, parse, trouble_of
+from tbd.annotate.backends.completion import read_completion
+from tbd.annotate.backends.request_errors import (
+    EndpointUnreachable,
+    RequestRejected,
+    TransientError,
+    clean,
+    error_of,
+    message,
+    parse,
+)
 from tbd.errors import UsageError
 
 MAX_BYTES = 1 << 20
@@ -55,14 +63,14 @@ class Endpoint:
             The reply, and the model that the server says it used.
 
         Raises:
-            Trouble: there is none; the class says whether to try again.
+            RequestError: there is none; the class says whether to try again.
         """
         with self._slots:
             document = self._fetch("/chat/completions", body, self._timeout)
         try:
             reply, model = read_completion(document)
         except ValueError as error:
-            raise Passing(str(error), clean(message(document), self._secret)) from None
+            raise TransientError(str(error), clean(message(document), self._secret)) from None
         self.answered = True
         return reply, clean(model, self._secret)
 
@@ -70,16 +78,16 @@ class Endpoint:
         """The entries of ``/models``; empty when the server lists none, or in another form.
 
         Raises:
-            Trouble: it does not answer.
+            RequestError: it does not answer.
         """
         document = self._fetch("/models", None, min(self._timeout, 10.0))
         entries = document.get("data") if isinstance(document, dict) else None
         found = entries if isinstance(entries, list) else []
         return [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
-    def refuse(self, fields: Iterable[str], trouble: Rejected) -> list[str]:
+    def refuse(self, fields: Iterable[str], error: RequestRejected) -> list[str]:
         """Remember which of ``fields`` a rejection names; they are the return value."""
-        named = trouble.names(fields)
+        named = error.names(fields)
         self.refused.update(named)
         return named
 
@@ -102,16 +110,16 @@ class Endpoint:
             with self._client.stream(method, self.url + path, content=content, timeout=limits) as response:
                 raw = _read(response, deadline)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreachable("it cannot be reached", clean(str(error), self._secret)) from None
+            raise EndpointUnreachable("it cannot be reached", clean(str(error), self._secret)) from None
         except (httpx.TimeoutException, TimeoutError):
-            raise Passing(f"no reply within {timeout:g} s") from None
+            raise TransientError(f"no reply within {timeout:g} s") from None
         except httpx.HTTPError as error:
-            raise Passing("the connection was cut", clean(str(error), self._secret)) from None
+            raise TransientError("the connection was cut", clean(str(error), self._secret)) from None
         if not response.is_success:
-            raise trouble_of(response, raw, self._secret)
+            raise error_of(response, raw, self._secret)
         document = parse(raw)
         if document is None:
-            raise Passing("a response that is not JSON")
+            raise TransientError("a response that is not JSON")
         return document
 
 
@@ -149,7 +157,7 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
     for part in response.iter_raw():
         body += part
         if len(body) > MAX_BYTES:
-            raise Passing(f"a response of more than {MAX_BYTES:,} bytes")
+            raise TransientError(f"a response of more than {MAX_BYTES:,} bytes")
         if time.monotonic() > deadline:
             raise TimeoutError
     return bytes(body)

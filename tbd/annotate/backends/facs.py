@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tbd.annotate.backends.base import Face, Question, Reply
+from tbd.annotate.backends.base import ConversationStart, Question, Reply
 from tbd.annotate.facs import ACTION_UNITS, EMOTIONS, MUSCLES, EmotionFacts, Mention, knowledge_sha256
 from tbd.schema import Annotation
 
@@ -35,9 +35,9 @@ class FacsBackend:
         return knowledge_sha256()[:12]
 
     @contextmanager
-    def open(self, faces: Sequence[Face]) -> Iterator[FacsSession]:
-        """Start conversations about these faces; pictures are not looked at."""
-        yield FacsSession(faces)
+    def open(self, starts: Sequence[ConversationStart]) -> Iterator[FacsSession]:
+        """Start conversations; pictures are not looked at."""
+        yield FacsSession(starts)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -46,12 +46,12 @@ class FacsBackend:
 class FacsSession:
     """Conversations whose answers are known beforehand."""
 
-    def __init__(self, faces: Sequence[Face]) -> None:
-        self.faces = faces
+    def __init__(self, starts: Sequence[ConversationStart]) -> None:
+        self.starts = starts
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """One JSON reply for each face; a topic without a known emotion gives a ``failed`` one."""
-        return [_reply(face.topic, question.step) for face, question in zip(self.faces, questions, strict=True)]
+        """One JSON reply for each conversation; a topic without a known emotion gives a ``failed`` one."""
+        return [_reply(start.topic, question.step) for start, question in zip(self.starts, questions, strict=True)]
 
 
 def _reply(topic: Annotation, step: str) -> Reply:

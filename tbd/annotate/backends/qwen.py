@@ -1,7 +1,7 @@
 """Qwen2-VL, Qwen2.5-VL and Qwen3-VL in this process, through transformers.
 
 backend = QwenBackend("Qwen/Qwen2-VL-7B-Instruct")     # finds and checks, loads nothing
-with backend.open(faces) as session:                   # loads once
+with backend.open(starts) as session:                   # loads once
     replies = session.ask(questions)                   # reads picture and question
     replies = session.ask(next_questions)              # reads only what is new
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbd.annotate.backends import snapshot
-from tbd.annotate.backends.base import Face
+from tbd.annotate.backends.base import ConversationStart
 from tbd.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class QwenBackend:
         self.revision = snapshot.revision(self._folder)
 
     @contextmanager
-    def open(self, faces: Sequence[Face]) -> Iterator[QwenSession]:
+    def open(self, starts: Sequence[ConversationStart]) -> Iterator[QwenSession]:
         """Start conversations; those with a history continue where it ends.
 
         Raises:
@@ -85,7 +85,7 @@ class QwenBackend:
         """
         from tbd.annotate.backends.qwen_session import QwenSession
 
-        session = QwenSession(self, faces)
+        session = QwenSession(self, starts)
         try:
             yield session
         finally:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 
-from tbd.annotate.backends.base import Face, Question, Reply, Usage
-from tbd.annotate.backends.kv import Context, decode
-
-if TYPE_CHECKING:
-    from tbd.annotate.backends.qwen import QwenBackend
+from tbd.annotate.backends.base import ConversationStart, Question, Reply, Usage
+from tbd.annotate.backends.kv_cache import PrefixCache, decode
 
 _REPLY = "@@reply@@"
 
@@ -25,8 +22,25 @@ _FAILURES = (RuntimeError, ValueError, LookupError, MemoryError)
 """What torch and transformers raise on input or hardware; anything else is a bug."""
 
 
+class LoadedModel(Protocol):
+    """What a session needs of its backend: the model, its processor, and how many chains fit at once."""
+
+    batch_size: int
+
+    @property
+    def network(self) -> Any:
+        """A ``Qwen*ForConditionalGeneration`` in evaluation mode, on its device."""
+
+    @property
+    def processor(self) -> Any:
+        """Its tokenizer, chat template and image processor."""
+
+    def note(self, words: str) -> None:
+        """Keep something that a person should know."""
+
+
 @dataclass(eq=False)
-class Row:
+class QwenConversation:
     """One conversation.
 
     Attributes:
@@ -36,7 +50,7 @@ class Row:
         failure: why this row cannot go on.
     """
 
-    face: Face
+    start: ConversationStart
     ids: list[int] = field(default_factory=list)
     image: dict[str, torch.Tensor] = field(default_factory=dict)
     question: Question | None = None
@@ -44,22 +58,22 @@ class Row:
 
 
 @dataclass(eq=False)
-class Batch:
+class QwenBatch:
     """Rows that share a cache. Without a context they have not been read yet."""
 
-    rows: list[Row]
-    context: Context | None = None
+    rows: list[QwenConversation]
+    context: PrefixCache | None = None
 
 
 class QwenSession:
     """A batch of conversations that advance together; see ``backends.base.Session``."""
 
-    def __init__(self, backend: QwenBackend, faces: Sequence[Face]) -> None:
+    def __init__(self, backend: LoadedModel, starts: Sequence[ConversationStart]) -> None:
         self.backend = backend
-        self.model, self.writer = backend.network, Writer(backend.processor, backend.network)
-        self.rows = [Row(face) for face in faces]
+        self.model, self.writer = backend.network, ChatFormat(backend.processor, backend.network)
+        self.rows = [QwenConversation(start) for start in starts]
         size = backend.batch_size
-        self.batches = [Batch(self.rows[start : start + size]) for start in range(0, len(self.rows), size)]
+        self.batches = [QwenBatch(self.rows[start : start + size]) for start in range(0, len(self.rows), size)]
 
     def close(self) -> None:
         """Free the caches."""
@@ -73,12 +87,12 @@ class QwenSession:
         """
         for row, question in zip(self.rows, questions, strict=True):
             self._put(row, question)
-        replies: dict[Row, Reply] = {}
+        replies: dict[QwenConversation, Reply] = {}
         waiting, self.batches = self.batches, []
         while waiting:
             batch = waiting.pop(0)
             if any(row.failure for row in batch.rows):
-                batch = Batch([row for row in batch.rows if not row.failure])
+                batch = QwenBatch([row for row in batch.rows if not row.failure])
             if not batch.rows:
                 continue
             try:
@@ -90,7 +104,7 @@ class QwenSession:
             waiting = self._smaller(batch, reason, memory, [*self.batches, *waiting]) + waiting
         return [replies.get(row) or Reply(f"the model failed: {row.failure}", "failed") for row in self.rows]
 
-    def _put(self, row: Row, question: Question) -> None:
+    def _put(self, row: QwenConversation, question: Question) -> None:
         """Append the question to the row's ids; with the first one come picture and history."""
         if row.failure:
             return
@@ -99,13 +113,13 @@ class QwenSession:
             if row.ids:
                 row.ids += self.writer.next(question.text)
             else:
-                row.ids, row.image = self.writer.start(row.face, question.text)
+                row.ids, row.image = self.writer.start(row.start, question.text)
         except _FAILURES as error:
             row.failure = f"{type(error).__name__}: {error}"
 
-    def _advance(self, batch: Batch) -> dict[Row, Reply]:
+    def _advance(self, batch: QwenBatch) -> dict[QwenConversation, Reply]:
         started = time.perf_counter()
-        context = batch.context or Context(self.model, len(batch.rows))
+        context = batch.context or PrefixCache(self.model, len(batch.rows))
         cached = list(context.read)
         images = [row.image for row in batch.rows] if batch.context is None else []
         batch.context = context
@@ -120,7 +134,7 @@ class QwenSession:
             row.ids += ids
         return replies
 
-    def _smaller(self, batch: Batch, reason: str, memory: bool, others: Sequence[Batch]) -> list[Batch]:
+    def _smaller(self, batch: QwenBatch, reason: str, memory: bool, others: Sequence[QwenBatch]) -> list[QwenBatch]:
         """What to try instead of a batch that failed. Its rows lose their cache, not their ids."""
         rows, freed = batch.rows, False
         batch.context = None
@@ -135,14 +149,14 @@ class QwenSession:
             if memory and half < self.backend.batch_size:
                 self.backend.note(f"out of memory with {len(rows)} chains at once: going on with {half}")
                 self.backend.batch_size = half
-            return [Batch(rows[:half]), Batch(rows[half:])]
+            return [QwenBatch(rows[:half]), QwenBatch(rows[half:])]
         if freed:
-            return [Batch(rows)]
+            return [QwenBatch(rows)]
         rows[0].failure = reason
         return []
 
 
-class Writer:
+class ChatFormat:
     """Turns words into token ids in the model's own chat format, and back.
 
     Attributes:
@@ -162,22 +176,22 @@ class Writer:
         unused = range(len(self.tokenizer), model.get_output_embeddings().weight.shape[0])
         self.never = torch.tensor(sorted({*special, *unused} - self.stop), dtype=torch.long, device=model.device)
 
-    def start(self, face: Face, text: str) -> tuple[list[int], dict[str, torch.Tensor]]:
+    def start(self, start: ConversationStart, text: str) -> tuple[list[int], dict[str, torch.Tensor]]:
         """Ids and picture of a conversation up to the reply to ``text``, its history included.
 
         Raises:
             ValueError: there is no picture.
         """
-        if face.image is None:
+        if start.image is None:
             raise ValueError("this backend needs a picture")
-        asked = [*(turn.question for turn in face.history), text]
+        asked = [*(turn.question for turn in start.history), text]
         messages = [
-            {"role": "system", "content": [{"type": "text", "text": self._plain(face.system)}]},
+            {"role": "system", "content": [{"type": "text", "text": self._plain(start.system)}]},
             {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": self._plain(asked[0])}]},
         ]
-        encoded = self.processor(text=[self._render(messages)], images=[face.image], return_tensors="pt")
+        encoded = self.processor(text=[self._render(messages)], images=[start.image], return_tensors="pt")
         ids = encoded["input_ids"][0].tolist()
-        for turn, question in zip(face.history, asked[1:], strict=True):
+        for turn, question in zip(start.history, asked[1:], strict=True):
             ids += self._ids(self._plain(turn.reply)) if turn.token_ids is None else turn.token_ids
             ids += self.next(question)
         return ids, {name: encoded[name] for name in ("pixel_values", "image_grid_thw")}

@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 
-from tbd.annotate.backends.base import Face, Question, Reply
-from tbd.annotate.backends.conversation import Conversation, Setting, denied
+from tbd.annotate.backends.base import ConversationStart, Question, Reply
+from tbd.annotate.backends.conversation import Conversation, ConversationSettings, denied
 from tbd.annotate.backends.endpoint import Endpoint, normalised
-from tbd.annotate.backends.ladder import Breaker
-from tbd.annotate.backends.trouble import Denied, Trouble, Unreachable
-from tbd.annotate.recipe import Server
+from tbd.annotate.backends.request_errors import AccessDenied, EndpointUnreachable, RequestError
+from tbd.annotate.backends.retry import CircuitBreaker
+from tbd.annotate.recipe import ServerSettings
 from tbd.errors import MissingError, UsageError
 
 RESERVED = ("messages", "model", "stream")
@@ -32,7 +32,7 @@ LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 MOST_NOTES = 50
 
-_Listed = list[dict[str, Any]] | Trouble
+_Listed = list[dict[str, Any]] | RequestError
 """What an endpoint said when it was asked for its models."""
 
 
@@ -59,7 +59,7 @@ class ServerBackend:
     batch_size = 1
     needs_image = True
 
-    def __init__(self, endpoints: Sequence[str], model: str | None, settings: Server) -> None:
+    def __init__(self, endpoints: Sequence[str], model: str | None, settings: ServerSettings) -> None:
         urls = list(dict.fromkeys(map(normalised, endpoints)))
         if not urls:
             raise UsageError("the server backend needs an endpoint", next="--endpoint http://localhost:8000/v1")
@@ -76,12 +76,12 @@ class ServerBackend:
         except BaseException:
             self.close()
             raise
-        self._setting = Setting(self.model, self.endpoints, settings, Breaker(), self._note)
+        self._setting = ConversationSettings(self.model, self.endpoints, settings, CircuitBreaker(), self._note)
 
     @contextmanager
-    def open(self, faces: Sequence[Face]) -> Iterator[ServerSession]:
+    def open(self, starts: Sequence[ConversationStart]) -> Iterator[ServerSession]:
         """Start conversations; nothing is sent before the first question."""
-        yield ServerSession([Conversation(self._setting, face) for face in faces])
+        yield ServerSession([Conversation(self._setting, start) for start in starts])
 
     def close(self) -> None:
         """Close the connections."""
@@ -106,12 +106,12 @@ class ServerBackend:
     def _check(self, listed: dict[Endpoint, _Listed], *, named: bool) -> None:
         """A server need not list models when one is named, but it must be there and let us in."""
         for endpoint, found in listed.items():
-            if isinstance(found, Denied) and not (named and found.status in (404, 405)):
+            if isinstance(found, AccessDenied) and not (named and found.status in (404, 405)):
                 raise denied(endpoint, found)
-            if isinstance(found, Unreachable):
+            if isinstance(found, EndpointUnreachable):
                 endpoint.rest()
                 self._note(f"{endpoint.url} could not be reached at the start")
-        fatal = Unreachable if named else Trouble
+        fatal = EndpointUnreachable if named else RequestError
         if all(isinstance(found, fatal) for found in listed.values()):
             raise MissingError(
                 f"no endpoint answers:\n{_said(listed)}",
@@ -129,7 +129,7 @@ class ServerSession:
         """One reply for each question, in order; what could not be answered is a ``failed`` reply.
 
         Raises:
-            MissingError: the servers are gone (``ladder.Breaker``), or one denies access from the
+            MissingError: the servers are gone (``retry.CircuitBreaker``), or one denies access from the
                 first question on; the run ends, and the same command resumes it.
             UsageError: a server refuses what the recipe insists on, from the first question on.
         """
@@ -140,8 +140,8 @@ class ServerSession:
 def _models(endpoint: Endpoint) -> _Listed:
     try:
         return endpoint.models()
-    except Trouble as trouble:
-        return trouble
+    except RequestError as error:
+        return error
 
 
 def _only(names: set[str], listed: dict[Endpoint, _Listed]) -> str:

@@ -5,7 +5,7 @@
 """
 
 from tbd.annotate.facs.codes import LETTERS, Mention, parse_action_units
-from tbd.annotate.facs.knowledge import (
+from tbd.annotate.facs.knowledge_base import (
     ACTION_UNITS,
     EMOTIONS,
     MUSCLES,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tbd.annotate.facs.knowledge import Knowledge, knowledge
+from tbd.annotate.facs.knowledge_base import Knowledge, knowledge
 
 LONG_WORD = 8
 """Letters from which a word may be misspelled; shorter ones are too easily another word."""

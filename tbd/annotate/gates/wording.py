@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tbd.annotate.facs import EMOTIONS, knowledge
-from tbd.annotate.facs.knowledge import Knowledge
+from tbd.annotate.facs.knowledge_base import Knowledge
 from tbd.annotate.gates.coding import label
 from tbd.annotate.gates.prompts import named_prompts
 from tbd.annotate.gates.table import flag

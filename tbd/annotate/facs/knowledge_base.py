@@ -225,7 +225,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Table(Mapping[K, V]):
+class FactTable(Mapping[K, V]):
     """A table of the knowledge base that is read when it is first looked into."""
 
     def __init__(self, pick: Callable[[Knowledge], Mapping[K, V]]) -> None:
@@ -241,11 +241,11 @@ class Table(Mapping[K, V]):
         return len(self._pick(knowledge()))
 
 
-ACTION_UNITS: Mapping[int, ActionUnitFacts] = Table(lambda known: known.action_units)
+ACTION_UNITS: Mapping[int, ActionUnitFacts] = FactTable(lambda known: known.action_units)
 """FACS number -> what is known about it."""
-MUSCLES: Mapping[str, MuscleFacts] = Table(lambda known: known.muscles)
+MUSCLES: Mapping[str, MuscleFacts] = FactTable(lambda known: known.muscles)
 """Key of ``muscles.toml`` -> the muscle's names."""
-EMOTIONS: Mapping[str, EmotionFacts] = Table(lambda known: known.emotions)
+EMOTIONS: Mapping[str, EmotionFacts] = FactTable(lambda known: known.emotions)
 """Canonical emotion (``tbd.schema.EMOTIONS`` and ``calm``) -> its action units and words."""
 
 

@@ -18,7 +18,7 @@ from transformers import DynamicCache
 from tbd.annotate.backends.base import Question
 
 
-class Context:
+class PrefixCache:
     """What the model has read of ``B`` conversations: their keys and values, and where each stands.
 
     Rows are padded on the left of every piece that is fed, so padding may lie anywhere in the cache;
@@ -87,7 +87,7 @@ class Context:
 
 @torch.inference_mode()
 def decode(
-    context: Context, logits: torch.Tensor, questions: Sequence[Question], stop: frozenset[int], never: torch.Tensor
+    context: PrefixCache, logits: torch.Tensor, questions: Sequence[Question], stop: frozenset[int], never: torch.Tensor
 ) -> list[tuple[list[int], bool]]:
     """Write one reply in every row.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tbd.annotate import plan
 from tbd.annotate.journal import Journal
-from tbd.annotate.run import Prepared
+from tbd.annotate.run import PreparedRun
 from tbd.annotate.steps import STEPS, load_prompts
 from tbd.console import human_seconds
 
@@ -18,7 +18,7 @@ CHARACTERS_A_TOKEN = 4.2
 """Measured on English prose with Qwen's vocabulary; only for estimates."""
 
 
-def headline(prepared: Prepared) -> list[str]:
+def headline(prepared: PreparedRun) -> list[str]:
     """What was found and selected, in a few lines."""
     found, todo = prepared.scan, prepared.plan
     where = ",".join(f"{key}={value}" for key, value in prepared.where.items())
@@ -34,7 +34,7 @@ def headline(prepared: Prepared) -> list[str]:
     return lines + [f"problem: {problem}" for problem in found.problems[:5]] + _more(len(found.problems) - 5)
 
 
-def describe(prepared: Prepared) -> dict[str, Any]:
+def describe(prepared: PreparedRun) -> dict[str, Any]:
     """The dry run as one document."""
     todo = prepared.plan
     return {
@@ -57,7 +57,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def words(prepared: Prepared, description: dict[str, Any]) -> list[str]:
+def words(prepared: PreparedRun, description: dict[str, Any]) -> list[str]:
     """The dry run for people."""
     estimate = description["estimate"]
     lines = headline(prepared)
@@ -73,7 +73,7 @@ def words(prepared: Prepared, description: dict[str, Any]) -> list[str]:
     return [*lines, "", "dry run: nothing was written"]
 
 
-def _estimate(prepared: Prepared) -> dict[str, Any]:
+def _estimate(prepared: PreparedRun) -> dict[str, Any]:
     """Token sums from the prompts' lengths, and time from what this folder's journal has measured."""
     recipe, chains = prepared.request.recipe, len(prepared.plan.groups)
     steps = STEPS[recipe.chain.mode] if recipe.backend.name != "facs" else ()
@@ -91,7 +91,7 @@ def _estimate(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _time(prepared: Prepared, chains: int) -> str:
+def _time(prepared: PreparedRun, chains: int) -> str:
     if not chains:
         return "nothing to do"
     folder = prepared.request.folder
@@ -103,12 +103,12 @@ def _time(prepared: Prepared, chains: int) -> str:
     return "unknown until a pilot has run here (--limit 20)"
 
 
-def _conversation(prepared: Prepared) -> list[dict[str, str]]:
+def _conversation(prepared: PreparedRun) -> list[dict[str, str]]:
     clips = [group.todo[0] for group in prepared.plan.groups[:1]] or list(prepared.selection[:1])
     if not clips:
         return []
     prompts = load_prompts(prepared.request.recipe.chain.prompts)
-    topic = plan.topic(clips[0], prepared.request.recipe)
+    topic = plan.chain_topic(clips[0], prepared.request.recipe)
     turns = [{"role": "system", "text": prompts.system()}]
     for index, step in enumerate(STEPS[topic.mode]):
         picture = "[the canonical crop of the reference frame]\n" if index == 0 else ""

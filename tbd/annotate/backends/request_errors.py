@@ -17,8 +17,8 @@ _PASSING = {408, 409, 425, 429}
 _DENIED = {401, 402, 403, 404, 405}
 
 
-class Trouble(Exception):
-    """No reply came. ``str(trouble)`` is one line for a person.
+class RequestError(Exception):
+    """No reply came. ``str(error)`` is one line for a person.
 
     Attributes:
         brief: its first words, the same for all rows.
@@ -31,19 +31,19 @@ class Trouble(Exception):
         self.brief, self.status, self.wait = brief, status, wait
 
 
-class Passing(Trouble):
+class TransientError(RequestError):
     """Another try may help: too many requests, a server error, a cut connection, a time-out, nonsense."""
 
 
-class Unreachable(Passing):
+class EndpointUnreachable(TransientError):
     """Nobody listens there."""
 
 
-class Denied(Trouble):
+class AccessDenied(RequestError):
     """Key, address or model are wrong: trying again does not help."""
 
 
-class Rejected(Trouble):
+class RequestRejected(RequestError):
     """The server does not take this request; it may take others."""
 
     def names(self, fields: Iterable[str]) -> list[str]:
@@ -51,15 +51,15 @@ class Rejected(Trouble):
         return sorted(field for field in fields if re.search(_pattern(field), str(self), re.IGNORECASE))
 
 
-def trouble_of(response: httpx.Response, raw: bytes, secret: str) -> Trouble:
-    """The trouble that an unsuccessful response means. ``secret`` is kept out of its words."""
+def error_of(response: httpx.Response, raw: bytes, secret: str) -> RequestError:
+    """The error that an unsuccessful response means. ``secret`` is kept out of its words."""
     code = response.status_code
     detail = clean(message(parse(raw)) or _plain(raw) or response.headers.get("location", ""), secret)
-    kind: type[Trouble] = Rejected
+    kind: type[RequestError] = RequestRejected
     if code in _PASSING or code >= 500:
-        kind = Passing
+        kind = TransientError
     elif code in _DENIED or response.is_redirect:
-        kind = Denied
+        kind = AccessDenied
     return kind(f"HTTP {code}", detail, status=code, wait=_retry_after(response.headers.get("retry-after", "")))
 
 

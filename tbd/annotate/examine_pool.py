@@ -29,7 +29,7 @@ Image = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ExamineJob:
     """One clip to look at. With ``medium`` known, only the picture of its reference frame is made."""
 
     path: Path
@@ -41,7 +41,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Examined:
     """What was found, or why nothing could be."""
 
     medium: Medium | None = None
@@ -49,31 +49,31 @@ class Look:
     error: str | None = None
 
 
-def look(job: Job) -> Look:
-    """Examine one clip. Unreadable media are a ``Look`` with an error, never an exception."""
+def examine_clip(job: ExamineJob) -> Examined:
+    """Examine one clip. Unreadable media are an ``Examined`` with an error, never an exception."""
     from tbd.media.canonical import CanonicalClip
     from tbd.media.examine import examine
 
     try:
         if job.medium and job.medium.crop_box and job.medium.reference_frame is not None:
             clip = CanonicalClip(job.path, job.start, job.end, job.medium.crop_box, job.rule, job.audio)
-            return Look(job.medium, clip.picture(job.medium.reference_frame))
+            return Examined(job.medium, clip.picture(job.medium.reference_frame))
         medium, image = examine(job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule)
-        return Look(medium, image)
+        return Examined(medium, image)
     except InputError as error:
-        return Look(error=_without_folders(error.message, job))
+        return Examined(error=_without_folders(error.message, job))
     except (MemoryError, OSError) as error:
-        return Look(error=f"{job.path.name}: {error}")
+        return Examined(error=f"{job.path.name}: {error}")
 
 
-def _without_folders(message: str, job: Job) -> str:
+def _without_folders(message: str, job: ExamineJob) -> str:
     """A row must not depend on where the dataset lies."""
     for path in filter(None, (job.path, job.audio)):
         message = message.replace(str(path), path.name)
     return message
 
 
-class Lookers:
+class ExaminePool:
     """A pool of worker processes; ``workers=0`` looks in a thread of this process."""
 
     def __init__(self, workers: int) -> None:
@@ -81,18 +81,18 @@ class Lookers:
         self.pool = self._start(workers)
         self.suspects: Executor | None = None
 
-    def submit(self, job: Job) -> Future[Look]:
-        """Look at a clip; the future always ends with a ``Look``."""
-        answer: Future[Look] = Future()
+    def submit(self, job: ExamineJob) -> Future[Examined]:
+        """Look at a clip; the future always ends with an ``Examined``."""
+        answer: Future[Examined] = Future()
         try:
-            first = self.pool.submit(look, job)
+            first = self.pool.submit(examine_clip, job)
         except BrokenProcessPool:
             self.pool = self._start(self.workers)
-            first = self.pool.submit(look, job)
+            first = self.pool.submit(examine_clip, job)
         first.add_done_callback(lambda done: self._settle(answer, job, done))
         return answer
 
-    def _settle(self, answer: Future[Look], job: Job, done: Future[Look]) -> None:
+    def _settle(self, answer: Future[Examined], job: ExamineJob, done: Future[Examined]) -> None:
         error = done.exception() if not done.cancelled() else None
         if done.cancelled():
             answer.cancel()
@@ -104,12 +104,12 @@ class Lookers:
         else:
             answer.set_exception(error)
 
-    def _alone(self, answer: Future[Look], job: Job) -> None:
+    def _alone(self, answer: Future[Examined], job: ExamineJob) -> None:
         with self._start(1) as pool:
             try:
-                answer.set_result(pool.submit(look, job).result())
+                answer.set_result(pool.submit(examine_clip, job).result())
             except BrokenProcessPool:
-                answer.set_result(Look(error=f"{job.path.name}: the decoder crashed on this file"))
+                answer.set_result(Examined(error=f"{job.path.name}: the decoder crashed on this file"))
 
     def close(self) -> None:
         """End the workers; what they have not begun is dropped."""
@@ -125,9 +125,9 @@ class Lookers:
 
 
 @contextlib.contextmanager
-def lookers(workers: int) -> Iterator[Lookers]:
-    """``Lookers`` that are closed at the end."""
-    pool = Lookers(workers)
+def open_pool(workers: int) -> Iterator[ExaminePool]:
+    """``ExaminePool`` that are closed at the end."""
+    pool = ExaminePool(workers)
     try:
         yield pool
     finally:

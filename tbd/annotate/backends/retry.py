@@ -14,7 +14,7 @@ GIVE_UP_AFTER = 8
 """Questions in a row, over all conversations, that no endpoint answered."""
 
 
-def pause(base: float, attempt: int, name: str, asked: float = 0.0) -> float:
+def retry_delay(base: float, attempt: int, name: str, asked: float = 0.0) -> float:
     """Seconds before the next try: doubling, spread by a jitter that a re-run repeats.
 
     Args:
@@ -30,7 +30,7 @@ def pause(base: float, attempt: int, name: str, asked: float = 0.0) -> float:
     return min(max(base * 2.0 ** min(attempt, 30) * (1 + share) / 2, asked), LONGEST)
 
 
-class Breaker:
+class CircuitBreaker:
     """Stops a run whose servers are gone, instead of failing every row after minutes of tries.
 
     A question that ran out of tries is a failed row, and so is one that was rejected by a server that
