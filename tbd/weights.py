@@ -15,10 +15,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from tbd import workspace
 from tbd.catalogue import CATALOGUE, File, Weights, language_model
 from tbd.digests import sha256
+from tbd.downloads import Download, Told, fetch
 from tbd.errors import InputError, MissingError, UsageError
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "lookup",
     "published",
     "pull",
+    "recorded",
     "resolve",
     "sha256",
+    "store",
     "use_folder",
     "used_folder",
     "verify",
@@ -119,10 +123,13 @@ def published(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One file of an entry after ``verify``. ``unknown``: no published hash to compare with."""
+    """One file of an entry after ``verify``.
+
+    ``unknown``: nobody published a hash to compare with; ``as pulled``: nor here, but it is what was first pulled.
+    """
 
     file: str
-    state: Literal["published", "different", "unknown", "missing"]
+    state: Literal["published", "different", "unknown", "as pulled", "missing"]
     bytes: int | None = None
     sha256: str | None = None
 
@@ -136,40 +143,112 @@ def verify(entry: Weights) -> list[Check]:
     place = find(entry)
     if place is None:
         raise _missing(entry)
-    return [_check(file, place if place.is_file() else place / file.name) for file in entry.files]
+    return [_check(entry, file, place if place.is_file() else place / file.name) for file in entry.files]
 
 
-def pull(name: str, folder: Path | None = None) -> Path:
-    """Download weights from the Hugging Face Hub: the only function of ``tbd`` that does.
+def pull(name: str, folder: Path | None = None, told: Told = lambda done, of: None) -> Path:
+    """Download weights from the places where they are published: the only function of ``tbd`` that does.
+
+    Broken downloads go on where they ended, every published hash is checked, and size and hash of a file of
+    which none is published are recorded (``recorded``).
 
     Args:
         name: a catalogue key or a hub repository.
-        folder: put it below here (``<folder>/<key>``); None takes the Hugging Face cache.
+        folder: put it below here (``<folder>/<key>``); None takes the Hugging Face cache for what the hub has,
+            and ``store()`` for what it has not.
+        told: is told bytes so far and bytes in all.
 
     Raises:
-        MissingError: no network, no permission, or not published on the hub; says what to do.
+        MissingError: no network, no permission, or only a person can fetch it; says what to do.
     """
     entry = lookup(name)
-    if entry.hub is None:
+    if entry.package and (found := find(entry)):
+        return found
+    elsewhere = all(file.urls for file in entry.files)
+    if entry.hub is None and not elsewhere:
         raise MissingError(
-            f"{entry.key} is not on the Hugging Face Hub; it comes from {entry.origin}", next=_next(entry)
+            f"{entry.key} can only be fetched by a person; it comes from {entry.origin}", next=_next(entry)
         )
+    try:
+        place = _from_hub(entry, folder) if entry.hub else _from_web(entry, folder, told)
+    except MissingError:
+        if not (entry.hub and elsewhere):
+            raise
+        place = _from_web(entry, folder, told)
+    if lack := lacking(entry, place):
+        raise MissingError(
+            f"{entry.hub or entry.key} was downloaded to {place}, but has no {', '.join(lack)}", next="tbd weights list"
+        )
+    for file in entry.files:
+        _accept_bytes(entry, file, place / file.name)
+    return _inside(entry, place)
+
+
+def store() -> Path:
+    """Where files go that no library has a place for: ``$TBD_WEIGHTS``, else ``weights`` in the cache."""
+    environment = os.environ.get("TBD_WEIGHTS")
+    return Path(environment).expanduser() if environment else workspace.cache() / "weights"
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """``key/name`` -> bytes and sha256 as first pulled, of files of which nobody published them."""
+    try:
+        known = json.loads(_record().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def licence_accepted(entry: Weights) -> bool:
+    """Whether somebody on this machine agreed to the licence of an entry."""
+    return recorded().get(f"{entry.key}/licence", {}).get("accepted") == entry.licence
+
+
+def accept_licence(entry: Weights) -> None:
+    """Remember that somebody agreed."""
+    workspace.write_json(_record(), recorded() | {f"{entry.key}/licence": {"accepted": entry.licence}})
+
+
+def _record() -> Path:
+    return workspace.cache() / "weights.json"
+
+
+def _from_web(entry: Weights, folder: Path | None, told: Told) -> Path:
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise MissingError(f"{entry.key}: HF_HUB_OFFLINE forbids downloads", next="unset HF_HUB_OFFLINE")
+    place = (folder or store()) / entry.key
+    for file in entry.files:
+        path = place / file.name
+        if not (path.is_file() and file.sha256 in (None, sha256(path))):
+            fetch(Download(file.urls, path, file.bytes, file.sha256), told)
+    return place
+
+
+def _from_hub(entry: Weights, folder: Path | None) -> Path:
     from huggingface_hub import snapshot_download
 
     target = folder / entry.key if folder else None
     try:
-        place = Path(snapshot_download(entry.hub, allow_patterns=entry.patterns, local_dir=target)) / entry.subfolder
+        found = Path(snapshot_download(str(entry.hub), allow_patterns=entry.patterns, local_dir=target))
+        return found / entry.subfolder
     except OSError as error:  # a refused folder, or a network or hub failure
         raise _cannot_pull(entry, error) from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("huggingface_hub", "httpx", "hf_xet"):
             raise
         raise _cannot_pull(entry, error) from error
-    if lack := lacking(entry, place):
-        raise MissingError(
-            f"{entry.hub} was downloaded to {place}, but has no {', '.join(lack)}", next="tbd weights list"
-        )
-    return _inside(entry, place)
+
+
+def _accept_bytes(entry: Weights, file: File, path: Path) -> None:
+    """Refuse other bytes than the published ones, and record those of which nobody published a hash."""
+    found = sha256(path)
+    if file.sha256 and found != file.sha256:
+        raise MissingError(f"{path}: other bytes than the published ones (sha256 {found[:16]}…)", next=f"rm {path}")
+    if not file.sha256 and f"{entry.key}/{file.name}" not in recorded():
+        facts = {"bytes": path.stat().st_size, "sha256": found}
+        workspace.write_json(_record(), recorded() | {f"{entry.key}/{file.name}": facts})
 
 
 def _inside(entry: Weights, place: Path) -> Path:
@@ -195,8 +274,8 @@ def _places(entry: Weights) -> Iterator[Path]:
 
 
 def _roots() -> list[Path]:
-    environment = os.environ.get("TBD_WEIGHTS")
-    return [root for root in (_folder, Path(environment).expanduser() if environment else None) if root]
+    """Folders of weights: ``--weights-dir``, ``$TBD_WEIGHTS``, and where ``pull`` and ``add`` put files."""
+    return list(dict.fromkeys(root for root in (_folder, store(), workspace.cache() / "weights") if root))
 
 
 def _cached(entry: Weights) -> Iterator[Path]:
@@ -218,13 +297,14 @@ def _shards(index: Path) -> set[str]:
         return {f"{index.name} (unreadable)"}
 
 
-def _check(file: File, path: Path) -> Check:
+def _check(entry: Weights, file: File, path: Path) -> Check:
     if not path.is_file():
         return Check(file.name, "missing")
     digest = sha256(path)
-    state: Literal["published", "different", "unknown"] = "unknown"
-    if file.sha256:
-        state = "published" if digest == file.sha256 else "different"
+    known = file.sha256 or recorded().get(f"{entry.key}/{file.name}", {}).get("sha256")
+    state: Literal["published", "different", "unknown", "as pulled"] = "unknown"
+    if known:
+        state = "different" if digest != known else "published" if file.sha256 else "as pulled"
     return Check(file.name, state, path.stat().st_size, digest)
 
 
@@ -237,19 +317,18 @@ def _missing(entry: Weights) -> MissingError:
         lack = lacking(entry, place) if place.is_dir() else []
         if any((place / file.name).is_file() for file in entry.files):
             lines.append(f"  {place} has a part of it, but not {', '.join(lack)}")
-    roots = [str(root) for root in _roots()] or ["$TBD_WEIGHTS (not set)"]
+    unset = [] if os.environ.get("TBD_WEIGHTS") else ["$TBD_WEIGHTS (not set)"]
     lines.append(
-        f"  looked in {', '.join(roots)}, the Hugging Face cache ({constants.HF_HUB_CACHE}), pretrained_models/"
+        f"  looked in {', '.join([*map(str, _roots()), *unset])}, the Hugging Face cache ({constants.HF_HUB_CACHE}), pretrained_models/"
     )
     lines += [f"  {entry.without}"] if entry.without else []
     return MissingError("\n".join(lines), next=_next(entry))
 
 
 def _next(entry: Weights) -> str:
-    if entry.hub:
+    if entry.hub or all(file.urls for file in entry.files):
         return f"tbd weights pull {entry.key}"
-    names = " and ".join(file.name for file in entry.files)
-    return f"get {names} from {entry.origin} into a folder, then: export TBD_WEIGHTS=FOLDER"
+    return f"get it from {entry.origin}, then: tbd weights add {' '.join(file.name for file in entry.files)}"
 
 
 def _cannot_pull(entry: Weights, error: Exception) -> MissingError:
@@ -261,6 +340,6 @@ def _cannot_pull(entry: Weights, error: Exception) -> MissingError:
     words = str(error).strip().splitlines()[0] if str(error).strip() else kind
     return MissingError(
         f"{entry.hub} cannot be downloaded: {words}\n"
-        "  without a network: download it on another machine and copy the folder here",
-        next="export TBD_WEIGHTS=FOLDER",
+        "  without a network: download the files on another machine and copy them here",
+        next="tbd weights add FILE…",
     )

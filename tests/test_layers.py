@@ -16,6 +16,8 @@ GROUND = {
     "workspace",
     "console",
     "catalogue",
+    "downloads",
+    "weights_add",
     "digests",
     "filenames",
     "shards",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tbd import weights
+from tbd import weights, weights_add
 from tbd.catalogue import CATALOGUE, Weights
 from tbd.cli.options import DryRun, Json
 from tbd.console import document, human_bytes, out, say
+from tbd.errors import MissingError, UsageError
 
 app = typer.Typer(help="Find, check and download model weights.", no_args_is_help=True)
 
@@ -19,7 +24,20 @@ Name = Annotated[
     str, typer.Argument(help="A name from `tbd weights list`, or a hub repository such as Qwen/Qwen2-VL-7B-Instruct.")
 ]
 Folder = Annotated[Path | None, typer.Option("--weights-dir", metavar="DIR", help="Look here before anywhere else.")]
+Target = Annotated[
+    Path | None,
+    typer.Option("--weights-dir", metavar="DIR", help="Put them here, not in $TBD_WEIGHTS or the caches."),
+]
 TERMS = {"yes": "", "no": "[non-commercial]", "unstated": "[ask before commercial use]"}
+
+
+class Stage(StrEnum):
+    """What weights are pulled for."""
+
+    annotate = "annotate"
+    train = "train"
+    generate = "generate"
+    eval = "eval"
 
 
 @app.command("list")
@@ -79,35 +97,127 @@ def verify(
 @app.command()
 def pull(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME…", help="Names from `tbd weights list`, or hub repositories.")
-    ],
-    weights_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Put them here, not in the Hugging Face cache.")
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Names from `tbd weights list`, or hub repositories.")
     ] = None,
+    stage: Annotated[Stage | None, typer.Option("--for", help="Everything that a command uses.")] = None,
+    weights_dir: Target = None,
+    accept: Annotated[
+        bool, typer.Option("--accept-licences", help="You may use what is for non-commercial research only.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Download weights from the Hugging Face Hub. No other command downloads anything.
+    """Download weights from where they are published. No other command downloads anything.
+
+    Broken downloads go on where they ended; every published hash is checked.
+
+    Example: tbd weights pull --for eval
 
     Example: tbd weights pull qwen2-vl-7b
     """
-    entries = [weights.lookup(name) for name in names]
+    entries = _wanted(names or [], stage)
     for entry in entries:
-        say(f"{entry.key}: {entry.hub or entry.origin}, {_size(entry)}, licence: {_licence(entry)}")
-    paths = {} if dry_run else {entry.key: str(weights.pull(entry.key, weights_dir)) for entry in entries}
+        say(f"{entry.key}: {_from(entry)}, {_size(entry)}, licence: {_licence(entry)}")
+    paths, lost = ({}, {}) if dry_run else _pulled(entries, weights_dir, accept)
+    if lost and json:
+        raise _all(lost)
     if json:
         document({"dry_run": dry_run, "weights": [_record(entry, paths.get(entry.key)) for entry in entries]})
     for where in () if json else paths.values():
         out(where)
+    if lost:
+        raise _all(lost)
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files, folders of files, or zip archives.")],
+    weights_dir: Target = None,
+    json: Json = False,
+) -> None:
+    """Take in weights that you fetched yourself: recognised by their hash, whatever their names.
+
+    Example: tbd weights add ~/Downloads/buffalo_l.zip
+    """
+    found = weights_add.add(files, weights_dir)
+    if json:
+        document({"added": [asdict(one) for one in found]})
+    for one in () if json else found:
+        how = "published" if one.published else "by its name alone: nobody published its hash"
+        out(f"{one.file}: {one.key}, {how}, {one.path}" if one.key else f"{one.file}: no weights that tbd knows")
+    if not any(one.key for one in found):
+        raise typer.Exit(1)
+
+
+def _wanted(names: Sequence[str], stage: Stage | None) -> list[Weights]:
+    chosen = [weights.lookup(name) for name in names]
+    if stage:
+        chosen += [entry for entry in CATALOGUE if stage in entry.stages and not entry.choice]
+    if not chosen:
+        raise UsageError("which weights?", next="tbd weights pull --for eval, or NAME from: tbd weights list")
+    return list(dict.fromkeys(chosen))
+
+
+def _pulled(
+    entries: Sequence[Weights], folder: Path | None, accept: bool
+) -> tuple[dict[str, str], dict[str, MissingError]]:
+    """Where everything lies that could be had, and why the rest could not."""
+    paths, lost = {}, {}
+    for entry in entries:
+        try:
+            _ask(entry, accept)
+            paths[entry.key] = str(weights.pull(entry.key, folder, _Told(entry.key)))
+        except MissingError as error:
+            lost[entry.key] = error
+    return paths, lost
+
+
+def _all(lost: dict[str, MissingError]) -> MissingError:
+    return MissingError("\n".join(error.message for error in lost.values()), next=next(iter(lost.values())).next)
+
+
+def _ask(entry: Weights, accept: bool) -> None:
+    """A licence that forbids commercial use is agreed to once, by a person.
+
+    Raises:
+        MissingError: nobody did.
+    """
+    if entry.commercial != "no" or weights.licence_accepted(entry):
+        return
+    if not accept and sys.stdin.isatty():
+        accept = typer.confirm(f"{entry.key} is for {entry.licence}. Is that your use?", err=True)
+    if not accept:
+        raise MissingError(
+            f"{entry.key}: its licence ({entry.licence}) has not been agreed to",
+            next=f"tbd weights pull {entry.key} --accept-licences",
+        )
+    weights.accept_licence(entry)
+
+
+class _Told:
+    """Says every ten seconds how far a download is."""
+
+    def __init__(self, key: str) -> None:
+        self._key, self._last = key, time.monotonic()
+
+    def __call__(self, done: int, of: int | None) -> None:
+        if time.monotonic() - self._last > 10:
+            self._last = time.monotonic()
+            say(f"{self._key}: {human_bytes(done)}" + (f" of {human_bytes(of)}" if of else ""))
 
 
 def _record(entry: Weights, path: Path | str | None) -> dict[str, Any]:
     return asdict(entry) | {"found": path is not None, "path": str(path) if path else None}
 
 
+def _from(entry: Weights) -> str:
+    return entry.hub or (entry.files[0].urls or (entry.origin,))[0].partition("#")[0]
+
+
 def _size(entry: Weights) -> str:
-    sizes = [file.bytes for file in entry.files if file.bytes]
-    return human_bytes(sum(sizes)) if sizes else "?"
+    known = weights.recorded()
+    sizes = [file.bytes or known.get(f"{entry.key}/{file.name}", {}).get("bytes") for file in entry.files]
+    return human_bytes(sum(filter(None, sizes))) if any(sizes) else "?"
 
 
 def _licence(entry: Weights) -> str:
