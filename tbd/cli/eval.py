@@ -64,6 +64,12 @@ def eval_(
     ] = None,
     length: Annotated[LengthName | None, typer.Option(help="Default: truncate.", rich_help_panel=TRUTH)] = None,
     region: Annotated[RegionName | None, typer.Option(help="Default: full.", rich_help_panel=TRUTH)] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=16, metavar="N", help="Bring all pictures to a shorter side of N pixels.", rich_help_panel=TRUTH
+        ),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Only rows of this split. Default: the run's.", rich_help_panel=options.CLIPS)
     ] = None,
@@ -77,8 +83,14 @@ def eval_(
     merge: Annotated[
         bool, typer.Option("--merge", help="Merge the parts that shards left in -o DIR.", rich_help_panel=HOW)
     ] = False,
-    anchors: Annotated[
-        bool, typer.Option(help="Also score the ground truth and the still picture.", rich_help_panel=HOW)
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            "--anchors/--no-anchors",
+            help="Also score the ground truth and the still picture.",
+            rich_help_panel=HOW,
+        ),
     ] = True,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes. Default: one a core.", rich_help_panel=HOW)
@@ -90,7 +102,9 @@ def eval_(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Exit 1 where a metric is skipped or a clip is not covered.", rich_help_panel=HOW
+            "--strict",
+            help="Exit 1 where a metric is skipped, a clip not covered, or a warning has a code.",
+            rich_help_panel=HOW,
         ),
     ] = False,
     max_failed: Annotated[
@@ -120,14 +134,14 @@ def eval_(
     if merge:
         return _merge(output, runs, strict, max_failed, json)
     from tbd.evaluate.inputs.plan import plan
-    from tbd.evaluate.inputs.sources import Request
+    from tbd.evaluate.inputs.sources import EvaluationRequest
     from tbd.evaluate.run import run
 
     options.too_many(0, 0, max_failed)
-    request = Request(
+    request = EvaluationRequest(
         tuple(runs or ()), manifest, reference, pairs, tuple(filter(None, (metrics or "").split(","))), suite,
         align, length, region, output, options.roots(root), split, options.lines(clips), limit, shard, workers,
-        device, anchors,
+        device, size, baselines,
     )  # fmt: skip
     planned = plan(request)
     for name, pairing in planned.pairings.items():
@@ -187,11 +201,11 @@ def _dry_run(planned: Any, json: bool) -> int:
     summary = {
         "clips": len(planned.jobs),
         "runs": {name: pairing.headline() for name, pairing in planned.pairings.items()},
-        "metrics": list(planned.meta.metrics),
-        "skipped": {protocol: found["reason"] for protocol, found in planned.meta.skipped.items()},
-        "settings": dict(planned.meta.settings),
-        "truth": planned.meta.truth,
-        "anchors": list(planned.meta.anchors),
+        "metrics": list(planned.record.metrics),
+        "skipped": {protocol: found["reason"] for protocol, found in planned.record.skipped.items()},
+        "settings": {key: str(value) for key, value in planned.record.settings.items() if value},
+        "truth": planned.record.truth,
+        "baselines": list(planned.record.baselines.values()),
         "workers": planned.workers,
         "output": str(planned.folder),
     }
@@ -222,6 +236,6 @@ def _tell(found: dict[str, Any] | None, folder: Path, strict: bool, max_failed: 
 
 
 def _complete(found: dict[str, Any]) -> bool:
-    """Whether every metric of every run was computed on every clip."""
+    """Whether every metric of every run was computed on every clip, and nothing speaks against a number."""
     entries = [entry for run in found["runs"] for entry in run["scores"].values()]
-    return all(entry["status"] == "ok" and entry["n"] == entry["of"] for entry in entries)
+    return all(entry["status"] == "ok" and entry["n"] == entry["of"] and not entry["codes"] for entry in entries)

@@ -10,12 +10,13 @@ from tbd.console import Progress
 from tbd.errors import Interrupted
 from tbd.evaluate.engine import cache
 from tbd.evaluate.engine.workers import scored_by
-from tbd.evaluate.inputs.plan import Plan
+from tbd.evaluate.inputs.plan import EvaluationPlan
 from tbd.evaluate.metrics import registry
 from tbd.evaluate.outputs import results
+from tbd.evaluate.outputs.scores import in_order
 
 
-def run(plan: Plan, progress: Progress, stopping: threading.Event | None = None) -> dict[str, Any] | None:
+def run(plan: EvaluationPlan, progress: Progress, stopping: threading.Event | None = None) -> dict[str, Any] | None:
     """Score every clip and write the results; None for a shard while other parts are missing.
 
     Killed or interrupted, the same request goes on where it was: every finished clip is in the cache.
@@ -25,7 +26,7 @@ def run(plan: Plan, progress: Progress, stopping: threading.Event | None = None)
         InputError, MissingError: the cache or the result folder cannot be written.
     """
     rows = [*plan.rows]
-    with cache.Store() as store:
+    with cache.ScoreCache() as store:
         for scored in scored_by(plan.jobs, plan.workers, store, stopping):
             rows += scored
             progress.advance(failed=int(any(row.status != "ok" for row in scored if row.kind == "run")))
@@ -37,9 +38,9 @@ def run(plan: Plan, progress: Progress, stopping: threading.Event | None = None)
             return None if score is None else score.features
 
         if plan.shard is None:
-            return results.write(plan.folder, plan.meta, rows, plan.metrics, found)
+            return results.write(plan.folder, plan.record, rows, plan.metrics, found)
         part = plan.folder / results.PARTS / f"{plan.shard[0]}-of-{plan.shard[1]}"
-        results.write_rows(part, plan.meta, results.in_order(rows), found)
+        results.write_rows(part, plan.record, in_order(rows), found)
     return merge(plan.folder)
 
 

@@ -15,15 +15,15 @@ import torch
 
 from tbd import weights
 from tbd.evaluate.engine import one_pass
-from tbd.evaluate.engine.cache import Store
-from tbd.evaluate.inputs.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.engine.cache import ScoreCache
+from tbd.evaluate.inputs.jobs import ClipJob, GroundTruth, RunVideo, Settings
 from tbd.evaluate.metrics.registry import choose, suite
 from tbd.evaluate.metrics.sync import METRICS as SYNC
 from tbd.media import video
 
 pytestmark = pytest.mark.bench
 
-ANCHORS = (Take("ground truth", "truth"), Take("still reference picture", "still"))
+BASELINES = (RunVideo("ground truth", "truth"), RunVideo("still reference picture", "still"))
 SECONDS, FPS = 5, 25
 
 
@@ -54,17 +54,17 @@ def processor(work):
     return time.process_time() - begin
 
 
-def scored(folder, takes, metrics, true):
-    with Store(Path(folder)) as store:
-        return one_pass.score(Job("clip", Truth(reference=true), takes, metrics, Settings()), store)
+def scored(folder, videos, metrics, true):
+    with ScoreCache(Path(folder)) as store:
+        return one_pass.score(ClipJob("clip", GroundTruth(reference=true), videos, metrics, Settings()), store)
 
 
 def test_the_quick_suite_is_faster_than_the_clip_plays(films, tmp_path):
     true, pred = films
     metrics = choose(suite("quick").metrics)
-    takes = (Take("run", "run", pred), *ANCHORS)
-    alone = processor(lambda: scored(tmp_path / "alone", takes[:1], metrics, true))
-    whole = processor(lambda: scored(tmp_path / "whole", takes, metrics, true))
+    videos = (RunVideo("run", "run", pred), *BASELINES)
+    alone = processor(lambda: scored(tmp_path / "alone", videos[:1], metrics, true))
+    whole = processor(lambda: scored(tmp_path / "whole", videos, metrics, true))
     words = f"run alone {SECONDS / alone:.1f} x, with both anchors {SECONDS / whole:.1f} x"
     print(f"\nquick suite on {SECONDS} s at 512x512, one core: {words} as fast as it plays")
     assert whole < SECONDS
@@ -80,16 +80,16 @@ def test_one_pass_over_three_runs_beats_separate_tools(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "_folder", folder)
     frames, sound = runs.clip(0, 48, 256), media.tone(48 / FPS)
     true = media.video(tmp_path / "true.mp4", frames, audio=sound)
-    takes = tuple(
-        Take(f"run{i}", "run", media.video(tmp_path / f"{i}.mp4", runs.worse(frames, 0.5 + i), audio=sound))
+    videos = tuple(
+        RunVideo(f"run{i}", "run", media.video(tmp_path / f"{i}.mp4", runs.worse(frames, 0.5 + i), audio=sound))
         for i in range(3)
     )
     metrics = choose(suite("paper").metrics)
-    ours = processor(lambda: scored(tmp_path / "one", takes, metrics, true))
+    ours = processor(lambda: scored(tmp_path / "one", videos, metrics, true))
     theirs = {}
     for name, tool in TOOLS.items():
         begin = time.process_time()
-        for take in takes:
+        for take in videos:
             tool(take.video, true, peers, tmp_path)
         theirs[name] = time.process_time() - begin
     each = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in theirs.items())
@@ -110,11 +110,11 @@ def test_memory_does_not_grow_with_the_clip(films, tmp_path):
 def _peak(true, pred, cache):
     """Peak resident memory of a fresh process that scores one clip with the quick suite, in MB."""
     code = (
-        "import sys; from pathlib import Path; from tbd.evaluate import one_pass\n"
-        "from tbd.evaluate.engine.cache import Store; from tbd.evaluate.inputs.jobs import *; from tbd.evaluate.metrics.registry import choose\n"
+        "import sys; from pathlib import Path; from tbd.evaluate.engine import one_pass\n"
+        "from tbd.evaluate.engine.cache import ScoreCache; from tbd.evaluate.inputs.jobs import *; from tbd.evaluate.metrics.registry import choose\n"
         "true, pred, cache = map(Path, sys.argv[1:])\n"
-        "takes = (Take('run', 'run', pred), Take('ground truth', 'truth'), Take('still', 'still'))\n"
-        "job = Job('clip', Truth(reference=true), takes, choose(['psnr', 'ssim', 'cpbd']), Settings(threads=2))\n"
+        "videos = (RunVideo('run', 'run', pred), RunVideo('ground truth', 'truth'), RunVideo('still', 'still'))\n"
+        "job = ClipJob('clip', GroundTruth(reference=true), videos, choose(['psnr', 'ssim', 'cpbd']), Settings(threads=2))\n"
         "rows = one_pass.score(job, Store(cache)); assert all(row.status == 'ok' for row in rows), rows\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
     )
@@ -181,7 +181,7 @@ def _fid(pred, true, peers, folder):
 def _alone(name):
     def tool(pred, true, peers, folder):
         fresh = folder / f"{name}-{pred.stem}"
-        return scored(fresh, (Take("run", "run", pred),), choose([name]), true)
+        return scored(fresh, (RunVideo("run", "run", pred),), choose([name]), true)
 
     return tool
 

@@ -58,7 +58,7 @@ def scores(folder="results/all"):
 def numbers(document):
     return {
         (row["name"], key): (one["value"], one["n"], one["of"], one["ci95"])
-        for row in document["runs"] + document["anchors"]
+        for row in document["runs"] + document["baselines"]
         for key, one in row["scores"].items()
     }
 
@@ -67,7 +67,7 @@ def test_all_runs_in_one_table_with_their_anchors(project, capsys):
     words = run(capsys, "--suite", "quick", "--workers", 0)
     document = scores()
     assert [row["name"] for row in document["runs"]] == ["good", "poor"]
-    assert [row["name"] for row in document["anchors"]] == ["ground truth", "still reference picture"]
+    assert [row["name"] for row in document["baselines"]] == ["ground truth", "still reference picture"]
     values = numbers(document)
     assert values["good", "psnr"][0] > values["poor", "psnr"][0]
     assert values["ground truth", "psnr"][0] == 100 and values["ground truth", "ssim"][0] == 1
@@ -128,7 +128,8 @@ def test_a_run_without_any_number_is_no_success(project, capsys):
         media.video(path, runs.clip(0, 7))
     words = run(capsys, "runs/good", "--metrics", "psnr", "--length", "strict", "--workers", 0, expect=1)
     assert "7 frames against 10 of the ground truth, and the policy is strict (3)" in words.out
-    run(capsys, "runs/good", "--metrics", "psnr,cpbd", "--length", "strict", "--workers", 0)
+    run(capsys, "runs/good", "--metrics", "psnr,cpbd", "--length", "strict", "--workers", 0, expect=1)
+    run(capsys, "runs/good", "--metrics", "cpbd", "--length", "strict", "--workers", 0)
 
 
 def test_all_metrics_without_weights_skip_what_they_lack(project, capsys):
@@ -180,11 +181,7 @@ def test_a_second_call_scores_nothing_again(project, capsys, monkeypatch):
     before = (project / "results/all/scores.json").read_bytes()
     from tbd.evaluate.engine import one_pass
 
-    monkeypatch.setattr(one_pass.Table, "play", lambda *_: pytest.fail("decoded again"))
-    play = one_pass._play
-    monkeypatch.setattr(
-        one_pass, "_play", lambda scene, asked: play(scene, asked) if asked == [] else pytest.fail("asked")
-    )
+    monkeypatch.setattr(one_pass.Scheduler, "play", lambda *_: pytest.fail("decoded again"))
     run(capsys, "--suite", "quick", "--workers", 0)
     assert (project / "results/all/scores.json").read_bytes() == before
 
@@ -219,10 +216,14 @@ def test_a_table_pairs_two_folders(project, capsys):
 
 def test_videos_of_other_systems_must_say_how_they_lie(project, capsys):
     (project / "runs/good/run.json").unlink()
-    words = run(capsys, "runs/good", "--suite", "quick", expect=2)
-    assert "without run.json" in words.err and "--reference DIR" in words.err
-    words = run(capsys, "runs/good", "--manifest", "data_manifests/toy", "--suite", "quick", expect=2)
-    assert "--align" in words.err
+    for manifest in ((), ("--manifest", "data_manifests/toy")):  # the only manifest of a workspace need not be named
+        words = run(capsys, "runs/good", *manifest, "--suite", "quick", expect=2)
+        assert "--align canvas" in words.err
+    run(capsys, "runs/good", "--metrics", "psnr", "--align", "canvas", "--workers", 0)
+    assert scores("results/good")["truth"] == "canonical clips of toy"
+    shutil.copytree("data_manifests/toy", "data_manifests/other")
+    words = run(capsys, "runs/good", "--suite", "quick", "--align", "canvas", expect=2)
+    assert "without run.json" in words.err and "data_manifests/other" in words.err
 
 
 def test_a_wrong_guess_of_the_geometry_is_an_error(project, capsys, monkeypatch):
@@ -302,7 +303,7 @@ def test_a_dataset_that_moved_is_asked_for(project, capsys):
 
 def test_a_row_without_a_crop_box_is_scored_as_far_as_it_can(project, capsys, tmp_path):
     manifest = runs.dataset(tmp_path / "other", 2, crop_box=None)
-    run(capsys, "runs/good", "--manifest", manifest, "--align", "canvas", "--suite", "quick", "--workers", 0)
+    run(capsys, "runs/good", "--manifest", manifest, "--align", "canvas", "--suite", "quick", "--workers", 0, expect=1)
     found = scores("results/good")["runs"][0]["scores"]
     assert found["psnr"]["status"] == "failed" and "crop box" in found["psnr"]["reason"]
     assert found["cpbd"]["n"] == 2

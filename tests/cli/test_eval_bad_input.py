@@ -151,7 +151,7 @@ def test_what_a_network_cannot_look_at_is_a_reason_too(here, monkeypatch):
         return look(self, pictures) * (float("nan") if poison["calls"] == 1 else 1)
 
     monkeypatch.setattr(every_metric.TinyInception, "look", sometimes_nan)
-    rows, run = scored(here, "--metrics", "fid,kid,fvd,lpips", "--no-anchors", expect=1)
+    rows, run = scored(here, "--metrics", "fid,kid,fvd,lpips", "--no-baselines", expect=1)
     assert "features that are not finite" in rows["good", "fid"]["reason"]
     assert rows["5 frames", "fvd"]["reason"] == "too short: 5 frames, and a window has 16"
     assert (
@@ -165,7 +165,7 @@ def test_fewer_clips_than_a_metric_needs_are_a_reason(here, monkeypatch):
     every_metric.plant(monkeypatch)
     chosen = here / "one.txt"
     chosen.write_text("mead_M003_front_happy_2_002\n")  # the clip whose video has one frame
-    _, run = scored(here, "--metrics", "psnr,fid", "--no-anchors", "--clips", str(chosen))
+    _, run = scored(here, "--metrics", "psnr,fid", "--no-baselines", "--clips", str(chosen))
     assert run["scores"]["psnr"]["status"] == "ok"
     assert (run["scores"]["fid"]["value"], run["scores"]["fid"]["status"]) == (None, "failed")
     assert "a distance between sets needs two on each side" in run["scores"]["fid"]["reason"]

@@ -39,7 +39,7 @@ def project(tmp_path, monkeypatch):
 def scored(name, *arguments, monkeypatch):
     """The entries of the run, with a cache of its own."""
     monkeypatch.setenv("TBD_CACHE", f"cache-{name}-{len(arguments) and arguments[-1].replace('/', '-')}")
-    given = ("--metrics", METRICS, "--no-anchors", "-o", name, *arguments)
+    given = ("--metrics", METRICS, "--no-baselines", "-o", name, *arguments)
     assert main(["eval", "runs/mine", *given]) == 0
     path = Path(name) / "scores.json"
     return json.loads(path.read_text())["runs"][0]["scores"] if path.exists() else None

@@ -8,8 +8,7 @@ import runs
 import torch
 
 from tbd.cli import main
-from tbd.evaluate.engine import baselines
-from tbd.evaluate.inputs import streams
+from tbd.evaluate.inputs import baselines, streams
 from tbd.media import video
 
 COUNT = 2
@@ -49,7 +48,7 @@ def test_a_table_shows_the_truth_through_the_autoencoder_and_that_its_weights_ar
     assert main(["eval", "runs/mine", "--suite", "quick", "--workers", "0"]) == 0
     words = capsys.readouterr().out
     document = json.loads((project / "results/mine/scores.json").read_text())
-    rows = {row["name"]: row["scores"] for row in document["anchors"]}
+    rows = {row["name"]: row["scores"] for row in document["baselines"]}
     assert list(rows) == ["ground truth", CODED, "still reference picture"]
     found = rows[CODED]["psnr"]
     assert (found["status"], found["n"], found["of"]) == ("ok", COUNT, COUNT)
@@ -64,7 +63,7 @@ def test_frames_go_through_it_as_floats_from_minus_one_to_one_and_odd_sizes_are_
     from diffusers import AutoencoderKL
 
     path = project / "runs/mine/videos/mead_M003_front_happy_2_001.mp4"
-    stream = baselines.coded(streams.of_file(path))
+    stream = baselines.autoencoded(streams.of_file(path))
     (_, found), *others = stream.raw()
     assert len(others) == 9 and found.dtype == np.uint8
     vae = AutoencoderKL.from_pretrained(autoencoder / "sd-vae-ft-mse").eval()
@@ -85,7 +84,7 @@ def test_other_weights_of_the_autoencoder_are_another_key(project, autoencoder, 
         baselines._vae.cache_clear()
         assert main(arguments) == 0
         document = json.loads((project / "results/mine/scores.json").read_text())
-        return next(row for row in document["anchors"] if row["name"] == CODED)["scores"]["psnr"]["value"]
+        return next(row for row in document["baselines"] if row["name"] == CODED)["scores"]["psnr"]["value"]
 
     before = coded()
     other = tmp_path / "other" / "sd-vae-ft-mse"

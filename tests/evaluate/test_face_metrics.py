@@ -7,8 +7,8 @@ import torch
 from sync import FACE, faces, loudness, speech
 
 from tbd.evaluate.engine import one_pass
-from tbd.evaluate.engine.cache import Store
-from tbd.evaluate.inputs.jobs import Job, Settings, Take, Truth
+from tbd.evaluate.engine.cache import ScoreCache
+from tbd.evaluate.inputs.jobs import ClipJob, GroundTruth, RunVideo, Settings
 from tbd.evaluate.metrics import registry
 from tbd.evaluate.metrics.action_units import METRICS as ACTION_UNITS
 from tbd.evaluate.metrics.sync import METRICS as SYNC
@@ -20,7 +20,7 @@ SHORT = tuple(metric for metric in SYNC if metric.protocol.endswith("@joonson-sh
 
 @pytest.fixture
 def store(tmp_path):
-    with Store(tmp_path / "cache") as found:
+    with ScoreCache(tmp_path / "cache") as found:
         yield found
 
 
@@ -41,8 +41,10 @@ def film(path, frames, sound=True):
     return media.video(path, faces(levels, (320, 320)), audio=speech(levels).astype("f4") / 32768 if sound else None)
 
 
-def job(video, metrics, row=None, takes=(), true=None):
-    return Job("clip", Truth(row=row, reference=true), (Take("run", "run", video), *takes), metrics, Settings())
+def job(video, metrics, row=None, videos=(), true=None):
+    return ClipJob(
+        "clip", GroundTruth(row=row, reference=true), (RunVideo("run", "run", video), *videos), metrics, Settings()
+    )
 
 
 def test_a_short_clip_gets_its_three_numbers_from_one_pass_and_again_from_the_cache(

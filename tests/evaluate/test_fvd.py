@@ -12,9 +12,9 @@ from torch import nn
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import frechet_distance
 from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Window
-from tbd.evaluate.metrics.fvd import FVD, METRICS, PROTOCOLS, Windows, bicubic, bilinear
+from tbd.evaluate.metrics.fvd import FVD, METRICS, PROTOCOLS, WindowFeatures, bicubic, bilinear
 from tbd.evaluate.networks import i3d as networks
-from tbd.evaluate.networks.i3d import I3D, Program, i3d, look
+from tbd.evaluate.networks.i3d import I3D, I3DProgram, i3d, look
 
 STYLEGANV, DISCO = METRICS
 
@@ -111,7 +111,7 @@ def test_a_program_that_we_cannot_take_over_is_run_itself(kind, tmp_path):
     program = random_weights.lively(kind())
     torch.jit.script(program).save(str(tmp_path / "a.pt"))
     network = i3d(tmp_path / "a.pt")
-    assert isinstance(network, Program)
+    assert isinstance(network, I3DProgram)
     clips = noise(1, 9, 2)
     assert close(look(network, clips), seen(program, clips))
 
@@ -184,7 +184,7 @@ def test_a_clip_shorter_than_a_window_has_a_reason(metric):
 
 
 def test_a_clip_that_ends_too_early_has_a_reason():
-    accumulator = Windows(Stub(), lambda found: bilinear(found, "cpu"), range(40))
+    accumulator = WindowFeatures(Stub(), lambda found: bilinear(found, "cpu"), range(40))
     assert accumulator.finish().reason == "no window of 16 frames"
     accumulator.update(Window(numbered(15), None, 0))
     assert accumulator.finish().reason == "no window of 16 frames"
@@ -229,7 +229,7 @@ def test_the_network_is_fed_rgb_from_minus_one_to_one(prepare):
 
 @pytest.mark.parametrize("bad", BAD_FRAMES)
 def test_what_is_no_frames_is_refused(bad):
-    accumulator = Windows(Stub(), lambda found: bilinear(found, "cpu"), range(40))
+    accumulator = WindowFeatures(Stub(), lambda found: bilinear(found, "cpu"), range(40))
     with pytest.raises(InputError):
         accumulator.update(Window(BAD_FRAMES[bad], None, 0))
 

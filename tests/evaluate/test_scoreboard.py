@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tbd.evaluate.inputs.jobs import Scored
+from tbd.evaluate.inputs.jobs import ScoreRow
 from tbd.evaluate.metrics.base import ClipScore
 from tbd.evaluate.metrics.registry import KEYS
 from tbd.evaluate.outputs import clip_table
@@ -26,11 +26,11 @@ def entry(value=0.5, n=5, of=5, warnings=(), published=None, **more):
     return usual | {"value": value, "n": n, "of": of, "warnings": list(warnings), "weights": weights} | more
 
 
-def document(runs, anchors=None, notes=()):
+def document(runs, baselines=None, notes=()):
     clips = {"matched": 5, "expected": 5, "unmatched": [], "unmatched_total": 0, "failed": 0}
     return {
         "runs": [{"name": name, "scores": scores, "clips": clips} for name, scores in runs.items()],
-        "anchors": [{"name": name, "scores": scores} for name, scores in (anchors or {}).items()],
+        "baselines": [{"name": name, "scores": scores} for name, scores in (baselines or {}).items()],
         "settings": {"align": "canvas"}, "truth": "files of true", "notes": list(notes), "tbd": "0",
     }  # fmt: skip
 
@@ -93,7 +93,7 @@ def test_without_any_number_there_is_still_a_page():
 
 def row(clip, metric="psnr", value=30.0, reason=""):
     score = ClipScore(None if reason else value, 5, reason)
-    return Scored("mine", "run", clip, f"{metric}@x", score, "failed" if reason else "ok")
+    return ScoreRow("mine", "run", clip, f"{metric}@x", score, "failed" if reason else "ok")
 
 
 def test_clips_with_a_problem_come_first_and_say_which_metric_lacks():
@@ -113,7 +113,7 @@ def test_clips_with_a_problem_come_first_and_say_which_metric_lacks():
 
 def test_names_cannot_break_the_page():
     found = document({"<b>&run": {"psnr": entry()}})
-    html = page(found, "<i>", [Scored("<b>&run", "run", "<u>", "psnr@x", ClipScore(1.0, 1))])
+    html = page(found, "<i>", [ScoreRow("<b>&run", "run", "<u>", "psnr@x", ClipScore(1.0, 1))])
     assert not re.search("<b>&|<i>|<u>", html)
 
 

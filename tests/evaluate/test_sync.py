@@ -8,9 +8,8 @@ from sync import FACE, Planted, clip, faces, loudness, speech, windows
 from tbd import weights
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import sync_scores
-from tbd.evaluate.measures import sync_pass
+from tbd.evaluate.measures import lip_sync, sync_pass
 from tbd.evaluate.measures.sync_pass import SyncPass
-from tbd.evaluate.metrics import sync
 from tbd.evaluate.metrics.sync import METRICS, PROTOCOLS, check_length, check_sound
 
 SHORT, JOONSON, _, WHOLE = PROTOCOLS
@@ -70,7 +69,7 @@ def test_long_streams_in_blocks_are_the_same_as_in_one_piece(monkeypatch):
     video, audio = random((100, 7)), random((100, 7), 1)
     whole = sync_scores(video, audio).distances
     for rows in (1, 7, 99):
-        monkeypatch.setattr(sync, "BLOCK", rows)
+        monkeypatch.setattr(lip_sync, "BLOCK", rows)
         assert sync_scores(video, audio).distances == pytest.approx(whole, rel=1e-12)
 
 

@@ -25,7 +25,7 @@ from tbd.evaluate.metrics.base import ClipScore
 from tbd.media.files import fingerprint_file, sha256_file
 from tbd.recipe import digest
 
-VERSION = 1
+VERSION = 2
 """Raised when the frame of the evaluation changes what a metric is fed; part of every key."""
 
 FILE = "evaluate.sqlite"
@@ -41,7 +41,7 @@ def key(**parts: Any) -> str:
     return digest({"frame": VERSION, **parts})
 
 
-class Store:
+class ScoreCache:
     """The cache. Safe to use from several processes at once; each opens its own.
 
     Args:

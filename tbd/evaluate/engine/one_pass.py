@@ -1,10 +1,9 @@
 """One clip, one pass: its ground truth and every video of it are decoded once and feed all metrics.
 
-    truth reel --shots--> pairs with each take's shots --> metrics that compare frames
-         \\--shots--> metrics that look at one video      (the truth is an anchor, and one half of FID)
-    take reels --shots--> the same, for each run
+    frame stream -> feed (one transform) -> window -> subscription -> accumulator -> score
+    the ground truth's windows pair with each video's, for metrics that compare frames
 
-Memory is bounded by a few shots of 32 frames, however long the clip is. What the cache knows is not
+Memory is bounded by a few windows of 32 frames, however long the clip is. What the cache knows is not
 computed again; when it knows everything, nothing is decoded.
 """
 
@@ -12,78 +11,136 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
+from tbd.errors import TbdError
 from tbd.evaluate.engine import cache
-from tbd.evaluate.engine.clip import Scene
-from tbd.evaluate.engine.scheduler import Question, Table, Work
-from tbd.evaluate.inputs.jobs import Group, Job, Scored, Status, Take, groups
+from tbd.evaluate.engine.clip import ClipContext
+from tbd.evaluate.engine.clip_check import beside, check_group
+from tbd.evaluate.engine.requests import ScoreRequest
+from tbd.evaluate.engine.scheduler import Scheduler
+from tbd.evaluate.inputs.jobs import TRUTH, ClipJob, MetricGroup, RunVideo, ScoreRow, Status, groups
 from tbd.evaluate.metrics.base import ClipScore
 
+LABELS = ("emotion", "level", "subject", "view")
 
-def score(job: Job, store: cache.Store) -> list[Scored]:
-    """Score all takes of a clip with all metrics: one ``Scored`` for each take and metric, in that order.
+
+@dataclass(frozen=True)
+class _Asked:
+    """What must be known of a video, and of the ground truth, for one group; None where it cannot be asked."""
+
+    video: RunVideo
+    group: MetricGroup
+    own: ScoreRequest | None = None
+    other: ScoreRequest | None = None
+
+
+def score(job: ClipJob, store: cache.ScoreCache) -> list[ScoreRow]:
+    """Score all videos of a clip with all metrics: one row for each video and metric, in that order.
 
     What a clip lacks becomes the reason in its rows; only a failure of the machine (a full disk) raises.
 
     Raises:
         InputError, MissingError: the cache cannot be used.
     """
-    scene = Scene(job, store)
-    asked = [(take, group, *_questions(scene, take, group)) for take in job.takes for group in groups(job.metrics)]
-    wanted = {question.key: question for *_, own, other in asked for question in (own, other) if question}
-    works = _play(scene, [question for key, question in wanted.items() if not store.has(key)])
-    answers = {work.question.key: work.finish() for work in works}
-    store.put({work.question.key: answers[work.question.key] for work in works if work.lasting})
-    found = {key: store.get(key) or answers[key] for key in wanted}
-    return [row for take, group, own, other in asked for row in _rows(scene, take, group, own, other, found)]
+    context = ClipContext(job, store)
+    asked = [_asked(context, video, group) for video in job.videos for group in groups(job.metrics)]
+    checks = {
+        video: _check(context, video) for video in job.videos if video.kind == "run" and not context.problem(video)
+    }
+    requests = [request for one in asked for request in (one.own, one.other) if request] + list(checks.values())
+    unique = {request.key: request for request in requests}
+    answers = _play(context, [request for key, request in unique.items() if not store.has(key)], store)
+    found = {key: answers.get(key) or store.get(key) or ClipScore(None, 0, "not finished") for key in unique}
+    return [row for one in asked for row in _rows(context, one, found, checks.get(one.video))]
 
 
-def _questions(scene: Scene, take: Take, group: Group) -> tuple[Question | None, Question | None]:
-    """What must be known of the video, and of the ground truth, for one group; None where it cannot be asked."""
-    view, pair = scene.view(take, group), group.compares == "frames"
-    if scene.problem(take) or (view.compared and scene.truth_problem):
-        return None, None
-    own = Question(scene.key(take, group, view, pair), group, take, view, pair)
+def _asked(context: ClipContext, video: RunVideo, group: MetricGroup) -> _Asked:
+    if context.problem(video) or (context.compared(group) and context.truth_problem):
+        return _Asked(video, group)
+    own = ScoreRequest(context.key(video, group), group, video)
     if group.compares != "sets":
-        return own, None
-    under = replace(view, like=take)
-    return own, Question(scene.key(BEHIND, group, under, False), group, BEHIND, under, False)
+        return _Asked(video, group, own)
+    return _Asked(video, group, own, ScoreRequest(context.key(TRUTH, group, video), group, TRUTH, like=video))
 
 
-BEHIND = Take("ground truth", "truth")
-"""The ground truth itself, as one half of metrics that compare sets."""
+def _check(context: ClipContext, video: RunVideo) -> ScoreRequest:
+    group = check_group(context, video)
+    return ScoreRequest(context.key(video, group), group, video)
 
 
-def _play(scene: Scene, questions: list[Question]) -> list[Work]:
-    """Decode once and answer all questions."""
-    table, works = Table(scene), [Work(question) for question in questions]
-    for work in works:
-        with work.guarded():
-            table.seat(work)
-    if works:
-        with ThreadPoolExecutor(max(1, scene.job.settings.threads)) as pool:
-            table.play(pool)
-    return works
+def _play(context: ClipContext, requests: list[ScoreRequest], store: cache.ScoreCache) -> dict[str, ClipScore]:
+    """Decode once, answer all requests, and keep what depends on the files alone."""
+    scheduler = Scheduler(context)
+    for request in requests:
+        with request.guarded():
+            scheduler.subscribe(request)
+    if requests:
+        with ThreadPoolExecutor(max(1, context.job.settings.threads)) as pool:
+            scheduler.play(pool)
+    answers = {request.key: _finished(context, request) for request in requests}
+    store.put({request.key: answers[request.key] for request in requests if request.lasting})
+    return answers
+
+
+def _finished(context: ClipContext, request: ScoreRequest) -> ClipScore:
+    score = request.finish()
+    if request.group.name != "clip check":
+        return score
+    damaged = [len(context.stream(request.video).damaged)]
+    damaged += [len(context.truth.damaged)] if request.pair else []
+    return replace(score, details=score.details | {"damaged": damaged}) if any(damaged) else score
 
 
 def _rows(
-    scene: Scene, take: Take, group: Group, own: Question | None, other: Question | None, found: Mapping[str, ClipScore]
-) -> Iterator[Scored]:
-    base = {"name": take.name, "kind": take.kind, "clip_id": scene.job.clip_id, **scene.facts(take)}
+    context: ClipContext, asked: _Asked, found: Mapping[str, ClipScore], check: ScoreRequest | None
+) -> Iterator[ScoreRow]:
+    video, group, own, other = asked.video, asked.group, asked.own, asked.other
+    base = _base(context, video, found.get(check.key) if check else None)
     if own is None:
-        problem = scene.problem(take)
-        status: Status = "unreadable" if problem and take.kind == "run" else "failed"
-        nothing = ClipScore(None, 0, problem or f"no ground truth: {scene.truth_problem}")
-        yield from (Scored(protocol=metric.protocol, score=nothing, status=status, **base) for metric in group.metrics)
+        problem = context.problem(video)
+        status: Status = "unreadable" if problem and video.kind == "run" else "failed"
+        nothing = ClipScore(None, 0, problem or f"no ground truth: {context.truth_problem}")
+        yield from (
+            ScoreRow(protocol=metric.protocol, score=nothing, status=status, **base) for metric in group.metrics
+        )
         return
     behind = f"ground truth: {found[other.key].reason}" if other and found[other.key].reason else ""
+    base["comparison"] = _shown(context, asked, base["comparison"])
     for metric in group.metrics:
         read = metric.read(found[own.key])
         reason = read.reason or behind
         score = ClipScore(None if reason else read.value, read.n, reason, read.details)
         keys = ("", "") if reason else (own.key, other.key if other else "")
-        yield Scored(
+        yield ScoreRow(
             protocol=metric.protocol, score=score, status="failed" if reason else "ok",
             key=keys[0], reference_key=keys[1], **base,
         )  # fmt: skip
+
+
+def _base(context: ClipContext, video: RunVideo, check: ClipScore | None) -> dict[str, Any]:
+    """What all rows of a video have in common."""
+    truth, row = context.job.truth, context.job.truth.row or {}
+    comparison, note = context.comparison(video)
+    return {
+        "name": video.name,
+        "kind": video.kind,
+        "clip_id": context.job.clip_id,
+        "note": note,
+        "comparison": beside(comparison, check),
+        "video": video.file,
+        "reference": truth.file,
+        "labels": {name: row[name] for name in LABELS if row.get(name) is not None},
+    }
+
+
+def _shown(context: ClipContext, asked: _Asked, comparison: Any) -> Any:
+    """A comparison with the size of the pictures and the number of frames that a group was shown."""
+    try:
+        width, height = context.transform(asked.video, asked.group).size
+        pair = asked.group.compares == "frames"
+        count = len(context.frames_compared(asked.video)[0]) if pair else comparison.frames
+    except TbdError:
+        return comparison
+    return replace(comparison, scored_width=width, scored_height=height, compared=count)

@@ -18,15 +18,15 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tbd import weights
-from tbd.evaluate.engine.cache import Store
+from tbd.evaluate.engine.cache import ScoreCache
 from tbd.evaluate.engine.one_pass import score
-from tbd.evaluate.inputs.jobs import Job, Scored
+from tbd.evaluate.inputs.jobs import ClipJob, ScoreRow
 from tbd.evaluate.metrics.base import ClipScore
 
 
 def scored_by(
-    jobs: Sequence[Job], workers: int, store: Store, stopping: threading.Event | None = None
-) -> Iterator[list[Scored]]:
+    jobs: Sequence[ClipJob], workers: int, store: ScoreCache, stopping: threading.Event | None = None
+) -> Iterator[list[ScoreRow]]:
     """The rows of each clip, as they come; fewer than two clips or ``workers=0`` work in this process.
 
     Args:
@@ -38,7 +38,7 @@ def scored_by(
                 return
             yield score(job, store)
         return
-    waiting, suspects = deque(jobs), deque[Job]()
+    waiting, suspects = deque(jobs), deque[ClipJob]()
     while waiting and not _stopped(stopping):
         suspects += yield from _pooled(waiting, min(workers, len(jobs)), store.path.parent, stopping)
     while suspects and not _stopped(stopping):
@@ -47,11 +47,11 @@ def scored_by(
 
 
 def _pooled(
-    waiting: deque[Job], workers: int, cache: Path, stopping: threading.Event | None
-) -> Generator[list[Scored], None, list[Job]]:
+    waiting: deque[ClipJob], workers: int, cache: Path, stopping: threading.Event | None
+) -> Generator[list[ScoreRow], None, list[ClipJob]]:
     """Work through a queue until it is empty or a worker dies; returns the clips that were under way then."""
     begin = (cache, weights.used_folder())
-    running: dict[Future[list[Scored]], Job] = {}
+    running: dict[Future[list[ScoreRow]], ClipJob] = {}
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=begin) as pool:
         while True:
             while waiting and len(running) < 2 * workers and not _stopped(stopping):
@@ -74,11 +74,11 @@ def _stopped(stopping: threading.Event | None) -> bool:
     return stopping is not None and stopping.is_set()
 
 
-def _fatal(job: Job) -> list[Scored]:
+def _fatal(job: ClipJob) -> list[ScoreRow]:
     nothing = ClipScore(None, 0, "the worker crashed on this clip")
     return [
-        Scored(take.name, take.kind, job.clip_id, metric.protocol, nothing, "failed")
-        for take in job.takes
+        ScoreRow(video.name, video.kind, job.clip_id, metric.protocol, nothing, "failed")
+        for video in job.videos
         for metric in job.metrics
     ]
 
@@ -104,9 +104,9 @@ def _die_with(parent: multiprocessing.process.BaseProcess) -> None:
 
 
 @functools.cache
-def _store() -> Store:
-    return Store(_cache)
+def _store() -> ScoreCache:
+    return ScoreCache(_cache)
 
 
-def _score(job: Job) -> list[Scored]:
+def _score(job: ClipJob) -> list[ScoreRow]:
     return score(job, _store())

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tbd.errors import InputError
-from tbd.evaluate.inputs.streams import Stream
+from tbd.evaluate.inputs.streams import FrameStream
 from tbd.media.canonical import crop
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
-Look = Callable[[Pixels], Pixels]
+ToPicture = Callable[[Pixels], Pixels]
+"""From a frame of a file to the picture that is compared."""
+
 Box = tuple[int, int, int, int]
 
 Align = Literal["canvas", "crop", "face"]
 Length = Literal["strict", "truncate", "resample"]
 Region = Literal["full", "face", "mouth"]
 
-LOOKS = 8
+SPREAD = 8
 """Frames in which faces are sought, spread evenly over a video."""
 
 SIDE = 256
@@ -47,32 +49,67 @@ SMALLEST = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
-    """How source frames of both streams become comparable pictures of one size.
+class Transform:
+    """How source frames of a video and of its ground truth become comparable pictures of one size.
 
     Attributes:
         pred, truth: from a source frame to the picture that is compared.
         size: (width, height) of both.
-        name: equal names show equal pictures of one stream.
+        name: equal names give equal pictures of one stream.
     """
 
-    pred: Look
-    truth: Look
+    pred: ToPicture
+    truth: ToPicture
     size: tuple[int, int]
     name: str
 
+    @classmethod
+    def alone(cls, stream: FrameStream) -> Transform:
+        """A video as it is."""
+        return cls(stream.picture, stream.picture, stream.size, _times(stream.size))
 
-def geometry(pred: Stream, truth: Stream, align: Align) -> Geometry:
+    def cut(self, box: Box) -> Transform:
+        """Only a region of the pictures."""
+        x0, y0, x1, y1 = box
+
+        def inside(picture: ToPicture) -> ToPicture:
+            return lambda frame: np.ascontiguousarray(picture(frame)[y0:y1, x0:x1])
+
+        return Transform(inside(self.pred), inside(self.truth), (x1 - x0, y1 - y0), f"{self.name} {box}")
+
+    def sized(self, side: int | None) -> Transform:
+        """The pictures with a shorter side of ``side`` pixels (Lanczos); None leaves them."""
+        size = scaled_size(self.size, side)
+        if size == self.size:
+            return self
+
+        def resized(picture: ToPicture) -> ToPicture:
+            return lambda frame: _resized(picture(frame), size)
+
+        return Transform(resized(self.pred), resized(self.truth), size, f"{self.name} {_times(size)}")
+
+
+def transform(pred: FrameStream, truth: FrameStream, align: Align, size: int | None = None) -> Transform:
     """Lay a prediction and its ground truth over each other.
+
+    Args:
+        size: shorter side that both are brought to; with it ``canvas`` takes pictures of different sizes.
 
     Raises:
         InputError: they cannot be: another size (canvas), another aspect (crop), no face (face).
     """
     if align == "canvas":
-        return _canvas(pred, truth)
+        return _canvas(pred, truth, size)
     if align == "crop":
-        return _crop(pred, truth)
-    return Geometry(_to_template(pred, "the video"), _to_template(truth, "the ground truth"), (SIDE, SIDE), "face")
+        return _crop(pred, truth, size)
+    both = _to_template(pred, "the video"), _to_template(truth, "the ground truth")
+    return Transform(*both, (SIDE, SIDE), "face").sized(size)
+
+
+def scaled_size(size: tuple[int, int], side: int | None) -> tuple[int, int]:
+    """(width, height) scaled so that the shorter side has ``side`` pixels; None leaves it."""
+    scale = 1 if side is None else side / min(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def pairing(pred: int, truth: int, length: Length) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -116,29 +153,6 @@ def region_box(frames: Sequence[Pixels], region: Region) -> Box:
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def inside(look: Look, box: Box) -> Look:
-    """``look``, cut to a region."""
-    x0, y0, x1, y1 = box
-    return lambda frame: np.ascontiguousarray(look(frame)[y0:y1, x0:x1])
-
-
-def overlap(pred: Stream, truth: Stream) -> float | None:
-    """Intersection over union of the faces' regions in a video and its ground truth, as shares of the frame.
-
-    None where one of them shows no face. A wrong ``--align canvas`` or ``crop`` gives a small number.
-    """
-    try:
-        one, other = (
-            np.array(region_box(stream.some(3), "face")) / np.tile(stream.size, 2) for stream in (pred, truth)
-        )
-    except InputError:
-        return None
-    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
-    common = float(np.prod(np.clip(high - low, 0, None)))
-    areas = sum(float(np.prod(box[2:] - box[:2])) for box in (one, other))
-    return common / (areas - common)
-
-
 def similarity(points: Points, template: Points) -> Points:
     """The ``(2, 3)`` rotation, scale and shift that takes ``points`` nearest to ``template``.
 
@@ -162,23 +176,27 @@ def warp(frame: Pixels, matrix: Points, side: int) -> Pixels:
     )
 
 
-def _canvas(pred: Stream, truth: Stream) -> Geometry:
-    if pred.size != truth.size:
+def _canvas(pred: FrameStream, truth: FrameStream, size: int | None) -> Transform:
+    wanted = scaled_size(pred.size, size), scaled_size(truth.size, size)
+    if wanted[0] != wanted[1]:
         raise InputError(
             f"{_times(pred.size)} pixels, the ground truth has {_times(truth.size)}",
-            next="--align crop (the ground truth is resized to the video) or --align face",
+            next="--size N (both at one size), --align crop (the ground truth at the video's size) or --align face",
         )
-    return Geometry(pred.look, truth.look, pred.size, _times(pred.size))
+    one = Transform.alone(pred).sized(size)
+    other = Transform.alone(truth).sized(size)
+    return Transform(one.pred, other.truth, wanted[0], _times(wanted[0]))
 
 
-def _crop(pred: Stream, truth: Stream) -> Geometry:
-    width, height = pred.size
-    if truth.box:
-        if width != height:
-            raise InputError(f"{_times(pred.size)} pixels, the ground truth is a square crop", next="--align face")
-        box = truth.box
-        return Geometry(pred.look, lambda frame: crop(frame, box, width), pred.size, _times(pred.size))
-    return Geometry(pred.look, lambda frame: _middle(frame, width, height), pred.size, _times(pred.size))
+def _crop(pred: FrameStream, truth: FrameStream, size: int | None) -> Transform:
+    one = Transform.alone(pred).sized(size)
+    width, height = one.size
+    box = truth.box
+    if box is None:
+        return Transform(one.pred, lambda frame: _middle(frame, width, height), one.size, _times(one.size))
+    if width != height:
+        raise InputError(f"{_times(pred.size)} pixels, the ground truth is a square crop", next="--align face")
+    return Transform(one.pred, lambda frame: crop(frame, box, width), one.size, _times(one.size))
 
 
 def _middle(frame: Pixels, width: int, height: int) -> Pixels:
@@ -190,13 +208,13 @@ def _middle(frame: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS, box=(x, y, x + w, y + h)))
 
 
-def _to_template(stream: Stream, name: str) -> Look:
-    faces = _persons(stream.some(LOOKS))
+def _to_template(stream: FrameStream, name: str) -> ToPicture:
+    faces = _persons(stream.some(SPREAD))
     if not faces:
-        raise InputError(f"no face on {LOOKS} spread frames of {name}, so it cannot be aligned by the face")
+        raise InputError(f"no face on {SPREAD} spread frames of {name}, so it cannot be aligned by the face")
     points = np.median([face.points for face in faces], axis=0)
     matrix = similarity(points, TEMPLATE)
-    return lambda frame: warp(stream.look(frame), matrix, SIDE)
+    return lambda frame: warp(stream.picture(frame), matrix, SIDE)
 
 
 def _persons(frames: Sequence[Pixels]) -> list[Face]:
@@ -211,6 +229,10 @@ def _mouth(face: Face) -> tuple[float, float, float, float]:
     half = 0.75 * max(float(np.linalg.norm(mouth - eyes)), 1.0)
     x, y = mouth
     return x - half, y - 0.75 * half, x + half, y + 0.75 * half
+
+
+def _resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS))
 
 
 def _times(size: tuple[int, int]) -> str:

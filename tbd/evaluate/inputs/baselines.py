@@ -12,39 +12,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.inputs.streams import Stream
+from tbd.evaluate.inputs.jobs import VAE
+from tbd.evaluate.inputs.streams import FrameStream
 
 Pixels = npt.NDArray[np.uint8]
-
-VAE = "sd-vae-ft-mse"
-"""Catalogue key of the image autoencoder that every SD 1.5 model draws through."""
 
 BATCH = 4
 """Frames that go through it at once."""
 
 
 @dataclass(frozen=True, eq=False)
-class Still(Stream):
+class StillStream(FrameStream):
     """One picture for as long as the ground truth lasts: what a model that does nothing would score."""
 
-    picture: Pixels = field(default_factory=lambda: np.zeros((1, 1, 3), np.uint8))
+    still: Pixels = field(default_factory=lambda: np.zeros((1, 1, 3), np.uint8))
 
     def raw(self) -> Iterator[tuple[int, Pixels]]:
         """The same picture for every frame."""
         for i in range(self.num_frames):
-            yield i, self.picture
+            yield i, self.still
 
-    def look(self, frame: Pixels) -> Pixels:
+    def picture(self, frame: Pixels) -> Pixels:
         """The picture is shown as it is."""
         return frame
 
     def sources(self, count: int) -> list[Pixels]:
         """One frame tells as much as many."""
-        return [self.picture]
+        return [self.still]
 
 
 @dataclass(frozen=True, eq=False)
-class Coded(Stream):
+class AutoencodedStream(FrameStream):
     """The ground truth through the autoencoder: the best that a model which draws through it can score."""
 
     device: str = "cpu"
@@ -53,29 +51,29 @@ class Coded(Stream):
         """Every frame encoded (the mean of its distribution) and decoded."""
         frames = super().raw()
         while batch := list(islice(frames, BATCH)):
-            pictures = np.stack([super(Coded, self).look(frame) for _, frame in batch])
+            pictures = np.stack([super(AutoencodedStream, self).picture(frame) for _, frame in batch])
             yield from zip((i for i, _ in batch), _through(pictures, self.device), strict=True)
 
-    def look(self, frame: Pixels) -> Pixels:
+    def picture(self, frame: Pixels) -> Pixels:
         """What comes out of the autoencoder is shown as it is."""
         return frame
 
     def sources(self, count: int) -> list[Pixels]:
         """Frames of the truth itself: faces lie where they lay before."""
-        return Stream(**_same(self)).some(count)
+        return FrameStream(**_same(self)).some(count)
 
 
-def still(truth: Stream, picture: Pixels) -> Still:
+def still(truth: FrameStream, picture: Pixels) -> StillStream:
     """A picture, ``(H, W, 3)`` uint8 RGB of the truth's size, in place of every frame of the truth."""
-    return Still(**_same(truth), picture=picture)
+    return StillStream(**_same(truth), still=picture)
 
 
-def coded(truth: Stream, device: str = "cpu") -> Coded:
+def autoencoded(truth: FrameStream, device: str = "cpu") -> AutoencodedStream:
     """The truth through the autoencoder, whose weights must be on this machine."""
-    return Coded(**_same(truth), device=device)
+    return AutoencodedStream(**_same(truth), device=device)
 
 
-def portrait(truth: Stream, reference_frame: int | None = None) -> Pixels:
+def portrait(truth: FrameStream, reference_frame: int | None = None) -> Pixels:
     """The picture a generator starts from: the row's reference frame, else the first frame, as the truth shows it.
 
     Args:
@@ -87,11 +85,11 @@ def portrait(truth: Stream, reference_frame: int | None = None) -> Pixels:
     from tbd.media import video
 
     index = int(truth.indices[0]) if reference_frame is None else reference_frame
-    return truth.look(next(video.frames(truth.source, [index]))[1])
+    return truth.picture(next(video.frames(truth.source, [index]))[1])
 
 
-def _same(truth: Stream) -> dict[str, Any]:
-    return {one.name: getattr(truth, one.name) for one in fields(Stream)}
+def _same(truth: FrameStream) -> dict[str, Any]:
+    return {one.name: getattr(truth, one.name) for one in fields(FrameStream)}
 
 
 def _through(pictures: Pixels, device: str) -> Pixels:

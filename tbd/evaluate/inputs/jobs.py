@@ -1,4 +1,4 @@
-"""What one clip asks of the pass: its ground truth, the videos to score, the metrics, and how."""
+"""What one clip asks of the engine, and what comes back: videos, ground truth, metrics, settings, rows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,35 @@ from tbd.media.canonical import ClipRule
 Kind = Literal["run", "truth", "still", "vae"]
 Status = Literal["ok", "failed", "missing", "extra", "duplicate", "unreadable"]
 
-ANCHORS: Mapping[Kind, str] = {
+BASELINES: Mapping[Kind, str] = {
     "truth": "ground truth",
     "vae": "ground truth through the SD VAE",
     "still": "still reference picture",
 }
 """What every table shows beside the runs: the truth itself, the ceiling of any SD 1.5 model, the floor."""
 
+VAE = "sd-vae-ft-mse"
+"""Catalogue key of the image autoencoder that every SD 1.5 model draws through."""
+
 
 @dataclass(frozen=True)
-class Take:
-    """One video of a clip: a run's, or an anchor, which has no file of its own."""
+class RunVideo:
+    """One video of a clip: a run's, or a baseline, which has no file of its own.
+
+    The name is for tables only. What a video is, is its kind and its content.
+
+    Attributes:
+        file: its path below the run's folder, as results name it.
+    """
 
     name: str
     kind: Kind = "run"
-    video: Path | None = None
+    path: Path | None = None
+    file: str = ""
+
+
+TRUTH = RunVideo(BASELINES["truth"], "truth")
+"""The ground truth of a clip, as a video."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class Settings:
 
     Attributes:
         align, length, region: see ``tbd.evaluate.inputs.align``.
+        size: shorter side in pixels to which all pictures are brought; None leaves them.
         device: where networks run.
         threads: accumulators that may work at the same time.
     """
@@ -44,12 +59,13 @@ class Settings:
     align: Align = "canvas"
     length: Length = "truncate"
     region: Region = "full"
+    size: int | None = None
     device: str = "cpu"
     threads: int = 1
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """Where the ground truth of a clip comes from: a manifest row, or a file.
 
     Attributes:
@@ -57,16 +73,18 @@ class Truth:
         root: where its dataset lies.
         rule: by which the manifest's clips became canonical.
         reference: a file, between two folders.
+        file: path of either below its folder, as results name it.
     """
 
     row: Mapping[str, Any] | None = None
     root: Path = Path()
     rule: ClipRule = field(default_factory=ClipRule)
     reference: Path | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
-class Job:
+class ClipJob:
     """One clip of all runs: its ground truth is decoded once for all of them.
 
     Attributes:
@@ -74,22 +92,56 @@ class Job:
     """
 
     clip_id: str
-    truth: Truth
-    takes: tuple[Take, ...]
+    truth: GroundTruth
+    videos: tuple[RunVideo, ...]
     metrics: tuple[Metric, ...]
     settings: Settings = Settings()
     weights: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Scored:
+class Comparison:
+    """What was compared with what: it stands beside every number of a clip. None where it is not known.
+
+    Attributes:
+        frames, reference_frames: of the video at the rate of the comparison, and of the ground truth.
+        compared: frames of both that were compared.
+        fps, reference_fps: frames a second of the files themselves.
+        width, height, reference_width, reference_height: of their pictures, in pixels.
+        scored_width, scored_height: of the pictures that the metric was shown.
+        scale: size of the face in the video over its size in the ground truth, laid over each other.
+        shift: distance of their middles, in sides of the true face.
+        mirrored: the video shows left what the truth shows right.
+        damage: what the decoder complained of, in words; empty if nothing.
+    """
+
+    frames: int | None = None
+    reference_frames: int | None = None
+    compared: int | None = None
+    fps: float | None = None
+    reference_fps: float | None = None
+    width: int | None = None
+    height: int | None = None
+    reference_width: int | None = None
+    reference_height: int | None = None
+    scored_width: int | None = None
+    scored_height: int | None = None
+    scale: float | None = None
+    shift: float | None = None
+    mirrored: bool | None = None
+    damage: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreRow:
     """One row of ``clips.parquet`` on its way, without its features.
 
     Attributes:
         key: under which the cache holds what the metric read; empty where nothing could be computed.
         reference_key: the same for the ground truth, for metrics that compare sets.
-        frames, reference_frames: of the video and of the ground truth.
         note: what was done to the video that a reader should know.
+        video, reference: their files below the run's and the truth's folder; empty where there is none.
+        labels: ``emotion level subject view`` of the manifest row, as far as it has them.
     """
 
     name: str
@@ -100,13 +152,15 @@ class Scored:
     status: Status = "ok"
     key: str = ""
     reference_key: str = ""
-    frames: int | None = None
-    reference_frames: int | None = None
     note: str = ""
+    comparison: Comparison = Comparison()
+    video: str = ""
+    reference: str = ""
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Group:
+class MetricGroup:
     """Metrics that share one accumulator (most stand alone)."""
 
     name: str
@@ -127,9 +181,9 @@ class Group:
         return "full" if self.lead.needs_audio or self.lead.needs_faces else chosen
 
 
-def groups(metrics: Sequence[Metric]) -> list[Group]:
+def groups(metrics: Sequence[Metric]) -> list[MetricGroup]:
     """Metrics by the accumulator that they share, in the order given."""
     found: dict[str, list[Metric]] = {}
     for metric in metrics:
         found.setdefault(metric.shares or metric.protocol, []).append(metric)
-    return [Group(name, tuple(members)) for name, members in found.items()]
+    return [MetricGroup(name, tuple(members)) for name, members in found.items()]

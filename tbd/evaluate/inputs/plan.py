@@ -5,57 +5,52 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from tbd import __version__, weights
-from tbd.errors import InputError, TbdError, UsageError
-from tbd.evaluate.engine import baselines
-from tbd.evaluate.inputs import sources, streams
-from tbd.evaluate.inputs.align import Align, Length, Region, overlap
-from tbd.evaluate.inputs.jobs import ANCHORS, Job, Kind, Scored, Settings, Take, Truth
+from tbd.errors import UsageError
+from tbd.evaluate.inputs import sources
+from tbd.evaluate.inputs.align import Align, Length, Region
+from tbd.evaluate.inputs.geometry import check_geometry
+from tbd.evaluate.inputs.jobs import BASELINES, VAE, ClipJob, Kind, RunVideo, ScoreRow, Settings
 from tbd.evaluate.inputs.pairing import Pair, Pairing
-from tbd.evaluate.inputs.sources import Request
+from tbd.evaluate.inputs.record import EvaluationRecord
+from tbd.evaluate.inputs.sources import EvaluationRequest, TruthSource
 from tbd.evaluate.metrics import registry
 from tbd.evaluate.metrics.base import ClipScore, Metric
-from tbd.evaluate.outputs import results
 from tbd.shards import part
 
 RESULTS = Path("results")
 
-LIE = 0.3
-"""Least overlap of the faces' regions below which two videos are not laid over each other rightly."""
-
-CHECKED = 3
-"""Pairs that are looked at to find a wrong ``--align`` before anything is computed."""
-
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """What will be done, before anything is computed.
 
     Attributes:
         folder: of the results.
+        record: what the evaluation is.
         pairings: name of the run -> its pairs.
         jobs: one for each clip that has a video in some run.
         rows: what is known already: missing, double and left-over videos.
-        metrics: that can be computed here; those that cannot are in ``meta.skipped``.
+        metrics: that can be computed here; those that cannot are in ``record.skipped``.
         shard: (i, n) of a part.
     """
 
     folder: Path
-    meta: results.Meta
+    record: EvaluationRecord
     pairings: Mapping[str, Pairing]
-    jobs: tuple[Job, ...]
-    rows: tuple[Scored, ...]
+    jobs: tuple[ClipJob, ...]
+    rows: tuple[ScoreRow, ...]
     metrics: tuple[Metric, ...]
     workers: int
     shard: tuple[int, int] | None = None
 
 
-def plan(request: Request) -> Plan:
+def plan(request: EvaluationRequest) -> EvaluationPlan:
     """Resolve a request: runs, ground truth, metrics, weights, settings, pairs.
 
     Raises:
@@ -66,44 +61,49 @@ def plan(request: Request) -> Plan:
     runs = sources.run_folders(request.runs)
     documents = {name: sources.run_json(folder) for name, folder in runs.items()}
     manifest = sources.manifest_of(request, runs, documents)
-    rows, truths, words = sources.expected(request, manifest, documents)
-    pairings = {name: sources.paired(request, folder, rows) for name, folder in runs.items()}
-    settings = _settings(request, base, all(documents.values()), manifest is not None)
+    truth = sources.truth_source(request, manifest, documents)
+    pairings = {name: sources.paired(request, folder, truth.rows) for name, folder in runs.items()}
+    ours = all(documents.values())
     metrics, skipped = _possible(chosen)
-    shown = _anchors(metrics) if request.anchors else ()
-    device = _device(request.device, metrics)
-    settings = replace(settings, device=device)
-    record = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
-    record |= {baselines.VAE: registry.seen([baselines.VAE])} if "vae" in shown else {}
-    meta = results.Meta(
-        runs={name: _facts(name, pairings[name], documents[name]) for name in runs},
+    shown = _baselines(metrics) if request.baselines else ()
+    settings = replace(_settings(request, base, ours, manifest is not None), device=_device(request.device, metrics))
+    seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
+    seen |= {VAE: registry.seen([VAE])} if "vae" in shown else {}
+    record = EvaluationRecord(
+        runs={name: _facts(runs[name], pairings[name], documents[name]) for name in runs},
         metrics=tuple(metric.protocol for metric in metrics),
         skipped=skipped,
-        weights={name: seen.as_record() or {} for name, seen in record.items() if seen.files},
-        settings={"align": settings.align, "length": settings.length, "region": settings.region},
-        anchors=tuple(ANCHORS[kind] for kind in shown),
+        weights={name: one.as_record() or {} for name, one in seen.items() if one.files},
+        settings={key: getattr(settings, key) for key in ("align", "length", "region", "size")},
+        baselines={kind: BASELINES[kind] for kind in shown},
         notes=_notes(request, shown),
-        truth=words,
+        truth=truth.words,
         version=__version__,
+        truth_root={name: path.as_posix() for name, path in truth.roots.items()},
     )
-    hashes = {name: [sha for _, sha, _ in seen.files] for name, seen in record.items()}
     shard = part(request.shard) if request.shard else None
-    jobs = [job for job in _jobs(pairings, truths, metrics, settings, shown, hashes) if _mine(job.clip_id, shard)]
-    workers, threads = _hands(request.workers, device, len(jobs))
+    jobs = [
+        replace(job, weights={name: [sha for _, sha, _ in one.files] for name, one in seen.items()})
+        for job in _jobs(runs, pairings, truth, metrics, settings, shown)
+        if _mine(job.clip_id, shard)
+    ]
+    workers, threads = _workers_and_threads(request.workers, settings.device, len(jobs))
     jobs = [replace(job, settings=replace(settings, threads=threads)) for job in jobs]
     known = [row for row in _known(pairings, metrics) if _mine(row.clip_id, shard)]
-    _check_align(jobs, settings.align, ours=all(documents.values()), manifest=manifest is not None)
-    return Plan(_folder(request, list(runs)), meta, pairings, tuple(jobs), tuple(known), metrics, workers, shard)
+    check_geometry(jobs, ours=ours)
+    return EvaluationPlan(
+        _folder(request, list(runs)), record, pairings, tuple(jobs), tuple(known), metrics, workers, shard
+    )
 
 
-def _metrics(request: Request) -> tuple[tuple[Metric, ...], registry.Suite]:
+def _metrics(request: EvaluationRequest) -> tuple[tuple[Metric, ...], registry.Suite]:
     base = registry.suite(request.suite or ("all" if not request.metrics else "quick"))
     if request.metrics and request.suite is None:
         base = registry.Suite("", "", request.metrics)
     return request.chosen or registry.choose(request.metrics or base.metrics), base
 
 
-def _settings(request: Request, base: registry.Suite, ours: bool, manifest: bool) -> Settings:
+def _settings(request: EvaluationRequest, base: registry.Suite, ours: bool, manifest: bool) -> Settings:
     given = {"align": request.align, "length": request.length, "region": request.region}
     wanted = dict(base.settings) | {key: value for key, value in given.items() if value is not None}
     for key, kinds in (("align", Align), ("length", Length), ("region", Region)):
@@ -114,7 +114,7 @@ def _settings(request: Request, base: registry.Suite, ours: bool, manifest: bool
             "these videos were not made by tbd, so say how they lie over the ground truth",
             next="--align canvas (same crop and size), crop (same crop, another size) or face (neither)",
         )
-    return Settings(**wanted)  # type: ignore[arg-type]
+    return Settings(**wanted, size=request.size)  # type: ignore[arg-type]
 
 
 def _possible(chosen: Sequence[Metric]) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
@@ -127,110 +127,63 @@ def _possible(chosen: Sequence[Metric]) -> tuple[tuple[Metric, ...], dict[str, d
     return tuple(metric for metric, reason in reasons.items() if not reason), skipped
 
 
-def _anchors(metrics: Sequence[Metric]) -> tuple[Kind, ...]:
+def _baselines(metrics: Sequence[Metric]) -> tuple[Kind, ...]:
     if not metrics:
         return ()
-    return ("truth", "vae", "still") if weights.find(weights.lookup(baselines.VAE)) else ("truth", "still")
+    return ("truth", "vae", "still") if weights.find(weights.lookup(VAE)) else ("truth", "still")
 
 
-def _notes(request: Request, shown: Sequence[Kind]) -> tuple[str, ...]:
-    if request.anchors and shown and "vae" not in shown:
-        return (f"{ANCHORS['vae']} is not shown: weights missing; tbd weights pull {baselines.VAE}",)
+def _notes(request: EvaluationRequest, shown: Sequence[Kind]) -> tuple[str, ...]:
+    if request.baselines and shown and "vae" not in shown:
+        return (f"{BASELINES['vae']} is not shown: weights missing; tbd weights pull {VAE}",)
     return ()
 
 
 def _jobs(
+    runs: Mapping[str, Path],
     pairings: Mapping[str, Pairing],
-    truths: Callable[[Pair], Truth],
+    truth: TruthSource,
     metrics: tuple[Metric, ...],
     settings: Settings,
     shown: Sequence[Kind],
-    hashes: Mapping[str, Sequence[str]],
-) -> Iterable[Job]:
+) -> Iterable[ClipJob]:
     clips: dict[str, list[tuple[str, Pair]]] = {}
     for name, found in pairings.items():
         for pair in found.matched:
             clips.setdefault(pair.clip_id, []).append((name, pair))
-    for clip_id in sorted(clips):
-        takes = [Take(name, "run", pair.video) for name, pair in clips[clip_id]]
-        truth = truths(clips[clip_id][0][1])
-        takes += [Take(ANCHORS[kind], kind) for kind in shown]
-        if metrics:
-            yield Job(clip_id, truth, tuple(takes), metrics, settings, hashes)
+    for clip_id in sorted(clips if metrics else ()):
+        pairs = clips[clip_id]
+        videos = [RunVideo(name, "run", pair.video, sources.below(pair.video, runs[name])) for name, pair in pairs]
+        videos += [RunVideo(BASELINES[kind], kind) for kind in shown]
+        yield ClipJob(clip_id, truth.of(pairs[0][1]), tuple(videos), metrics, settings)
 
 
-def _known(pairings: Mapping[str, Pairing], metrics: Sequence[Metric]) -> Iterable[Scored]:
+def _known(pairings: Mapping[str, Pairing], metrics: Sequence[Metric]) -> Iterable[ScoreRow]:
     """Rows of what cannot be scored: for each metric one where a clip was expected, a single one for what is left over."""
     for name, found in pairings.items():
         for pair in found.unmatched:
             for protocol in [metric.protocol for metric in metrics] if pair.expected else [""]:
                 nothing = ClipScore(None, 0, pair.reason)
-                yield Scored(name, "run", pair.clip_id, protocol, nothing, pair.problem or "missing")
+                yield ScoreRow(name, "run", pair.clip_id, protocol, nothing, pair.problem or "missing")
 
 
-def _facts(name: str, found: Pairing, document: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(folder: Path, found: Pairing, document: Mapping[str, Any]) -> dict[str, Any]:
     by: dict[str, int] = {}
     for pair in found.matched:
         by[pair.by] = by.get(pair.by, 0) + 1
-    left = [pair.reason if pair.expected else f"{pair.clip_id}: {pair.reason}" for pair in found.unmatched]
+    kept = ("split", "checkpoint", "guidance", "seed", "sampler", "versions")
     return {
+        "folder": folder.as_posix(),
         "matched": len(found.matched),
         "expected": sum(pair.expected for pair in found.pairs),
         "by": by,
         "unmatched": [f"{pair.clip_id}: {pair.reason}" for pair in found.unmatched][:50],
-        "unmatched_total": len(left),
-        "run": {
-            key: document[key]
-            for key in ("split", "checkpoint", "guidance", "seed", "sampler", "versions")
-            if key in document
-        },
+        "unmatched_total": len(found.unmatched),
+        "run": {key: document[key] for key in kept if key in document},
     }
 
 
-def _check_align(jobs: Sequence[Job], align: Align, *, ours: bool, manifest: bool) -> None:
-    """Refuse a wrong ``--align`` before hours are spent on it, by a look at a few pairs.
-
-    Raises:
-        InputError: no pair has the same size (canvas), or the faces lie elsewhere (canvas, crop).
-    """
-    pairs = [opened for job in jobs[: 3 * CHECKED] if (opened := _opened(job)) is not None][:CHECKED]
-    if align == "face" or not pairs:
-        return
-    if align == "canvas" and all(pred.size != truth.size for pred, truth in pairs):
-        pred, truth = pairs[0]
-        raise InputError(
-            f"--align canvas: the videos have {pred.size[0]}x{pred.size[1]} pixels, the ground truth "
-            f"{truth.size[0]}x{truth.size[1]}",
-            next="--align crop (same crop, another size) or --align face",
-        )
-    if ours or not manifest:
-        return
-    shares = [share for pred, truth in pairs if (share := overlap(pred, truth)) is not None]
-    if shares and max(shares) < LIE:
-        raise InputError(
-            f"--align {align}: the faces do not lie in the same place (overlap {max(shares):.0%} at best of "
-            f"{len(shares)} clips looked at), so this is not the ground truth's crop",
-            next="--align face",
-        )
-
-
-def _opened(job: Job) -> tuple[streams.Stream, streams.Stream] | None:
-    video = next((take.video for take in job.takes if take.video), None)
-    try:
-        if video is None or (job.truth.row is None and job.truth.reference is None):
-            return None
-        reference = job.truth.reference
-        truth = (
-            streams.of_file(reference)
-            if reference
-            else streams.of_row(job.truth.row or {}, job.truth.root, job.truth.rule)
-        )
-        return streams.of_file(video), truth
-    except TbdError:
-        return None  # it gets its own row
-
-
-def _folder(request: Request, names: Sequence[str]) -> Path:
+def _folder(request: EvaluationRequest, names: Sequence[str]) -> Path:
     if request.output is not None:
         return request.output
     name = names[0] if len(names) == 1 else "all" if not request.runs else "+".join(names)
@@ -247,7 +200,7 @@ def _device(device: str, metrics: Sequence[Metric]) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _hands(workers: int | None, device: str, jobs: int) -> tuple[int, int]:
+def _workers_and_threads(workers: int | None, device: str, jobs: int) -> tuple[int, int]:
     """Worker processes, and threads in each: one process a core while there are clips enough, else threads."""
     cores = os.cpu_count() or 1
     wanted = (0 if device != "cpu" else cores) if workers is None else workers
@@ -256,7 +209,5 @@ def _hands(workers: int | None, device: str, jobs: int) -> tuple[int, int]:
 
 
 def _mine(clip_id: str, shard: tuple[int, int] | None) -> bool:
-    if shard is None:
-        return True
-    mine, parts = shard
-    return int(hashlib.sha256(clip_id.encode()).hexdigest(), 16) % parts == mine - 1
+    """Whether a clip belongs to a part; the same parts on every machine."""
+    return shard is None or int(hashlib.sha256(clip_id.encode()).hexdigest(), 16) % shard[1] == shard[0] - 1

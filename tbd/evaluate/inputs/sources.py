@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tbd import workspace
 from tbd.errors import InputError, UsageError
 from tbd.evaluate.inputs import pairing
-from tbd.evaluate.inputs.jobs import ANCHORS, Truth
+from tbd.evaluate.inputs.jobs import GroundTruth
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.metrics.base import Metric
 
@@ -24,7 +25,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Request:
+class EvaluationRequest:
     """What a person asked for; None takes the suite's setting, or the default.
 
     Attributes:
@@ -36,7 +37,8 @@ class Request:
         clips: clip_ids to keep.
         shard: ``i/n``, counted from 1.
         workers: processes; 0 works in this one; None takes one a core, or one on a GPU.
-        anchors: also score the ground truth, through the VAE, and the still picture.
+        size: shorter side to which all pictures are brought.
+        baselines: also score the ground truth, through the VAE, and the still picture.
         chosen: metrics themselves, for programs; wins over ``metrics`` and ``suite``.
     """
 
@@ -57,12 +59,13 @@ class Request:
     shard: str | None = None
     workers: int | None = None
     device: str = "auto"
-    anchors: bool = True
+    size: int | None = None
+    baselines: bool = True
     chosen: tuple[Metric, ...] = ()
 
 
 @dataclass(frozen=True)
-class Rows:
+class ExpectedRows:
     """Rows of a manifest; none between two folders.
 
     Attributes:
@@ -96,7 +99,7 @@ def run_folders(folders: Sequence[Path]) -> dict[str, Path]:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder", next="tbd eval RUN, where RUN is a folder with videos")
         name = folder.resolve().name
-        if name in found or name in ANCHORS.values():
+        if name in found:
             name = f"{folder.resolve().parent.name}/{name}"
         if name in found:
             raise UsageError(f"{folder} is named twice")
@@ -121,9 +124,10 @@ def run_json(folder: Path) -> dict[str, Any]:
 
 
 def manifest_of(
-    request: Request, folders: Mapping[str, Path], documents: Mapping[str, Mapping[str, Any]]
+    request: EvaluationRequest, folders: Mapping[str, Path], documents: Mapping[str, Mapping[str, Any]]
 ) -> Path | None:
-    """The one manifest of all runs: as given, else as their ``run.json`` say; None between folders.
+    """The one manifest of all runs: as given, as their ``run.json`` say, or the only one of the workspace; None
+    between folders.
 
     Raises:
         UsageError: nothing says where the ground truth is, or the runs belong to different manifests.
@@ -132,35 +136,63 @@ def manifest_of(
         return request.manifest
     named = {name: document.get("manifest") for name, document in documents.items()}
     without = [name for name, manifest in named.items() if not manifest]
-    if without:
-        if request.pairs is not None and len(without) == len(named):
-            return None
+    if without and request.pairs is not None and len(without) == len(named):
+        return None
+    said = sorted({str(manifest) for manifest in named.values() if manifest})
+    if len(said) > 1:
         raise UsageError(
-            f"{', '.join(without)}: without run.json nobody knows the ground truth",
-            next="tbd eval RUN --manifest data_manifests/NAME --align crop, or --reference DIR",
-        )
-    if len(set(named.values())) > 1:
-        raise UsageError(
-            f"the runs belong to different manifests: {', '.join(sorted(set(map(str, named.values()))))}",
+            f"the runs belong to different manifests: {', '.join(said)}",
             next="tbd eval one run at a time, or say --manifest",
         )
-    found = Path(str(next(iter(named.values()))))
+    if without:
+        return _only_manifest(without)
+    found = Path(said[0])
     beside = [path for folder in folders.values() if (path := folder / found).exists()]
     return beside[0] if beside and not found.exists() else found
 
 
-def expected(
-    request: Request, manifest: Path | None, documents: Mapping[str, Mapping[str, Any]]
-) -> tuple[Rows, Callable[[Pair], Truth], str]:
-    """The rows that should have videos, how a pair finds its ground truth, and where that came from, in words.
+def _only_manifest(without: Sequence[str]) -> Path:
+    """The single manifest of this workspace, for runs that do not say theirs."""
+    names = [str(path.relative_to(Path.cwd())) for path in workspace.manifests()]
+    if len(names) == 1:
+        return Path(names[0])
+    many = f", and there are {len(names)} manifests: {', '.join(names)}" if names else ""
+    raise UsageError(
+        f"{', '.join(without)}: without run.json nobody knows the ground truth{many}",
+        next=f"tbd eval RUN --manifest {(names or ['data_manifests/NAME'])[0]} --align crop, or --reference DIR",
+    )
+
+
+@dataclass(frozen=True)
+class TruthSource:
+    """The ground truth of an evaluation.
+
+    Attributes:
+        rows: that should have videos.
+        of: from a pair to its ground truth.
+        words: where it came from.
+        roots: the folders below which its files lie, by dataset.
+    """
+
+    rows: ExpectedRows
+    of: Callable[[Pair], GroundTruth]
+    words: str
+    roots: Mapping[str, Path]
+
+
+def truth_source(
+    request: EvaluationRequest, manifest: Path | None, documents: Mapping[str, Mapping[str, Any]]
+) -> TruthSource:
+    """The rows that should have videos, and how a pair finds its ground truth.
 
     Raises:
         UsageError: no row is left.
         InputError: the manifest cannot be read, or its dataset is not where it was.
     """
     if manifest is None:
+        folder = request.reference or Path()
         words = f"files of {request.reference.name}" if request.reference else f"files of {request.pairs}"
-        return Rows(), lambda pair: Truth(reference=pair.reference), words
+        return TruthSource(ExpectedRows(), lambda pair: _file_truth(pair, folder), words, {"": folder})
     from tbd.manifest import locate, read, roots
     from tbd.manifest.run import clip_rule
 
@@ -174,15 +206,28 @@ def expected(
             next=f"--root {lost[0]}=PATH",
         )
 
-    def truth(pair: Pair) -> Truth:
+    def truth(pair: Pair) -> GroundTruth:
         if pair.reference is not None or pair.row is None:
-            return Truth(reference=pair.reference)
-        return Truth(pair.row, places[pair.row["dataset"]], rule)
+            return _file_truth(pair, request.reference or Path())
+        return GroundTruth(pair.row, places[pair.row["dataset"]], rule, file=str(pair.row["file_name"] or ""))
 
-    return rows, truth, f"canonical clips of {file.parent.name}"
+    return TruthSource(rows, truth, f"canonical clips of {file.parent.name}", places)
 
 
-def _selected(request: Request, rows: list[dict[str, Any]], documents: Mapping[str, Mapping[str, Any]]) -> Rows:
+def _file_truth(pair: Pair, folder: Path) -> GroundTruth:
+    return GroundTruth(reference=pair.reference, file=below(pair.reference, folder))
+
+
+def below(path: Path | None, folder: Path) -> str:
+    """A file's path relative to a folder; its name alone where it lies elsewhere; empty for none."""
+    if path is None:
+        return ""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _selected(
+    request: EvaluationRequest, rows: list[dict[str, Any]], documents: Mapping[str, Mapping[str, Any]]
+) -> ExpectedRows:
     recorded = {document.get("split") for document in documents.values()}
     split = request.split or (recorded.pop() if len(recorded) == 1 else None)
     if split and split != "all":
@@ -196,10 +241,10 @@ def _selected(request: Request, rows: list[dict[str, Any]], documents: Mapping[s
         if unknown:
             raise UsageError(f"--clips: no clip {min(unknown)!r} among the {len(rows)} rows")
         chosen = [row for row in rows if row["clip_id"] in set(request.clips)]
-    return Rows(sorted(chosen, key=lambda row: str(row["clip_id"]))[: request.limit], rows)
+    return ExpectedRows(sorted(chosen, key=lambda row: str(row["clip_id"]))[: request.limit], rows)
 
 
-def paired(request: Request, folder: Path, rows: Rows) -> Pairing:
+def paired(request: EvaluationRequest, folder: Path, rows: ExpectedRows) -> Pairing:
     """The pairs of one run: by table, between two folders, or with the rows of a manifest.
 
     Raises:

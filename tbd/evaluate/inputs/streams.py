@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ SAME_RATE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class FrameStream:
     """A video whose frame ``i`` is the source frame nearest to ``i / fps`` seconds.
 
     Attributes:
@@ -33,6 +33,7 @@ class Stream:
         side: of the cut square after resizing, in pixels.
         clip: the canonical clip, for a manifest row.
         note: what was done to it that a reader should know (``30 -> 25 frames a second``).
+        damaged: source frames that the decoder marked as corrupt; filled while ``raw`` is read.
     """
 
     source: Probe
@@ -42,6 +43,7 @@ class Stream:
     side: int = 0
     clip: CanonicalClip | None = None
     note: str = ""
+    damaged: set[int] = field(default_factory=set)
 
     @property
     def num_frames(self) -> int:
@@ -62,12 +64,15 @@ class Stream:
         from tbd.media import video
 
         chosen, first, repeats = np.unique(self.indices, return_index=True, return_counts=True)
-        frames = video.frames(self.source, chosen.tolist())
-        for (_, frame), begin, times in zip(frames, first.tolist(), repeats.tolist(), strict=True):
+        frames = video.decoded(self.source, chosen.tolist())
+        for (index, frame), begin, times in zip(frames, first.tolist(), repeats.tolist(), strict=True):
+            if frame.is_corrupt:
+                self.damaged.add(index)
+            picture = video.rgb(frame, self.source.rotation)
             for i in range(begin, begin + times):
-                yield i, frame
+                yield i, picture
 
-    def look(self, frame: Pixels) -> Pixels:
+    def picture(self, frame: Pixels) -> Pixels:
         """A source frame as this stream shows it."""
         return crop(frame, self.box, self.side) if self.box else frame
 
@@ -80,24 +85,29 @@ class Stream:
 
     def some(self, count: int) -> list[Pixels]:
         """Up to ``count`` frames, spread evenly over the stream."""
-        return [self.look(frame) for frame in self.sources(count)]
+        return [self.picture(frame) for frame in self.sources(count)]
 
     def audio(self) -> npt.NDArray[np.int16] | None:
-        """``(n,)`` int16 at 16 kHz, mono, exactly as long as the frames; None without sound."""
+        """``(n,)`` int16 at 16 kHz, mono, exactly as long as the frames; None where the file has no sound.
+
+        Raises:
+            InputError: there is sound, and it cannot be decoded.
+        """
         from tbd.media import audio
 
         length = self.num_frames / self.fps
-        try:
-            if self.clip is not None and self.clip.rule.sample_rate == 16_000:
-                samples = self.clip.audio()
-            else:
-                samples = audio.read(self.source.path, 0.0, length)
-        except InputError:
+        if self.clip is not None and self.clip.rule.sample_rate == 16_000:
+            if not self.source.has_audio and self.clip.audio_file is None:
+                return None
+            samples = self.clip.audio()
+        elif self.source.has_audio:
+            samples = audio.read(self.source.path, 0.0, length)
+        else:
             return None
         return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
-def of_file(path: Path, fps: float | None = None) -> Stream:
+def of_file(path: Path, fps: float | None = None) -> FrameStream:
     """A video file as it is, or brought to another rate.
 
     Args:
@@ -109,15 +119,19 @@ def of_file(path: Path, fps: float | None = None) -> Stream:
     source = probe(path)
     if source.fps is None:
         raise InputError(f"{path}: a picture, not a video")
+    if source.codec == "gif":
+        raise InputError(f"{path}: a gif, whose colours and rate are not those of a video", next="make it an mp4")
     rate = source.fps if fps is None else fps
     if abs(rate - source.fps) < SAME_RATE and not source.variable_rate:
-        return Stream(source, np.arange(source.num_frames), source.fps)
+        return FrameStream(source, np.arange(source.num_frames), source.fps)
     count = max(1, int(source.duration * rate + 0.5))
     kind = "variable rate" if source.variable_rate else f"{source.fps:.5g}"
-    return Stream(source, source.nearest(np.arange(count) / rate), rate, note=f"{kind} -> {rate:.5g} frames a second")
+    return FrameStream(
+        source, source.nearest(np.arange(count) / rate), rate, note=f"{kind} -> {rate:.5g} frames a second"
+    )
 
 
-def of_row(row: Mapping[str, Any], root: Path, rule: ClipRule) -> Stream:
+def of_row(row: Mapping[str, Any], root: Path, rule: ClipRule) -> FrameStream:
     """The canonical clip of a manifest row: the ground truth.
 
     Args:
@@ -130,4 +144,4 @@ def of_row(row: Mapping[str, Any], root: Path, rule: ClipRule) -> Stream:
     clip = CanonicalClip.of_row(row, root, rule)
     if clip.source.is_picture:
         raise InputError("the row is a portrait with speech: nobody filmed the ground truth")
-    return Stream(clip.source, clip.indices, rule.fps, clip.crop_box, rule.size, clip)
+    return FrameStream(clip.source, clip.indices, rule.fps, clip.crop_box, rule.size, clip)

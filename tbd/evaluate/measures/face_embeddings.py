@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import InputError
-from tbd.evaluate.metrics.base import Pixels, Window
+from tbd.evaluate.measures.frames import Pixels
+from tbd.evaluate.metrics.base import Window
 
 if TYPE_CHECKING:
     from tbd.media.faces import Face

@@ -1,18 +1,17 @@
-"""Frames that are scored one by one: what counts as frames, their grey levels, and the mean over a clip."""
+"""What counts as frames, and their grey levels."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import InputError
-from tbd.evaluate.metrics.base import ClipScore, Pixels, Window
 
+Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float64]
+"""One number a frame."""
 
 
 class FrameError(InputError, ValueError):
@@ -63,25 +62,3 @@ def grey(frames: Pixels) -> Pixels:
     from PIL import Image
 
     return np.stack([np.asarray(Image.fromarray(frame).convert("L")) for frame in frames])
-
-
-class FrameMean:
-    """An accumulator: the mean over the frames of a clip, the same however the clip is cut into windows.
-
-    Args:
-        score: gives the scores ``(T,)`` of a window's frames.
-    """
-
-    def __init__(self, score: Callable[[Window], Scores]) -> None:
-        self._score = score
-        self.values: list[float] = []
-
-    def update(self, window: Window) -> None:
-        """Score the frames of the next window."""
-        self.values.extend(self._score(window).tolist())
-
-    def finish(self) -> ClipScore:
-        """The mean; not computable without frames."""
-        if not self.values:
-            return ClipScore(None, 0, "no frames")
-        return ClipScore(math.fsum(self.values) / len(self.values), len(self.values))

@@ -89,7 +89,7 @@ def program() -> Path | None:
     return Path(found) if found else None
 
 
-class Program:
+class OpenFace:
     """Hands a clip's frames to the program and reads its table.
 
     Args:

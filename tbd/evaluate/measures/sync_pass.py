@@ -14,9 +14,10 @@ import numpy as np
 
 from tbd import weights
 from tbd.evaluate.measures.face_tracks import Boxes, Track, Tracker, cut_out, resized
+from tbd.evaluate.measures.frames import Pixels
+from tbd.evaluate.measures.lip_sync import FPS, LARGER_THAN, SAMPLES, SEES, SyncProtocol, sync_scores
 from tbd.evaluate.measures.mfcc import RATE, mfcc
-from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Pixels, Window
-from tbd.evaluate.metrics.sync import FPS, LARGER_THAN, SAMPLES, SEES, Protocol, sync_scores
+from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Window
 
 if TYPE_CHECKING:
     from tbd.evaluate.networks.syncnet import Features, Listener
@@ -39,7 +40,7 @@ class SyncPass:
         listener: the network.
     """
 
-    def __init__(self, clip: ClipInfo, protocol: Protocol, listener: Listener) -> None:
+    def __init__(self, clip: ClipInfo, protocol: SyncProtocol, listener: Listener) -> None:
         assert clip.audio is not None
         self._clip, self._how, self._listener, self._audio = clip, protocol, listener, clip.audio
         self._faces = _finder(protocol.detector, clip.device)

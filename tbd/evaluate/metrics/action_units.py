@@ -7,7 +7,7 @@ detector can see. 25, 26 and 45 are left out: speech parts the lips and everybod
 intensities are not compared. The headline is the mean over clips; counts of every unit are in its details.
 
 Nobody else has this number; it is about this method, which asks for action units. A detector errs too:
-hold a run against the ground truth's own agreement, an anchor of every table.
+hold a run against the ground truth's own agreement, a baseline of every table.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tbd.errors import InputError, MissingError
-from tbd.evaluate.measures.openface import VARIABLE, Measured, Program, program, read_table
+from tbd.evaluate.measures.frames import Pixels
+from tbd.evaluate.measures.openface import VARIABLE, Measured, OpenFace, program, read_table
 from tbd.evaluate.measures.statistics import mean
-from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Window
 
 SHOWN = 0.5
 """Least share of the good frames in which a unit that counts as shown is present."""
@@ -91,7 +92,7 @@ class ActionUnits(Metric):
         asked = {int(unit["au"]) for unit in (clip.row or {}).get("action_units") or ()}
         if not asked:
             raise InputError("no action units: the clip has no manifest row that asks for any")
-        return Agreement(asked, self._start(clip))
+        return UnitAgreement(asked, self._start(clip))
 
     def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
         """The mean over clips; ``details["units"]`` has for each unit clips in which it was asked, shown, and both."""
@@ -100,7 +101,7 @@ class ActionUnits(Metric):
         return found
 
 
-class Agreement:
+class UnitAgreement:
     """The accumulator."""
 
     def __init__(self, asked: set[int], recorder: Recorder) -> None:
@@ -125,7 +126,7 @@ class Agreement:
         return ClipScore(au_f1(asked, shown), found.frames, details=details)
 
 
-class Table:
+class OpenFaceTable:
     """Reads a table of OpenFace that lies beside the video instead of looking at the frames.
 
     Args:
@@ -171,7 +172,7 @@ def _run(clip: ClipInfo) -> Recorder:
     found = program()
     if found is None:
         raise MissingError(_lacks_program())
-    return Program(found)
+    return OpenFace(found)
 
 
 def _lacks_program() -> str:
@@ -184,7 +185,7 @@ def _lacks_program() -> str:
 
 
 def _read(clip: ClipInfo) -> Recorder:
-    return Table(clip.beside, clip.num_frames)
+    return OpenFaceTable(clip.beside, clip.num_frames)
 
 
 METRICS: tuple[Metric, ...] = (

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tbd.evaluate.measures.frames import Pixels, check_frames, check_pair
+
 if TYPE_CHECKING:
     from tbd.media.faces import Face
 
-Pixels = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 WINDOW = 32
@@ -55,9 +56,21 @@ class Window:
     _of_ref: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        from tbd.evaluate.measures.frames import check_frames, check_pair  # which imports this module
-
         check_frames(self.pred, "pred") if self.ref is None else check_pair(self.pred, self.ref)
+
+    def until(self, stop: float) -> Window:
+        """The part before frame ``stop``, which lies behind ``first``; a shorter window begins a new memory."""
+        count = stop - self.first
+        return self if count >= len(self.pred) else Window(self.pred[: int(count)], None, self.first)
+
+    def against(self, truth: Window) -> Window:
+        """These frames with those of another window as their ground truth; what either has computed is shared."""
+        return Window(self.pred, truth.pred, self.first, self._of_pred, truth._of_pred)
+
+    @property
+    def same(self) -> bool:
+        """Both sides are the same frames: the ground truth held against itself."""
+        return self.ref is self.pred
 
     def of_pred(self, name: str, compute: Callable[[Pixels], T]) -> T:
         """``compute(pred)``, computed once for all metrics that ask by this name."""
@@ -180,13 +193,14 @@ class Metric(ABC):
         unit: what ``n`` of a ``ClipScore`` counts. The headline's ``n`` and ``of`` always count clips.
         source: paper or program that defines it.
         compares: ``nothing``: looks at one video (``window.ref`` is None; the ground truth is scored by itself
-            as an anchor); ``frames``: prediction against ground truth, frame by frame; ``sets``: looks at one
+            as a baseline); ``frames``: prediction against ground truth, frame by frame; ``sets``: looks at one
             video and returns ``features``, which ``aggregate`` compares with those of the ground truth.
         needs_audio, needs_faces: what a clip must have.
         columns: of the manifest row that can change the score; ``ClipInfo.row`` has these and ``clip_id`` alone.
         needs_portrait: the score depends on ``ClipInfo.portrait``, which is None for all other metrics.
         beside: suffix of a file next to the video that the score depends on (``.csv``); it comes as ``ClipInfo.beside``.
         weights: catalogue keys that must resolve (``tbd.weights.resolve``).
+        keeps_features: ``aggregate`` reads every clip's ``features``; true of all that compare ``sets``.
         version: raised when the numbers change; part of every cache key.
         shares: metrics that share one accumulator name it here (FID and KID their features; the three sync
             scores their pass): it is opened once, by the first of them, and ``read`` takes each one's part.
@@ -204,6 +218,7 @@ class Metric(ABC):
     columns: tuple[str, ...] = ()
     needs_portrait: bool = False
     beside: str = ""
+    keeps_features: bool = False
     weights: tuple[str, ...] = ()
     version: int = 1
     shares: str = ""

@@ -25,9 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.evaluate.measures.edge_blocks import BLOCK, Image, Mask, edge_blocks
-from tbd.evaluate.measures.frames import FrameError, FrameMean, Scores, grey
+from tbd.evaluate.measures.frames import FrameError, Scores, grey
 from tbd.evaluate.measures.statistics import mean
 from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
+from tbd.evaluate.metrics.frame_mean import FrameMean
 
 LOW_CONTRAST = 50
 JNB_LOW, JNB = 5, 3

@@ -5,7 +5,7 @@ where it is the manifest's label, else 0. The headline is the share of right cli
 matrix in its details.
 
 Source: EAT's ``test_emotion_acc.py``, which uses a network tuned on MEAD. Which classifier it was is part
-of the protocol; numbers of two classifiers cannot be compared. The ground truth's own accuracy, an anchor
+of the protocol; numbers of two classifiers cannot be compared. The ground truth's own accuracy, a baseline
 of every table, is the ceiling.
 """
 
@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from tbd import weights
 from tbd.errors import InputError
+from tbd.evaluate.measures.frames import Pixels
 from tbd.evaluate.measures.statistics import mean
-from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Window
 
 if TYPE_CHECKING:
     from tbd.media.faces import Face
@@ -72,7 +73,7 @@ class EmotionAccuracy(Metric):
         classifier = self._load(clip.device)
         if wanted not in classifier.emotions:
             raise InputError(f"the classifier does not know {wanted!r}; it knows {', '.join(classifier.emotions)}")
-        return Seen(wanted, classifier)
+        return EmotionsSeen(wanted, classifier)
 
     def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
         """The share of right clips; ``details["confusion"]`` counts label -> seen."""
@@ -85,7 +86,7 @@ class EmotionAccuracy(Metric):
         return found
 
 
-class Seen:
+class EmotionsSeen:
     """The accumulator: the sum of the probabilities over frames with a face."""
 
     def __init__(self, wanted: str, classifier: Classifier) -> None:

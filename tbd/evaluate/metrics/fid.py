@@ -22,9 +22,9 @@ import numpy.typing as npt
 
 from tbd import weights
 from tbd.evaluate.measures.feature_sets import Effort, Sets, by_features, compare
-from tbd.evaluate.measures.frames import check_frames
+from tbd.evaluate.measures.frames import Pixels, check_frames
 from tbd.evaluate.measures.frechet import frechet_distance
-from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ EFFORT = Effort(groups=10, splits=2)
 """A distance in 2048 dimensions takes seconds, so few of them."""
 
 
-class Frames:
+class FrameFeatures:
     """An accumulator: the features of every frame of a clip.
 
     Args:
@@ -141,7 +141,7 @@ class FID(Metric):
         self.protocol = f"fid@{protocol}"
         self.shares = f"inception@{protocol}"
 
-    def open(self, clip: ClipInfo) -> Frames:
+    def open(self, clip: ClipInfo) -> FrameFeatures:
         """An accumulator of features.
 
         Raises:
@@ -151,7 +151,7 @@ class FID(Metric):
         from tbd.evaluate.networks.inception import inception
 
         network = inception(weights.resolve(WEIGHTS), clip.device)
-        return Frames(lambda frames: features(frames, network, self._how))
+        return FrameFeatures(lambda frames: features(frames, network, self._how))
 
     def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
         """The distance, its jackknife over clips, its floor, and the run at the floor's size."""

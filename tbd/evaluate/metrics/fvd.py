@@ -26,9 +26,9 @@ from PIL import Image
 from tbd import weights
 from tbd.errors import InputError
 from tbd.evaluate.measures.feature_sets import Effort, Sets, by_features, compare
-from tbd.evaluate.measures.frames import check_frames
+from tbd.evaluate.measures.frames import Pixels, check_frames
 from tbd.evaluate.measures.frechet import frechet_distance
-from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,7 +40,7 @@ EFFORT = Effort(groups=20, splits=5, points=6)
 
 
 @dataclass(frozen=True)
-class Protocol:
+class FVDProtocol:
     """How windows are taken and compared.
 
     Attributes:
@@ -58,12 +58,12 @@ class Protocol:
     prepare: Callable[[Pixels, str], Tensor]
 
 
-class Windows:
+class WindowFeatures:
     """An accumulator: the features of a clip's windows. Holds 15 frames between windows, at 224 x 224.
 
     Args:
         network: ``I3D``.
-        prepare: see ``Protocol``.
+        prepare: see ``FVDProtocol``.
         span: frames of the clip that count; each run of 16 of them is a window.
     """
 
@@ -121,8 +121,8 @@ def bicubic(frames: Pixels, device: str) -> Tensor:
 
 
 PROTOCOLS = (
-    Protocol("styleganv", "i3d-stylegan-v", False, 0, bilinear),
-    Protocol("disco", "i3d-videogpt", True, 1, bicubic),
+    FVDProtocol("styleganv", "i3d-stylegan-v", False, 0, bilinear),
+    FVDProtocol("disco", "i3d-videogpt", True, 1, bicubic),
 )
 
 
@@ -136,12 +136,12 @@ class FVD(Metric):
     source = "Unterthiner et al. 2018; universome/stylegan-v, Wangt-CN/DisCo"
     compares = "sets"
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: FVDProtocol) -> None:
         self._how = protocol
         self.protocol = f"fvd@{protocol.name}"
         self.weights = (protocol.weights,)
 
-    def open(self, clip: ClipInfo) -> Windows:
+    def open(self, clip: ClipInfo) -> WindowFeatures:
         """An accumulator of windows.
 
         Raises:
@@ -155,7 +155,7 @@ class FVD(Metric):
         network = i3d(weights.resolve(self._how.weights), clip.device)
         middle = (clip.num_frames - LENGTH) // 2
         span = range(clip.num_frames) if self._how.every else range(middle, middle + LENGTH)
-        return Windows(network, lambda frames: self._how.prepare(frames, clip.device), span)
+        return WindowFeatures(network, lambda frames: self._how.prepare(frames, clip.device), span)
 
     def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
         """The distance, its jackknife over clips, its floor, the run at the floor's size, and where N leads it."""

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd import weights
+from tbd.evaluate.measures.frames import Pixels
 from tbd.evaluate.measures.statistics import mean
-from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Window
 
 Points = npt.NDArray[np.float64]
 Find = Callable[[Pixels], Sequence[Points | None]]

@@ -18,9 +18,10 @@ import numpy as np
 
 from tbd import weights
 from tbd.errors import UsageError
-from tbd.evaluate.measures.frames import FrameError, FrameMean, Scores, check_pair
+from tbd.evaluate.measures.frames import FrameError, Pixels, Scores, check_pair
 from tbd.evaluate.measures.statistics import mean
-from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
+from tbd.evaluate.metrics.frame_mean import FrameMean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,6 +88,8 @@ class LPIPS(Metric):
     def _of_window(self, window: Window, network: LPIPSNet) -> Scores:
         check_pair(window.pred, window.ref)
         assert window.ref is not None
+        if window.same:
+            return np.zeros(len(window.pred))
         _check_size(window.pred, self._net)
         if window.ref[..., 0].size > KEPT[self._net]:
             return _scores(network.distances(_tensor(window.pred), _tensor(window.ref)))

@@ -14,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from tbd.evaluate.measures.frames import FrameMean, Scores, check_pair
+from tbd.evaluate.measures.frames import Pixels, Scores, check_pair
 from tbd.evaluate.measures.statistics import mean
-from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
+from tbd.evaluate.metrics.frame_mean import FrameMean
 
 CAP = 100.0
 """dB at which a run counts frames that equal the ground truth, or all but equal it."""
@@ -86,6 +87,8 @@ class PSNR(Metric):
 
 def _of_window(window: Window) -> Scores:
     assert window.ref is not None
+    if window.same:
+        return np.full(len(window.pred), np.inf)
     return psnr(window.pred, window.ref)
 
 

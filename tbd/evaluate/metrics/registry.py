@@ -33,9 +33,7 @@ def known() -> dict[str, tuple[Metric, ...]]:
     """Every metric by its key, in the order of the tables; its protocols, the default first."""
     found: dict[str, list[Metric]] = {}
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name in ("base", "registry"):
-            continue
-        for metric in importlib.import_module(f"{package.__name__}.{module.name}").METRICS:
+        for metric in getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "METRICS", ()):
             found.setdefault(metric.key, []).append(metric)
     order = [*KEYS, *sorted(found.keys() - set(KEYS))]
     return {key: tuple(found[key]) for key in order if key in found}
@@ -139,7 +137,7 @@ def _checked(name: str, path: Path, document: dict[str, Any]) -> Suite:
 
 
 @dataclass(frozen=True)
-class Seen:
+class WeightsSeen:
     """The weights that a metric looks through: every file, and whether all are the published ones."""
 
     files: tuple[tuple[str, str, bool], ...] = ()
@@ -163,7 +161,7 @@ def lacking(metric: Metric) -> str:
     return "; ".join(filter(None, [*reasons, metric.missing()]))
 
 
-def seen(keys: Sequence[str]) -> Seen:
+def seen(keys: Sequence[str]) -> WeightsSeen:
     """The files behind catalogue keys that are on this machine; what is not there is left out.
 
     Settings beside the weights (``config.json``) have no published hash and spoil nothing.
@@ -176,7 +174,7 @@ def seen(keys: Sequence[str]) -> Seen:
             path = place if place and place.is_file() else (place or Path()) / file.name
             published = weights.published(path) or (hashed and not file.sha256)
             files.append((file.name, weights.sha256(path), published))
-    return Seen(tuple(files))
+    return WeightsSeen(tuple(files))
 
 
 def _missing(entry: Weights) -> str:

@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.errors import UsageError
-from tbd.evaluate.measures.frames import FrameError, FrameMean, Scores, check_pair
+from tbd.evaluate.measures.frames import FrameError, Pixels, Scores, check_pair
 from tbd.evaluate.measures.statistics import mean
-from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Pixels, Window
+from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
+from tbd.evaluate.metrics.frame_mean import FrameMean
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 SIDE = 7
@@ -183,6 +184,8 @@ class SSIM(Metric):
 
     def _of_window(self, window: Window) -> Scores:
         assert window.ref is not None
+        if window.same:
+            return np.ones(len(window.pred))
         return ssim(window.pred, window.ref, self._variant)
 
 

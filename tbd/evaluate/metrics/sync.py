@@ -13,113 +13,22 @@ Source: Chung and Zisserman 2016 and joonson/syncnet_python; as LSE by Prajwal e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tbd import weights
 from tbd.errors import InputError
-from tbd.evaluate.measures.frames import FrameError
-from tbd.evaluate.measures.mfcc import RATE
+from tbd.evaluate.measures.lip_sync import FPS, LARGER_THAN, SEES, SILENCE, SyncProtocol
 from tbd.evaluate.measures.statistics import mean
 from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Direction, Metric
 
-FPS = 25
-SAMPLES = RATE // FPS
-"""Of sound, in one frame."""
-
-SEES = 5
-"""Frames that one feature sees."""
-
-BLOCK = 512
-"""Rows whose distances are computed at a time: bounds memory."""
-
-SHIFT = 15
-EPS = 1e-6
-"""PyTorch's pairwise distance adds it to every component, so the published numbers have it too."""
-
-LARGER_THAN = 100
-"""Pixels that a tracked face must be larger than."""
-
-SILENCE = 32
-"""Loudest sample of a silent clip: -60 dB of full scale."""
-
-
-@dataclass(frozen=True)
-class SyncScores:
-    """How well lips and speech agree.
-
-    Attributes:
-        offset: frames by which the sound has to be delayed to fit the lips.
-        distance: LSE-D.
-        confidence: LSE-C.
-        distances: ``(2 vshift + 1,)`` float64, the mean distance at each shift of the sound.
-    """
-
-    offset: int
-    distance: float
-    confidence: float
-    distances: npt.NDArray[np.float64] = field(repr=False)
-
-
-def sync_scores(video_features: npt.ArrayLike, audio_features: npt.ArrayLike, vshift: int = SHIFT) -> SyncScores:
-    """Offset, distance and confidence of two streams of features (``calc_pdist`` of joonson/syncnet_python).
-
-    Args:
-        video_features, audio_features: ``(T, D)``, row i of both from the same moment. Where the shifted sound
-            ends its features are zeros, so below some 36 rows the median, and with it the confidence, is biased.
-        vshift: frames that the sound is shifted to both sides, at most.
-
-    Raises:
-        FrameError: not such features, or NaN among them.
-    """
-    video, audio = np.asarray(video_features), np.asarray(audio_features)
-    if video.ndim != 2 or video.shape != audio.shape or not video.size or vshift < 0:
-        raise FrameError(f"features {video.shape} and {audio.shape}, shift {vshift}: not twice (T, D) and 0 or more")
-    if not (np.isfinite(video).all() and np.isfinite(audio).all()):
-        raise FrameError("features that are not finite: the network or its input is broken")
-    distances = np.zeros(2 * vshift + 1)
-    for i in range(0, len(video), BLOCK):
-        lips = video[i : i + BLOCK].astype(np.float64)
-        heard = _rows(audio, i - vshift, i + len(lips) + vshift)
-        shifted = (heard[j : j + len(lips)] for j in range(len(distances)))
-        distances += [np.linalg.norm(lips - sound + EPS, axis=1).sum() for sound in shifted]
-    distances /= len(video)
-    least = int(distances.argmin())
-    lowest = float(distances[least])
-    return SyncScores(vshift - least, lowest, float(np.median(distances)) - lowest, distances)
-
-
-def _rows(features: npt.NDArray[Any], begin: int, end: int) -> npt.NDArray[np.float64]:
-    """Rows from ``begin`` to ``end``, zeros where there are none."""
-    inside = features[max(begin, 0) : end].astype(np.float64)
-    return np.pad(inside, ((max(-begin, 0), end - max(begin, 0) - len(inside)), (0, 0)))
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How the lips of a clip are found.
-
-    Attributes:
-        name: after the ``@``.
-        detector: catalogue key of what finds faces; None shows the network the whole frame.
-        least: frames with a detection that a track must have.
-        describes: for people.
-    """
-
-    name: str
-    detector: str | None
-    least: int
-    describes: str
-
-
 PROTOCOLS = (
-    Protocol("joonson-short", "s3fd", 36, "tracks as joonson/syncnet_python, from 36 frames on instead of 101"),
-    Protocol("joonson", "s3fd", 101, "tracks as joonson/syncnet_python: more than 100 frames"),
-    Protocol("mtcnn-short", "mtcnn", 36, "as joonson-short, but MTCNN finds the faces"),
-    Protocol("whole", None, SEES + 1, "no tracks: the whole frame at 224 x 224 (Wav2Lip's script for LRS)"),
+    SyncProtocol("joonson-short", "s3fd", 36, "tracks as joonson/syncnet_python, from 36 frames on instead of 101"),
+    SyncProtocol("joonson", "s3fd", 101, "tracks as joonson/syncnet_python: more than 100 frames"),
+    SyncProtocol("mtcnn-short", "mtcnn", 36, "as joonson-short, but MTCNN finds the faces"),
+    SyncProtocol("whole", None, SEES + 1, "no tracks: the whole frame at 224 x 224 (Wav2Lip's script for LRS)"),
 )
 
 
@@ -131,7 +40,7 @@ class Sync(Metric):
     compares = "nothing"
     needs_audio = True
 
-    def __init__(self, key: str, title: str, direction: Direction, protocol: Protocol) -> None:
+    def __init__(self, key: str, title: str, direction: Direction, protocol: SyncProtocol) -> None:
         self.key, self.title, self.direction = key, title, direction
         self.protocol = f"{key}@{protocol.name}"
         self.shares = f"sync@{protocol.name}"
@@ -177,7 +86,7 @@ def check_sound(audio: npt.NDArray[np.int16] | None) -> None:
         raise InputError("silence: no sample is louder than -60 dB")
 
 
-def check_length(clip: ClipInfo, protocol: Protocol) -> None:
+def check_length(clip: ClipInfo, protocol: SyncProtocol) -> None:
     """Refuse a clip in which no track can be long enough, or no face large enough.
 
     Raises:

@@ -82,7 +82,7 @@ class I3D(nn.Module):
         return self.to(memory_format=torch.channels_last_3d)
 
 
-class Program(nn.Module):
+class I3DProgram(nn.Module):
     """A TorchScript program that takes what ``i3d_torchscript.pt`` takes, behind the interface of ``I3D``."""
 
     def __init__(self, program: torch.jit.ScriptModule) -> None:
@@ -145,7 +145,7 @@ def i3d(path: Path, device: str = "cpu") -> nn.Module:
     """This process's network with the weights of a file, a state dict or a TorchScript program.
 
     Returns:
-        An ``I3D``; a ``Program`` where the file is one whose tensors are laid out in a way that we do not know.
+        An ``I3D``; a ``I3DProgram`` where the file is one whose tensors are laid out in a way that we do not know.
 
     Raises:
         InputError: the file holds something else.
@@ -153,7 +153,7 @@ def i3d(path: Path, device: str = "cpu") -> nn.Module:
     program = _program(path)
     if program is None:
         return load(I3D(), path, device).ready()
-    theirs = Program(program).requires_grad_(False).eval()
+    theirs = I3DProgram(program).requires_grad_(False).eval()
     clip = torch.rand(1, 3, SHORTEST, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     expected = _seen(theirs, clip, path)
     ours = _filled(I3D(), program)
@@ -172,7 +172,7 @@ def _program(path: Path) -> torch.jit.ScriptModule | None:
             return None
 
 
-def _seen(network: Program, clip: Tensor, path: Path) -> Tensor:
+def _seen(network: I3DProgram, clip: Tensor, path: Path) -> Tensor:
     try:
         found = look(network, clip)
     except (RuntimeError, torch.jit.Error) as error:

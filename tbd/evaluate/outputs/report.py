@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd import workspace
-from tbd.evaluate.inputs.jobs import Scored
+from tbd.evaluate.inputs.jobs import ScoreRow
 from tbd.evaluate.outputs import clip_table
 from tbd.evaluate.outputs.scoreboard import (
     ARROWS,
@@ -27,7 +27,7 @@ from tbd.evaluate.outputs.scoreboard import (
 )
 
 
-def write_page(folder: Path, document: Mapping[str, Any], clips: Sequence[Scored]) -> Path:
+def write_page(folder: Path, document: Mapping[str, Any], clips: Sequence[ScoreRow]) -> Path:
     """Write ``report.html``: no script, no other file, light and dark as the reader's system.
 
     Args:
@@ -42,7 +42,7 @@ def write_page(folder: Path, document: Mapping[str, Any], clips: Sequence[Scored
     return path
 
 
-def page(document: Mapping[str, Any], name: str, clips: Sequence[Scored] = ()) -> str:
+def page(document: Mapping[str, Any], name: str, clips: Sequence[ScoreRow] = ()) -> str:
     """The page as HTML."""
     keys = columns(document)
     settings = ", ".join(f"{key} {value}" for key, value in document["settings"].items())
@@ -67,7 +67,7 @@ def _table(document: Mapping[str, Any], keys: Sequence[str]) -> str:
     heads = "".join(f"<th>{escape(title(key))} {ARROWS[direction(document, key)]}</th>" for key in keys)
     best = {key: _best(document, key) for key in keys}
     body = "".join(
-        _row(row, keys, best if row in document["runs"] else {}, row in document["anchors"]) for row in rows(document)
+        _row(row, keys, best if row in document["runs"] else {}, row in document["baselines"]) for row in rows(document)
     )
     return f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -82,9 +82,9 @@ def _best(document: Mapping[str, Any], key: str) -> float | None:
     return pick(values) if pick else min(values, key=abs)
 
 
-def _row(row: Mapping[str, Any], keys: Sequence[str], best: Mapping[str, float | None], anchor: bool) -> str:
+def _row(row: Mapping[str, Any], keys: Sequence[str], best: Mapping[str, float | None], baseline: bool) -> str:
     cells = "".join(_cell(row["scores"].get(key), best.get(key)) for key in keys)
-    return f"<tr{' class=anchor' if anchor else ''}><th>{escape(row['name'])}</th>{cells}</tr>"
+    return f"<tr{' class=baseline' if baseline else ''}><th>{escape(row['name'])}</th>{cells}</tr>"
 
 
 def _cell(one: Mapping[str, Any] | None, best: float | None) -> str:
@@ -105,14 +105,14 @@ def _legend(document: Mapping[str, Any], keys: Sequence[str]) -> str:
     words = ["Below each number: its 95 % interval, and the clips that made it of those that should have."]
     words += ["Bold: the best run."] * (len(document["runs"]) > 1)
     words += ["In italics, to hold the runs against: what the true video scores, and what is made of it."] * bool(
-        document["anchors"]
+        document["baselines"]
     )
     words += ["*: see the warnings."] * ("*" in marks)
     words += [f"!: {UNPUBLISHED}, so this is no result."] * ("!" in marks)
     return " ".join(words)
 
 
-def _clips(run: Mapping[str, Any], keys: Sequence[str], clips: Sequence[Scored]) -> str:
+def _clips(run: Mapping[str, Any], keys: Sequence[str], clips: Sequence[ScoreRow]) -> str:
     found = run["clips"]
     words = f"{escape(run['name'])}: matched {found['matched']} of {found['expected']}"
     own = [row for row in clips if row.name == run["name"] and row.kind == "run"]
@@ -164,7 +164,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.4rem .6rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 tbody th,.plain td,.plain th{text-align:left;font-weight:normal}thead th{font-weight:600;white-space:nowrap}
 .wide th:first-child{position:sticky;left:0;background:var(--paper)}.wide tbody th{min-width:8rem}.clip th{min-width:14rem}
-td small,th small{display:block}td small{white-space:nowrap}.anchor th,.anchor td{color:var(--soft);font-style:italic}
+td small,th small{display:block}td small{white-space:nowrap}.baseline th,.baseline td{color:var(--soft);font-style:italic}
 details{margin:.3rem 0}summary{cursor:pointer}
 li,dd{overflow-wrap:anywhere}dt{font-weight:600;margin-top:.8rem}dd{margin:0 0 0 1rem}sup{cursor:help}
 code{font:.9em ui-monospace,monospace;background:color-mix(in srgb,var(--ink) 8%,transparent);padding:.1em .3em}

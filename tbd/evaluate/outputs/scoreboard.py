@@ -19,14 +19,14 @@ GAP = "  "
 
 
 def text(document: Mapping[str, Any]) -> list[str]:
-    """Tables with a row a run and anchor and a column a metric, then protocols, warnings and what is missing."""
+    """Tables with a row a run and baseline and a column a metric, then protocols, warnings and what is missing."""
     keys = columns(document)
     return [*_tables(document, keys), *_below(document, keys)]
 
 
 def rows(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Runs, then anchors."""
-    return [*document["runs"], *document["anchors"]]
+    """Runs, then baselines."""
+    return [*document["runs"], *document["baselines"]]
 
 
 def columns(document: Mapping[str, Any]) -> list[str]:
