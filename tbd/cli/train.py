@@ -13,9 +13,9 @@ from tbd.cli import options
 from tbd.console import Progress, document, human_bytes, hush, interruptible, out, progress, say
 
 if TYPE_CHECKING:
+    from tbd.train.clips import TrainingClips
     from tbd.train.recipe import TrainRecipe
-    from tbd.train.rows import Clips
-    from tbd.train.setup import Request
+    from tbd.train.start_state import TrainingRequest
 
 app: typer.Typer = typer.Typer(
     help="Train the two-stage video model on the approved rows of manifests.", no_args_is_help=True
@@ -74,17 +74,17 @@ def cache(
     Example: tbd train cache data_manifests/mead --recipe paper
     """
     from tbd.shards import part
-    from tbd.train import cache as caches
-    from tbd.train.keep import Keep
-    from tbd.train.rows import read_clips
-    from tbd.train.setup import base
+    from tbd.train import cache_builder as caches
+    from tbd.train.clips import read_training_clips
+    from tbd.train.latent_cache import LatentCache
+    from tbd.train.start_state import recipe_encoders
 
     settings = [f"data.moments={moments}"] if moments else []
     loaded = _recipe(recipe, [*settings, *(set_ or ())], gpu_memory, seed)
-    found = read_clips(manifests, loaded, 1, _selection(where, clips, root))
-    networks = base(loaded, _device(device))
-    keep = Keep(folder or caches.default_folder(), networks.identities, loaded.data.moments)
-    plan = caches.plan(found, loaded, keep, part(shard) if shard else (1, 1))
+    found = read_training_clips(manifests, loaded, 1, _selection(where, clips, root))
+    networks = recipe_encoders(loaded, _device(device))
+    keep = LatentCache(folder or caches.default_cache_folder(), networks.identities, loaded.data.moments)
+    plan = caches.plan_cache(found, loaded, keep, part(shard) if shard else (1, 1))
     for line in found.words():
         say(line)
     stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
@@ -100,7 +100,7 @@ def cache(
         document(summary) if json else out(f"{len(plan.clips)} clips would go to {keep.folder}")
         return 0
     with interruptible("clips under way", SIGNALS) as stopping, progress("cache", len(plan.clips), quiet=quiet) as bar:
-        made = caches.make(plan, loaded, networks, told=lambda _: bar.advance(), stopping=stopping)
+        made = caches.build_cache(plan, loaded, networks, told=lambda _: bar.advance(), stopping=stopping)
     for name, reason in made.failed.items():
         say(f"{name}: {reason}")
     summary |= {"clips": made.clips, "texts": made.texts, "failed": made.failed}
@@ -194,16 +194,16 @@ def bench(
     from dataclasses import asdict
 
     from tbd.errors import MissingError
-    from tbd.train.bench import measure
-    from tbd.train.memory import presets
+    from tbd.train.bench import measure_step
+    from tbd.train.memory_presets import memory_presets
 
-    wanted = presets() if gpu_memory == "all" else [options.whole(gpu_memory, "--gpu-memory")]
+    wanted = memory_presets() if gpu_memory == "all" else [options.whole(gpu_memory, "--gpu-memory")]
     rows: list[dict[str, Any]] = []
     for preset in wanted:
         for stage in (options.whole(part, "--stages") for part in stages.split(",")):
             row: dict[str, Any] = {"preset": preset, "stage": stage}
             try:
-                row |= asdict(measure(_recipe(recipe, set_, preset, None), stage, steps))
+                row |= asdict(measure_step(_recipe(recipe, set_, preset, None), stage, steps))
             except MissingError as error:
                 if len(wanted) == 1:
                     raise
@@ -239,35 +239,35 @@ def _bench_table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _request(*parts: Any) -> Request:
-    from tbd.train.setup import Request
+def _request(*parts: Any) -> TrainingRequest:
+    from tbd.train.start_state import TrainingRequest
 
     manifests, recipe, stage, output, first, selection, device, changed, memory = parts
-    return Request(
+    return TrainingRequest(
         tuple(manifests), recipe, stage, output, first, None, selection, device, changed=changed, gpu_memory=memory
     )
 
 
-def _train(request: Request, folder: Path | None, live: bool, dry_run: bool, quiet: bool, json: bool) -> int:
+def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: bool, quiet: bool, json: bool) -> int:
     from dataclasses import asdict, replace
 
-    from tbd.train.loop import train
-    from tbd.train.rows import read_clips
-    from tbd.train.setup import begin
-    from tbd.train.stages import settings
+    from tbd.train.clips import read_training_clips
+    from tbd.train.stages import stage_settings
+    from tbd.train.start_state import start_state
+    from tbd.train.trainer import train_stage
 
     hush(os.environ.get("RANK", "0") != "0")  # of several processes the first one speaks
-    clips = read_clips(request.manifests, request.recipe, request.stage, request.selection)
+    clips = read_training_clips(request.manifests, request.recipe, request.stage, request.selection)
     place, clips = (None, clips) if live else _cached(request, clips, folder)
     for line in clips.words():
         say(line)
     request = replace(request, cache=place)
     if dry_run:
         return _dry_run(request, clips, json)
-    beginning = begin(request, clips)
+    beginning = start_state(request, clips)
     for note in beginning.notes:
         say(note)
-    steps = settings(request.recipe, request.stage).steps
+    steps = stage_settings(request.recipe, request.stage).steps
     if beginning.resumed:
         say(f"goes on at step {beginning.step} of {steps} ({beginning.resumed})")
     if beginning.step >= steps:
@@ -280,7 +280,7 @@ def _train(request: Request, folder: Path | None, live: bool, dry_run: bool, qui
         interruptible("the step", SIGNALS) as stopping,
         progress(label, steps, done=beginning.step, quiet=quiet) as bar,
     ):
-        ended = train(request, clips, beginning, _Onlooker(bar), stopping)
+        ended = train_stage(request, clips, beginning, _Onlooker(bar), stopping)
     if json:
         document(asdict(ended) | {"output": str(request.output), "checkpoint": str(ended.checkpoint)})
     else:
@@ -305,23 +305,23 @@ class _Onlooker:
         say(words)
 
 
-def _cached(request: Request, clips: Clips, folder: Path | None) -> tuple[Path | None, Clips]:
+def _cached(request: TrainingRequest, clips: TrainingClips, folder: Path | None) -> tuple[Path | None, TrainingClips]:
     """The cache to read where it has everything, without the clips that could not be cached; else None: media are read.
 
     Either way it is said.
     """
     from tbd.errors import InputError
-    from tbd.train import cache as caches
-    from tbd.train.keep import Keep
-    from tbd.train.setup import base
+    from tbd.train import cache_builder as caches
+    from tbd.train.latent_cache import LatentCache
+    from tbd.train.start_state import recipe_encoders
 
-    place = folder or caches.default_folder()
+    place = folder or caches.default_cache_folder()
     if folder is None and not place.is_dir():
         say("no cache: media are decoded and encoded at every step; tbd train cache makes one")
         return None, clips
-    keep = Keep(place, base(request.recipe, "cpu").identities, request.recipe.data.moments)
+    keep = LatentCache(place, recipe_encoders(request.recipe, "cpu").identities, request.recipe.data.moments)
     try:
-        usable = caches.cached(clips, request.recipe, request.stage, keep)
+        usable = caches.cached_clips(clips, request.recipe, request.stage, keep)
     except InputError as error:
         if folder is not None:
             raise
@@ -331,22 +331,22 @@ def _cached(request: Request, clips: Clips, folder: Path | None) -> tuple[Path |
     return place, usable
 
 
-def _dry_run(request: Request, clips: Clips, json: bool) -> int:
+def _dry_run(request: TrainingRequest, clips: TrainingClips, json: bool) -> int:
     import torch
 
-    from tbd.model.network import build
-    from tbd.train.stages import freeze, settings
+    from tbd.model.network import build_network
+    from tbd.train.stages import freeze, stage_settings
 
     recipe, hardware = request.recipe, request.recipe.hardware
     with torch.device("meta"):
-        network = build(recipe.network, request.stage)
+        network = build_network(recipe.network, request.stage)
     names = set(freeze(network, recipe, request.stage))
     learning = sum(p.numel() for name, p in network.named_parameters() if name in names)
     summary = {
         "train": len(clips.train),
         "validation": len(clips.validation),
         "left_out": {reason: len(rows) for reason, rows in clips.left_out.items()},
-        "steps": settings(recipe, request.stage).steps,
+        "steps": stage_settings(recipe, request.stage).steps,
         "samples_a_step": hardware.batch * hardware.accumulate,
         "parameters": sum(p.numel() for p in network.parameters()),
         "learning": learning,
@@ -358,13 +358,13 @@ def _dry_run(request: Request, clips: Clips, json: bool) -> int:
 
 
 def _recipe(name: str | None, overrides: list[str] | None, gigabytes: int | None, seed: int | None) -> TrainRecipe:
-    from tbd.train.memory import load
+    from tbd.train.memory_presets import load_recipe
 
-    return load(name, [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())], gigabytes)
+    return load_recipe(name, [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())], gigabytes)
 
 
 def _selection(where: str | None, clips: Path | None, root: list[str] | None) -> Any:
-    from tbd.train.rows import Selection
+    from tbd.train.clips import Selection
 
     return Selection(options.pairs(where, "--where"), options.lines(clips), options.roots(root))
 

@@ -1,197 +1,188 @@
-"""Reading files of weights into networks: every key is accounted for, and a surprise is an error.
+"""Checkpoints as they lie on disk: finding them, and reading the network back.
 
-Nothing is loaded with ``strict=False``: what may be missing or left over is named by its caller, and reported.
+``checkpoints/<name>/step-N/`` holds ``unet/``, ``reference_net/``, ``audio_projection/`` (config.json and safetensors
+each), ``scheduler/scheduler_config.json``, ``ema/weights.safetensors`` and ``meta.json``, which is written last: a folder
+without it is no checkpoint. ``state/`` is the trainer's own.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from re import search
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from pydantic import ValidationError
 
+from tbd.digests import sha256
 from tbd.errors import InputError
+from tbd.model.recipe import ModelRecipe
+from tbd.recipe import digest
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-"""diffusers' name of a part's weights."""
+if TYPE_CHECKING:
+    import torch
+    from diffusers import DDIMScheduler
 
-State = dict[str, torch.Tensor]
-Part = TypeVar("Part", bound=Any)
+    from tbd.model.network import TBDNetwork
 
-NOTHING = "(?!)"
-"""A pattern that no key has."""
+META, SCHEDULER, AVERAGE = "meta.json", "scheduler", "ema/weights.safetensors"
+PARTS = ("unet", "reference_net", "audio_projection")
+_STEP = re.compile(r"step-(\d+)")
 
 
 @dataclass(frozen=True)
-class Report:
-    """What became of the weights of one file.
+class Checkpoint:
+    """One checkpoint.
 
     Attributes:
-        source: the file, and what it went into.
-        loaded: keys that were taken.
-        kept: keys of the network that the file is known not to have; they keep their start.
-        unused: keys of the file that were left out on purpose.
-        missing, unexpected: keys of the network that the file lacks, and the other way round: surprises.
-        shapes: ``key: (shape in the file) instead of (shape in the network)``.
+        path: its folder.
+        meta: what ``meta.json`` says.
     """
 
-    source: str
-    loaded: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    shapes: tuple[str, ...] = ()
+    path: Path
+    meta: dict[str, Any] = field(repr=False)
 
     @property
-    def empty(self) -> bool:
-        """Whether there was no surprise."""
-        return not (self.missing or self.unexpected or self.shapes)
+    def step(self) -> int:
+        """Optimizer steps behind it."""
+        return int(self.meta["step"])
 
-    def line(self) -> str:
-        """``unet.safetensors -> unet: 686 weights loaded, 12 kept as they were, 3 not taken``."""
-        counts = (
-            (self.loaded, "weights loaded"),
-            (self.kept, "kept as they were"),
-            (self.unused, "not taken"),
-            (self.missing, "missing"),
-            (self.unexpected, "unexpected"),
-            (self.shapes, "of another shape"),
-        )
-        return f"{self.source}: " + ", ".join(f"{len(keys)} {words}" for keys, words in counts if keys)
+    @property
+    def stage(self) -> int:
+        """1 or 2."""
+        return int(self.meta["stage"])
 
-    def lines(self) -> list[str]:
-        """``line``, and below it the first three of every kind of surprise by name."""
-        kinds = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", self.shapes))
-        named = [f"  {len(keys)} {kind}: {', '.join(keys[:3])}{' …' * (len(keys) > 3)}" for kind, keys in kinds if keys]
-        return [self.line(), *named]
+    @property
+    def loss(self) -> float | None:
+        """Validation loss at this step; None where none was taken, or it was no number."""
+        found = (self.meta.get("validation") or {}).get("loss")
+        return float(found) if found is not None and math.isfinite(found) else None
 
-    def check(self) -> Report:
-        """The report itself.
+    @property
+    def averaged(self) -> bool:
+        """Whether moving averages were kept beside the weights."""
+        return (self.path / AVERAGE).is_file()
+
+    def averages(self) -> dict[str, torch.Tensor]:
+        """The moving averages by name; empty where none were kept.
 
         Raises:
-            InputError: with surprises; the first few of each kind are named.
+            InputError: they are damaged.
         """
-        if self.empty:
-            return self
-        told = f"{self.source}: not the weights that belong here ({len(self.loaded)} would fit)"
+        from tbd.model.weight_files import read_weights
+
+        return read_weights(self.path / AVERAGE) if self.averaged else {}
+
+    @property
+    def recipe(self) -> ModelRecipe:
+        """How to build and sample it."""
+        try:
+            return ModelRecipe.model_validate(self.meta["recipe"]["model"])
+        except (KeyError, TypeError, ValidationError) as error:
+            raise InputError(f"{self.path / META}: its recipe cannot be read ({error})") from None
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 over its weights, 64 hex digits."""
+        files = sorted(path for part in (*PARTS, "ema") for path in (self.path / part).glob("*.safetensors"))
+        return digest({str(path.relative_to(self.path)): sha256(path) for path in files})
+
+    def network(self, *, average: bool = True) -> TBDNetwork:
+        """The network, on the CPU.
+
+        Args:
+            average: with the moving averages as its weights, where some were kept.
+
+        Raises:
+            InputError: a file is missing, damaged or of another network.
+        """
+        import torch
+
+        from tbd.model.network import TBDNetwork
+
+        network = TBDNetwork.load(self.path)
+        own = network.state_dict()
+        for name, value in (self.averages() if average else {}).items():
+            if name not in own or own[name].shape != value.shape:
+                raise InputError(f"{self.path / AVERAGE}: not the averages of this network ({name})")
+            with torch.no_grad():
+                own[name].copy_(value)
+        return network
+
+    def scheduler(self) -> DDIMScheduler:
+        """The noise schedule that it was trained with, for the sampler.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        from diffusers import DDIMScheduler
+
+        file = self.path / SCHEDULER / "scheduler_config.json"
+        try:
+            return DDIMScheduler.from_config(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{file}: no noise schedule ({error})") from None
+
+
+def checkpoint_steps(folder: Path) -> list[int]:
+    """Steps of the whole checkpoints of a run, the earliest first."""
+    found = (_STEP.fullmatch(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(int(match[1]) for match in found if match and (folder / match[0] / META).is_file())
+
+
+def checkpoint_folder(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step}"
+
+
+def list_checkpoints(folder: Path) -> list[Checkpoint]:
+    """Every whole checkpoint of a run, the earliest first."""
+    return [read_checkpoint(checkpoint_folder(folder, step)) for step in checkpoint_steps(folder)]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in a ``step-N`` folder.
+
+    Raises:
+        InputError: it is none, or its ``meta.json`` is damaged.
+    """
+    try:
+        meta = json.loads((path / META).read_text(encoding="utf-8"))
+        saved = Checkpoint(path, meta)
+        assert saved.stage in (1, 2) and saved.step >= 0
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise InputError(
-            "\n".join([told, *self.lines()[1:]]),
-            next="tbd weights verify",
-        )
+            f"{path / META}: no checkpoint of tbd ({type(error).__name__}: {error})",
+            next=f"rm -r {path}, to go on from the one before",
+        ) from None
+    return saved
 
 
-def read_weights(path: Path) -> State:
-    """Tensors of a safetensors file, or of a pickle that holds nothing else.
-
-    A ``state_dict`` around them and a ``module.`` before every name, as trainers leave them, are taken off.
-
-    Raises:
-        InputError: it is not there, cannot be read, is cut off, or is a pickle that wants to run code.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file", next="tbd weights list")
-    found = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
-    found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise InputError(f"{path}: holds no weights (a dictionary of tensors was expected)", next="tbd weights list")
-    return {str(key).removeprefix("module."): value for key, value in found.items()}
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint with the most steps behind it; None where there is none."""
+    found = checkpoint_steps(folder)
+    return read_checkpoint(checkpoint_folder(folder, found[-1])) if found else None
 
 
-def fill(module: nn.Module, state: State, source: str, *, kept: str = NOTHING, unused: str = NOTHING) -> Report:
-    """Copy weights into a module and say what became of each.
-
-    Args:
-        module: what receives them; untouched where the report is not empty.
-        state: the file's weights under the module's names.
-        source: for the report.
-        kept: pattern (``re.search``) of the module's keys that the file need not have.
-        unused: pattern of the file's keys that are not taken, whether or not the module has them.
-    """
-    own = module.state_dict()
-    left = {key for key in state if search(unused, key)}
-    shared = sorted(own.keys() & state.keys() - left)
-    lacking, extra = sorted(own.keys() - set(shared)), sorted(state.keys() - own.keys() - left)
-    odd = [key for key in shared if state[key].shape != own[key].shape]
-    report = Report(
-        source,
-        tuple(key for key in shared if key not in set(odd)),
-        _those(lacking, kept),
-        tuple(sorted(left)),
-        _those(lacking, kept, False),
-        tuple(extra),
-        tuple(f"{key}: {tuple(state[key].shape)} instead of {tuple(own[key].shape)}" for key in odd),
-    )
-    if report.empty:
-        with torch.no_grad():
-            for key in shared:
-                own[key].copy_(state[key])
-    return report
+def best_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint with the lowest validation loss; the earlier of equals."""
+    judged = [saved for saved in list_checkpoints(folder) if saved.loss is not None]
+    return min(judged, key=lambda saved: saved.loss or 0.0, default=None)
 
 
-def load_part(kind: type[Part], folder: Path) -> Part:
-    """A part of a saved network: its ``config.json`` builds it, its safetensors file fills it.
+def find_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint that a person means: a ``step-N`` folder, or the latest of a run.
 
     Raises:
-        InputError: a file is missing, damaged or another part's.
+        InputError: there is none.
     """
-    try:
-        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        part: Part = kind.from_config(config)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{folder}: no part of a checkpoint ({error})") from None
-    fill(part, read_weights(folder / WEIGHTS), str(folder / WEIGHTS)).check()
-    return part
-
-
-def _safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, error) from None
-
-
-def _pickle(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's doubts about a file; what matters is said by the error
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, MemoryError) as error:
-        raise _damaged(path, error) from None
-    except Exception as error:  # noqa: BLE001 (over damaged bytes the reader stumbles in any way there is)
-        if "GLOBAL" in str(error) or _is_plain_pickle(path):
-            raise InputError(
-                f"{path}: a pickle with more than tensors in it; loading it would run its code, so it is refused",
-                next="tbd weights list, which names the published files",
-            ) from None
-        raise _damaged(path, error) from None
-
-
-def _is_plain_pickle(path: Path) -> bool:
-    """Whether a file is one Python pickle that could be loaded, code and all; torch's own are of protocol 2."""
-    with path.open("rb") as file:
-        head = file.read(2)
-        if len(head) < 2 or head[0] != 0x80 or head[1] not in (3, 4, 5):
-            return False
-        file.seek(-1, 2)
-        return file.read() == b"."
-
-
-def _those(keys: Iterable[str], pattern: str, matching: bool = True) -> tuple[str, ...]:
-    return tuple(key for key in keys if bool(search(pattern, key)) == matching)
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    said = [line.strip() for line in str(error).splitlines() if line.strip()]
-    words = next((line for line in said if "Unsupported operand" in line), said[0] if said else type(error).__name__)
-    words = words.partition(". ")[0]  # torch goes on with advice, to load it as code for one
-    return InputError(f"{path}: cannot be read, damaged, or not a file of weights ({words})", next="tbd weights verify")
+    if (path / META).is_file():
+        return read_checkpoint(path)
+    found = latest_checkpoint(path)
+    if found is None:
+        why = "holds no whole checkpoint" if path.is_dir() else "there is no such folder"
+        raise InputError(f"{path}: {why}", next="tbd train stage1 MANIFEST -o DIR")
+    return found

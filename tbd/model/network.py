@@ -9,13 +9,13 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from tbd.model.audio import AudioProjection
-from tbd.model.checkpointing import Mode
-from tbd.model.checkpoints import WEIGHTS, load_part
+from tbd.model.activation_checkpointing import ActivationCheckpointing
+from tbd.model.audio_projection import AudioProjection
 from tbd.model.recipe import Network
 from tbd.model.reference import ReferenceNet
-from tbd.model.shapes import shape
+from tbd.model.shapes import network_sizes
 from tbd.model.unet import TBDUNet
+from tbd.model.weight_files import WEIGHTS, load_part
 
 PARTS = ("unet", "reference_net", "audio_projection")
 """Folders of a saved network."""
@@ -127,7 +127,7 @@ class TBDNetwork(nn.Module):
             keep=keep_reference,
         )
 
-    def set_checkpointing(self, mode: Mode) -> None:
+    def set_checkpointing(self, mode: ActivationCheckpointing) -> None:
         """What is kept for the backward pass: ``none``, ``selective`` or ``full`` checkpointing."""
         self.unet.checkpointing = self.reference_net.checkpointing = mode
 
@@ -163,14 +163,14 @@ class TBDNetwork(nn.Module):
         )
 
 
-def build(network: Network, stage: int) -> TBDNetwork:
+def build_network(network: Network, stage: int) -> TBDNetwork:
     """A network at random weights, on the device that is current (``with torch.device("meta")`` allocates nothing).
 
     Args:
         network: size and layers.
         stage: 1: reference and spatial layers; 2: audio and motion besides, adding nothing until they have learned.
     """
-    sizes, second = shape(network), stage == 2
+    sizes, second = network_sizes(network), stage == 2
     unet = TBDUNet(
         **sizes.unet,
         audio_layers=second,

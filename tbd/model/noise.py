@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # diffusers takes seconds to import, and processes that only 
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
-def scheduler(noise: Noise) -> DDIMScheduler:
+def noise_scheduler(noise: Noise) -> DDIMScheduler:
     """The noise schedule of a recipe; saved with a checkpoint, and read from there by every sampler."""
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
@@ -42,7 +42,7 @@ def standard_noise(shape: tuple[int, ...], offset: float, generator: torch.Gener
     return noise + offset * constant if offset else noise
 
 
-def target(
+def prediction_target(
     schedule: DDIMScheduler, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
 ) -> torch.Tensor:
     """What the network is to predict: the noise (eq. 1), or the velocity."""

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from diffusers.configuration_utils import register_to_config
 
+from tbd.model.activation_checkpointing import ActivationCheckpointing, run_checkpointed
 from tbd.model.attention import SpatialLayer
-from tbd.model.checkpointing import Mode, checkpointed
-from tbd.model.compiling import CompilableUNet
+from tbd.model.compilation import CompilableUNet
 from tbd.model.unet import describe, make_room_to_compile, spatial_layers
-from tbd.model.walk import Site, blocks, sites, time_embedding, walk
+from tbd.model.unet_blocks import BlockLayer, block_layers, run_unet, time_embedding, unet_blocks
 
 
 class ReferenceNet(CompilableUNet):
@@ -47,7 +47,7 @@ class ReferenceNet(CompilableUNet):
             norm_num_groups=norm_num_groups,
         )
         describe(self, own)
-        self.checkpointing: Mode = "none"
+        self.checkpointing: ActivationCheckpointing = "none"
         spatial_layers(self, heads, norm_num_groups, cross_attention_dim)
         self._cut()
 
@@ -64,14 +64,14 @@ class ReferenceNet(CompilableUNet):
         found: list[torch.Tensor] = []
         last = self._last()
 
-        def run(site: Site, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-            x, seen = checkpointed(self.checkpointing, _site, site, x, time, text, site.attention is last)
+        def run(site: BlockLayer, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+            x, seen = run_checkpointed(self.checkpointing, _layer, site, x, time, text, site.attention is last)
             if seen is not None:
                 found.append(seen)
             return x
 
         time = time_embedding(self, torch.zeros(len(latents), device=latents.device), latents)
-        walk(self, latents, time, run)
+        run_unet(self, latents, time, run)
         return tuple(found)
 
     def forward(self, latents: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -84,7 +84,9 @@ class ReferenceNet(CompilableUNet):
         super().compile_repeated_blocks(*arguments, **keywords)
 
     def _last(self) -> SpatialLayer:
-        return [site.attention for block in blocks(self) for site in sites(block) if site.attention is not None][-1]
+        return [
+            site.attention for block in unet_blocks(self) for site in block_layers(block) if site.attention is not None
+        ][-1]
 
     def _cut(self) -> None:
         """Remove everything behind the last features."""
@@ -96,8 +98,8 @@ class ReferenceNet(CompilableUNet):
         whole.conv_norm_out = whole.conv_out = None
 
 
-def _site(
-    site: Site, x: torch.Tensor, time: torch.Tensor, text: torch.Tensor, last: bool
+def _layer(
+    site: BlockLayer, x: torch.Tensor, time: torch.Tensor, text: torch.Tensor, last: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The picture behind a site, and the features before its attention."""
     if site.resnet is not None:

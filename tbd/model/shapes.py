@@ -14,7 +14,7 @@ from tbd.model.recipe import Network
 
 
 @dataclass(frozen=True)
-class Shape:
+class NetworkSizes:
     """Keyword arguments of the classes that make one family.
 
     Attributes:
@@ -34,7 +34,7 @@ class Shape:
     speech: dict[str, Any]
 
 
-SD15 = Shape(
+SD15 = NetworkSizes(
     unet={
         "block_out_channels": (320, 640, 1280, 1280),
         "layers_per_block": 2,
@@ -66,7 +66,7 @@ SD15 = Shape(
     speech={"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
 )
 
-TINY = Shape(
+TINY = NetworkSizes(
     unet={
         "block_out_channels": (16, 32),
         "layers_per_block": 1,
@@ -108,6 +108,6 @@ TINY = Shape(
 )
 
 
-def shape(network: Network) -> Shape:
+def network_sizes(network: Network) -> NetworkSizes:
     """The family of a recipe."""
     return {"sd15": SD15, "tiny": TINY}[network.size]

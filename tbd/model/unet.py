@@ -9,11 +9,11 @@ from diffusers.configuration_utils import FrozenDict, register_to_config
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 
+from tbd.model.activation_checkpointing import ActivationCheckpointing, run_checkpointed
 from tbd.model.attention import SpatialLayer
-from tbd.model.checkpointing import Mode, checkpointed
-from tbd.model.compiling import CompilableUNet
+from tbd.model.compilation import CompilableUNet
 from tbd.model.motion import MotionLayer
-from tbd.model.walk import Site, blocks, time_embedding, walk
+from tbd.model.unet_blocks import BlockLayer, run_unet, time_embedding, unet_blocks
 
 
 class TBDUNet(CompilableUNet):
@@ -63,9 +63,9 @@ class TBDUNet(CompilableUNet):
             norm_num_groups=norm_num_groups,
         )
         describe(self, own)
-        self.checkpointing: Mode = "none"
+        self.checkpointing: ActivationCheckpointing = "none"
         spatial_layers(self, heads, norm_num_groups, None if separate_text else cross_attention_dim)
-        for block in blocks(self):
+        for block in unet_blocks(self):
             widths = _widths(block)
             if hasattr(block, "attentions"):
                 if separate_text:
@@ -112,13 +112,15 @@ class TBDUNet(CompilableUNet):
         sounds = None if audio is None else audio.flatten(0, 1)
         references, befores = iter(reference or ()), iter(earlier or ())
 
-        def run(site: Site, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        def run(site: BlockLayer, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
             looked = site.attention is not None
             beside = next(references) if looked and reference else None
             before = next(befores) if looked and earlier else None
-            return checkpointed(self.checkpointing, _site, site, x, time, frames, text, sounds, beside, before, keep)
+            return run_checkpointed(
+                self.checkpointing, _layer, site, x, time, frames, text, sounds, beside, before, keep
+            )
 
-        x = walk(self, x, time, run)
+        x = run_unet(self, x, time, run)
         x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
         return x.unflatten(0, (batch, frames)).transpose(1, 2)
 
@@ -139,13 +141,13 @@ def describe(model: Any, own: dict[str, Any]) -> None:
 
 def spatial_layers(unet: UNet2DConditionModel, heads: int, groups: int, context: int | None) -> None:
     """Put our spatial layers where diffusers has its own; the names of the weights stay."""
-    for block in blocks(unet):
+    for block in unet_blocks(unet):
         if hasattr(block, "attentions"):
             block.attentions = _layers(_widths(block), heads, groups, context)
 
 
-def _site(
-    site: Site,
+def _layer(
+    site: BlockLayer,
     x: torch.Tensor,
     time: torch.Tensor,
     frames: int,

@@ -10,14 +10,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tbd.errors import MissingError
-from tbd.model.network import TBDNetwork, build
-from tbd.model.noise import scheduler
-from tbd.model.shapes import shape
-from tbd.train.encoders import Batch
-from tbd.train.loss import per_sample
-from tbd.train.optimizer import optimizer
+from tbd.model.network import TBDNetwork, build_network
+from tbd.model.noise import noise_scheduler
+from tbd.model.shapes import network_sizes
+from tbd.train.batch import Batch
+from tbd.train.loss import sample_losses
+from tbd.train.optimizer import make_optimizer
 from tbd.train.recipe import TrainRecipe
-from tbd.train.stages import freeze, question, settings
+from tbd.train.stages import freeze, predict, stage_settings
 
 PEAK = {
     "H200": 989e12,
@@ -36,7 +36,7 @@ TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.
 
 
 @dataclass(frozen=True)
-class Figures:
+class StepFigures:
     """One line of the table.
 
     Attributes:
@@ -60,7 +60,7 @@ class Figures:
     mfu: float | None
 
 
-def measure(recipe: TrainRecipe, stage: int, steps: int = 10) -> Figures:
+def measure_step(recipe: TrainRecipe, stage: int, steps: int = 10) -> StepFigures:
     """Time whole steps (forward, backward, optimizer) of a stage on this machine's GPU, or on its CPU.
 
     Args:
@@ -89,7 +89,7 @@ def measure(recipe: TrainRecipe, stage: int, steps: int = 10) -> Figures:
 def operations(recipe: TrainRecipe, stage: int) -> int:
     """Floating-point operations of one step: forward and backward, without recomputation or optimizer."""
     with torch.device("meta"):
-        network = build(recipe.network, stage)
+        network = build_network(recipe.network, stage)
         batch = _batch(recipe, stage, torch.device("meta"))
         freeze(network, recipe, stage)
         with FlopCounterMode(display=False) as counter:
@@ -105,16 +105,16 @@ def operations(recipe: TrainRecipe, stage: int) -> int:
     return int(counter.get_total_flops()) * recipe.hardware.accumulate
 
 
-def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) -> Figures:
+def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) -> StepFigures:
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     with device:
-        network = build(recipe.network, stage)
+        network = build_network(recipe.network, stage)
     learning = _readied(network, recipe, stage)
-    tool = optimizer(learning, recipe.optimizer)
+    tool = make_optimizer(learning, recipe.optimizer)
     model_gb = sum(p.numel() * p.element_size() for p in network.parameters()) / 1e9
-    batch, schedule = _batch(recipe, stage, device), scheduler(recipe.model.noise)
+    batch, schedule = _batch(recipe, stage, device), noise_scheduler(recipe.model.noise)
     for number in range(WARM_UP + steps):
         if number == WARM_UP:
             _wait(device)
@@ -126,12 +126,12 @@ def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) 
     speed, name = operations(recipe, stage) * rate, torch.cuda.get_device_name() if cuda else "CPU"
     best = next((peak for key, peak in PEAK.items() if key in name), None)
     known = best if recipe.hardware.precision != "float32" else None
-    return Figures(
+    return StepFigures(
         device=name,
         stage=stage,
         samples=samples,
         steps_per_second=rate,
-        frames_per_second=rate * samples * settings(recipe, stage).frames,
+        frames_per_second=rate * samples * stage_settings(recipe, stage).frames,
         model_gb=model_gb,
         peak_gb=torch.cuda.max_memory_allocated() / 1e9 if cuda else None,
         teraflops=speed / 1e12,
@@ -143,8 +143,8 @@ def _step(network: TBDNetwork, batch: Batch, schedule: Any, recipe: TrainRecipe,
     kind = TYPES[recipe.hardware.precision]
     for _ in range(recipe.hardware.accumulate):
         with torch.autocast(batch.latents.device.type, kind, enabled=kind != torch.float32):
-            prediction, target = question(network, batch, batch.text[:1, 0], schedule, recipe)
-        (per_sample(prediction, target).mean() / recipe.hardware.accumulate).backward()  # type: ignore[no-untyped-call]
+            prediction, target = predict(network, batch, batch.text[:1, 0], schedule, recipe)
+        (sample_losses(prediction, target).mean() / recipe.hardware.accumulate).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(learning, recipe.optimizer.clip)
     tool.step()
     tool.zero_grad(set_to_none=True)
@@ -169,7 +169,7 @@ def _readied(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[torch
 def _batch(recipe: TrainRecipe, stage: int, device: torch.device) -> Batch:
     """Made-up inputs in the shapes of a stage."""
     size, batch = recipe.data.size // 8, recipe.hardware.batch
-    frames, sizes = settings(recipe, stage).frames, shape(recipe.network)
+    frames, sizes = stage_settings(recipe, stage).frames, network_sizes(recipe.network)
     earlier = recipe.network.motion_frames if stage == 2 else 0
     window, length = 2 * recipe.network.audio_context + 1, 77 * recipe.model.chunks
     keep = torch.ones(batch, dtype=torch.bool, device=device)

@@ -20,7 +20,7 @@ import torch
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.model.saved import META, at, steps
+from tbd.model.checkpoints import META, checkpoint_folder, checkpoint_steps
 
 STATE = Path("state") / "optimizer.pt"
 """The optimizer's state: the trainer's own, so ``tbd.model.saved`` does not know it."""
@@ -39,7 +39,7 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], document: dict[
         MissingError: the disk is full; earlier checkpoints are untouched.
         InputError: the folder cannot be written.
     """
-    target = at(folder, step)
+    target = checkpoint_folder(folder, step)
     temporary = folder / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -59,15 +59,15 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], document: dict[
 
 def rotate(folder: Path, keep: int, best: int | None) -> None:
     """Delete all checkpoints but the newest ``keep`` and the best one; each stops being one before it goes."""
-    for step in steps(folder)[:-keep]:
+    for step in checkpoint_steps(folder)[:-keep]:
         if step != best:
-            (at(folder, step) / META).unlink()
-            shutil.rmtree(at(folder, step))
+            (checkpoint_folder(folder, step) / META).unlink()
+            shutil.rmtree(checkpoint_folder(folder, step))
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed runs left: checkpoints that are not whole."""
-    whole = {at(folder, step) for step in steps(folder)}
+    whole = {checkpoint_folder(folder, step) for step in checkpoint_steps(folder)}
     for path in (*folder.glob(".step-*.tmp"), *folder.glob("step-*")):
         if path.is_dir() and path not in whole:
             shutil.rmtree(path)

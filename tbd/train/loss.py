@@ -8,12 +8,12 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from tbd.model.noise import snr
 
 
-def per_sample(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def sample_losses(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Mean squared error ``(B,)`` of each sample, in float32."""
     return (prediction.float() - target.float()).square().flatten(1).mean(1)
 
 
-def weights(schedule: DDIMScheduler, timesteps: torch.Tensor, gamma: float | None) -> torch.Tensor:
+def min_snr_weights(schedule: DDIMScheduler, timesteps: torch.Tensor, gamma: float | None) -> torch.Tensor:
     """Weight ``(B,)`` of each sample by its timestep (Hang et al. 2023, min-SNR).
 
     Epsilon: min(snr, gamma) / snr; velocity: min(snr, gamma) / (snr + 1). Both are finite where snr is 0.

@@ -11,7 +11,7 @@ from tbd.errors import MissingError
 from tbd.train.recipe import Optimizer
 
 
-def optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
     """AdamW, fused; or with 8-bit states, which take a quarter of the memory.
 
     Raises:
@@ -36,12 +36,12 @@ def optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) -> to
     return eight
 
 
-def rate(recipe: Optimizer, step: int) -> float:
+def learning_rate(recipe: Optimizer, step: int) -> float:
     """The learning rate of a step, counted from 0: rising over ``warmup`` steps, then constant."""
     return recipe.lr * min(1.0, (step + 1) / recipe.warmup) if recipe.warmup else recipe.lr
 
 
-def set_rate(tool: torch.optim.Optimizer, value: float) -> None:
+def set_learning_rate(tool: torch.optim.Optimizer, value: float) -> None:
     """Set the learning rate of every group."""
     for group in tool.param_groups:
         group["lr"] = value

@@ -13,13 +13,13 @@ from torch.distributed.checkpoint import state_dict as distributed
 from tbd import __version__
 from tbd.manifest import locate
 from tbd.media.files import sha256_file
-from tbd.model import saved
-from tbd.model.checkpoints import WEIGHTS, read_weights
+from tbd.model import checkpoints
 from tbd.model.network import PARTS
-from tbd.train import checkpoint, setup
+from tbd.model.weight_files import WEIGHTS, read_weights
+from tbd.train import checkpoint, start_state
 
 if TYPE_CHECKING:
-    from tbd.train.loop import Trainer
+    from tbd.train.trainer import Trainer
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
 _WHOLE = distributed.StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -39,21 +39,21 @@ def save(trainer: Trainer) -> None:
 
         def fill(temporary: Path) -> None:
             _network(trainer, weights, temporary)
-            trainer.schedule.save_pretrained(temporary / saved.SCHEDULER)
+            trainer.schedule.save_pretrained(temporary / checkpoints.SCHEDULER)
             if averaged:
-                checkpoint.save_tensors(temporary / saved.AVERAGE, averaged)
+                checkpoint.save_tensors(temporary / checkpoints.AVERAGE, averaged)
             (temporary / checkpoint.STATE).parent.mkdir()
             torch.save(memory, temporary / checkpoint.STATE)
 
         checkpoint.write(folder, trainer.step, fill, document(trainer))
-        best = saved.best(folder)
+        best = checkpoints.best_checkpoint(folder)
         checkpoint.rotate(folder, trainer.recipe.watch.keep, best.step if best else None)
     trainer.accelerator.wait_for_everyone()
 
 
 def restore(trainer: Trainer, source: Path) -> None:
     """Put optimizer, average and counters where a checkpoint left them; the weights are loaded already."""
-    found, recorded = checkpoint.state(source), saved.read(source)
+    found, recorded = checkpoint.state(source), checkpoints.read_checkpoint(source)
     if _sharded(trainer):
         distributed.set_optimizer_state_dict(
             trainer.network,
@@ -73,7 +73,7 @@ def document(trainer: Trainer) -> dict[str, Any]:
     """``meta.json``: everything that made these weights."""
     request, step = trainer.request, trainer.step
     return {
-        **setup.identity(request, trainer.clips),
+        **start_state.run_identity(request, trainer.clips),
         "step": step,
         "samples": step * trainer.per_step,
         "processes": trainer.world,
@@ -94,8 +94,8 @@ def document(trainer: Trainer) -> dict[str, Any]:
 def _network(trainer: Trainer, weights: dict[str, Any], folder: Path) -> None:
     """The parts. What does not learn is as it was in the checkpoint before: whole parts are linked to its files, and
     weights that are held in half precision while training are taken from there."""
-    own, first = saved.latest(trainer.request.output), trainer.beginning.source
-    source = own or (saved.read(first) if first else None)
+    own, first = checkpoints.latest_checkpoint(trainer.request.output), trainer.beginning.source
+    source = own or (checkpoints.read_checkpoint(first) if first else None)
     averages = source.averages() if source and not own and trainer.beginning.averaged else {}
     learn = set(trainer.names)
     for part in PARTS:

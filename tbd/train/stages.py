@@ -9,8 +9,8 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from tbd.model.guidance import blend, weights_for
 from tbd.model.network import TBDNetwork
-from tbd.model.noise import target
-from tbd.train.encoders import Batch
+from tbd.model.noise import prediction_target
+from tbd.train.batch import Batch
 from tbd.train.recipe import Stage, TrainRecipe
 
 _TEXT = r"^unet\..*(\.transformer_blocks\.\d+\.(attn2|norm2)\.|text_modules)"
@@ -18,7 +18,7 @@ _ATTENTION = r"attentions|text_modules"
 _SECOND = r"audio_modules|motion_modules|^audio_projection"
 
 
-def settings(recipe: TrainRecipe, stage: int) -> Stage:
+def stage_settings(recipe: TrainRecipe, stage: int) -> Stage:
     """The recipe's section of a stage."""
     return recipe.stage1 if stage == 1 else recipe.stage2
 
@@ -29,7 +29,7 @@ def learns(name: str, recipe: TrainRecipe, stage: int) -> bool:
     Stage 1: the ReferenceNet and all spatial layers. Stage 2: audio and motion layers and the audio projection. The
     recipe takes the text attention in or out, and may narrow stage 1 to attention.
     """
-    chosen = settings(recipe, stage)
+    chosen = stage_settings(recipe, stage)
     if stage == 2:
         spoken = re.search(_TEXT, name) and not re.search(_SECOND, name)
         return bool(re.search(_SECOND, name)) or bool(chosen.text and spoken)
@@ -45,7 +45,7 @@ def freeze(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[str]:
     return [name for name, parameter in network.named_parameters() if parameter.requires_grad]
 
 
-def question(
+def predict(
     network: torch.nn.Module,
     batch: Batch,
     empty: torch.Tensor,
@@ -76,7 +76,7 @@ def question(
         audio=_kept(batch.audio, batch.keep_audio),
         keep_reference=batch.keep_reference,
     )
-    return prediction, target(schedule, batch.latents, batch.noise, batch.timesteps)
+    return prediction, prediction_target(schedule, batch.latents, batch.noise, batch.timesteps)
 
 
 def reference_text(recipe: TrainRecipe, levels: torch.Tensor, empty: torch.Tensor) -> torch.Tensor:

@@ -9,14 +9,14 @@ import time
 import pytest
 import torch
 
-from tbd.train import memory
-from tbd.train.cache import make, plan
-from tbd.train.data import Samples, loader, together
-from tbd.train.draws import order
-from tbd.train.encoders import Encoders
-from tbd.train.keep import Keep
-from tbd.train.rows import read_clips
-from tbd.train.setup import base
+from tbd.train import memory_presets
+from tbd.train.batch import BatchEncoder
+from tbd.train.cache_builder import build_cache, plan_cache
+from tbd.train.clips import read_training_clips
+from tbd.train.dataset import TrainingDataset, collate, data_loader
+from tbd.train.latent_cache import LatentCache
+from tbd.train.sampling import clip_order
+from tbd.train.start_state import recipe_encoders
 
 pytestmark = pytest.mark.bench
 
@@ -40,23 +40,23 @@ def prepared(tmp_path_factory):
             draw_clip(path, emotion="happiness", level=2, seconds=3, size=256, seed=index)
     recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
     run_annotation(prepare_annotation(AnnotationRequest(root / "mead", recipe, root / "manifests/mead", quiet=True)))
-    recipe = memory.load(None, [*TINY, "data.split=train", "data.validation=0"])
-    clips = read_clips([root / "manifests/mead"], recipe, 2)
-    networks = base(recipe, "cpu")
-    keep = Keep(root / "cache", networks.identities, "both")
-    make(plan(clips, recipe, keep), recipe, networks)
+    recipe = memory_presets.load_recipe(None, [*TINY, "data.split=train", "data.validation=0"])
+    clips = read_training_clips([root / "manifests/mead"], recipe, 2)
+    networks = recipe_encoders(recipe, "cpu")
+    keep = LatentCache(root / "cache", networks.identities, "both")
+    build_cache(plan_cache(clips, recipe, keep), recipe, networks)
     return recipe, clips, networks, keep
 
 
 def outside(prepared, cached: bool) -> float:
     """Seconds a batch takes to reach the networks: decoding, VAE, wav2vec, CLIP, or reading what they said."""
     recipe, clips, networks, keep = prepared
-    samples = Samples(clips.train, order(clips.train, recipe, 2, 100), recipe, 2, keep if cached else None)
-    encoders = Encoders(networks, recipe, torch.device("cpu"))
-    encoders.batch(together([samples[0], samples[1]]))
+    samples = TrainingDataset(clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep if cached else None)
+    encoders = BatchEncoder(networks, recipe, torch.device("cpu"))
+    encoders.batch(collate([samples[0], samples[1]]))
     began = time.perf_counter()
     for number in range(BATCHES):
-        encoders.batch(together([samples[2 * number], samples[2 * number + 1]]))
+        encoders.batch(collate([samples[2 * number], samples[2 * number + 1]]))
     return (time.perf_counter() - began) / BATCHES
 
 
@@ -70,9 +70,9 @@ def test_the_cache_takes_the_frozen_networks_out_of_the_step(prepared):
 
 def test_the_loader_is_ahead_of_the_step(prepared):
     recipe, clips, _, keep = prepared
-    samples = Samples(clips.train, order(clips.train, recipe, 2, 100), recipe, 2, keep)
+    samples = TrainingDataset(clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep)
     step, waited = 0.3, 0.0  # seconds a network takes: the tiny one at this size, or the full one on a fast card
-    source = iter(loader(samples, list(range(60)), 2, 1))
+    source = iter(data_loader(samples, list(range(60)), 2, 1))
     next(source)
     for _ in range(20):
         time.sleep(step)
@@ -86,11 +86,11 @@ def test_the_loader_is_ahead_of_the_step(prepared):
 
 PEAK = """
 import resource, torch
-from tbd.model.network import build
-from tbd.train import bench, memory
+from tbd.model.network import build_network
+from tbd.train import bench, memory_presets
 torch.set_num_threads(1)
-recipe = memory.load(None, [{settings}, "hardware.checkpointing={mode}", "hardware.batch=2", "stage2.frames=4"])
-network = build(recipe.network, 2)
+recipe = memory_presets.load_recipe(None, [{settings}, "hardware.checkpointing={mode}", "hardware.batch=2", "stage2.frames=4"])
+network = build_network(recipe.network, 2)
 learning = bench._readied(network, recipe, 2)
 batch, schedule = bench._batch(recipe, 2, torch.device("cpu")), bench.scheduler(recipe.model.noise)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

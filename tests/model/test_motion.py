@@ -6,7 +6,7 @@ from diffusers import MotionAdapter
 from torch.nn import functional as F
 
 from tbd.model.motion import MotionLayer
-from tbd.model.network import build
+from tbd.model.network import build_network
 from tbd.model.recipe import Network
 
 CHANNELS, HEADS, GROUPS, LENGTH = 16, 2, 4, 32
@@ -92,7 +92,7 @@ def test_its_names_and_shapes_are_the_motion_adapters(size):
     published = {"motion_num_attention_heads": 8, "motion_max_seq_length": 32}
     sizes = {"sd15": published, "tiny": {**tiny, "motion_norm_num_groups": 4}}[size]
     with torch.device("meta"):
-        ours = build(Network(size=size), 2).unet
+        ours = build_network(Network(size=size), 2).unet
         theirs = MotionAdapter(use_motion_mid_block=True, **sizes)
     assert names(ours) == names(theirs)
     assert any(name.endswith("pos_embed.pe") for name in names(ours))

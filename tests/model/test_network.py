@@ -10,7 +10,7 @@ import torch
 from diffusers import MotionAdapter, UNet2DConditionModel
 
 from tbd.errors import InputError
-from tbd.model.network import PARTS, TBDNetwork, build
+from tbd.model.network import PARTS, TBDNetwork, build_network
 from tbd.model.recipe import Network
 
 
@@ -59,7 +59,7 @@ def count(module, part=""):
 def test_the_full_size_is_accounted_for_name_by_name():
     """SD 1.5 twice, less what lies behind the ReferenceNet's features; AnimateDiff; sixteen audio layers; projection."""
     with torch.device("meta"):
-        network = build(Network(), 2)
+        network = build_network(Network(), 2)
         sd = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
         adapter = MotionAdapter(use_motion_mid_block=True)
     ours = {name: value.shape for name, value in network.unet.named_parameters()}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tbd.errors import InputError
-from tbd.model.noise import scheduler, snr, standard_noise, target
+from tbd.model.checkpoints import Checkpoint
+from tbd.model.noise import noise_scheduler, prediction_target, snr, standard_noise
 from tbd.model.recipe import Noise
-from tbd.model.saved import Saved
 
 KINDS = {
     "paper": Noise(),
@@ -43,11 +43,13 @@ def _kept(noise):
 
 @kinds
 def test_the_schedule_is_the_papers(noise):
-    np.testing.assert_allclose(scheduler(noise).alphas_cumprod.double().numpy(), _kept(noise), rtol=2e-3, atol=1e-7)
+    np.testing.assert_allclose(
+        noise_scheduler(noise).alphas_cumprod.double().numpy(), _kept(noise), rtol=2e-3, atol=1e-7
+    )
 
 
 def test_with_zero_snr_the_last_step_is_nothing_but_noise_and_the_first_is_as_before():
-    plain, zero = (scheduler(Noise(prediction="v_prediction", zero_snr=z)).alphas_cumprod for z in (False, True))
+    plain, zero = (noise_scheduler(Noise(prediction="v_prediction", zero_snr=z)).alphas_cumprod for z in (False, True))
     assert float(zero[-1]) < 1e-6
     assert float(plain[-1]) > 0.004
     torch.testing.assert_close(zero[0], plain[0])
@@ -56,9 +58,9 @@ def test_with_zero_snr_the_last_step_is_nothing_but_noise_and_the_first_is_as_be
 
 @kinds
 def test_a_sampler_reads_from_the_file_what_training_used(noise, tmp_path):
-    trained = scheduler(noise)
+    trained = noise_scheduler(noise)
     trained.save_pretrained(tmp_path / "scheduler")
-    again = Saved(tmp_path, {}).scheduler()
+    again = Checkpoint(tmp_path, {}).scheduler()
     assert {key: value for key, value in again.config.items() if key[0] != "_"} == {
         key: value for key, value in trained.config.items() if key[0] != "_"
     }
@@ -76,11 +78,11 @@ def test_a_sampler_reads_from_the_file_what_training_used(noise, tmp_path):
 
 def test_a_checkpoint_without_a_schedule_says_so(tmp_path):
     with pytest.raises(InputError, match=r"scheduler_config\.json: no noise schedule"):
-        Saved(tmp_path, {}).scheduler()
+        Checkpoint(tmp_path, {}).scheduler()
 
 
 def test_forty_trailing_steps_begin_at_pure_noise_and_end_at_the_picture():
-    schedule = scheduler(Noise())
+    schedule = noise_scheduler(Noise())
     schedule.set_timesteps(40)
     assert schedule.timesteps.tolist() == [999 - 25 * i for i in range(40)]
     assert float(schedule.final_alpha_cumprod) == 1
@@ -88,7 +90,7 @@ def test_forty_trailing_steps_begin_at_pure_noise_and_end_at_the_picture():
 
 @kinds
 def test_targets_and_noisy_latents_are_those_of_the_formula(noise):
-    schedule, alpha = scheduler(noise), _kept(noise)
+    schedule, alpha = noise_scheduler(noise), _kept(noise)
     generator = torch.Generator().manual_seed(0)
     latents, drawn = (torch.randn(3, 4, 2, 8, 8, generator=generator) for _ in range(2))
     timesteps = torch.tensor([0, noise.steps // 2, noise.steps - 1])
@@ -96,7 +98,7 @@ def test_targets_and_noisy_latents_are_those_of_the_formula(noise):
     noisy = a.sqrt() * latents + (1 - a).sqrt() * drawn
     torch.testing.assert_close(schedule.add_noise(latents, drawn, timesteps), noisy, atol=1e-3, rtol=1e-3)
     wanted = drawn if noise.prediction == "epsilon" else a.sqrt() * drawn - (1 - a).sqrt() * latents
-    torch.testing.assert_close(target(schedule, latents, drawn, timesteps), wanted, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(prediction_target(schedule, latents, drawn, timesteps), wanted, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
@@ -105,19 +107,19 @@ def test_targets_are_those_of_diffusers_training_scripts(prediction):
     peer = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     latents, drawn, timesteps = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.tensor([3, 700])
     own = drawn if prediction == "epsilon" else peer.get_velocity(latents, drawn, timesteps)
-    assert torch.equal(target(scheduler(noise), latents, drawn, timesteps), own)
+    assert torch.equal(prediction_target(noise_scheduler(noise), latents, drawn, timesteps), own)
 
 
 @kinds
 def test_snr_is_signal_over_noise_at_every_timestep(noise):
-    found = snr(scheduler(noise), torch.arange(noise.steps))
+    found = snr(noise_scheduler(noise), torch.arange(noise.steps))
     alpha = _kept(noise)
     np.testing.assert_allclose(found.double().numpy(), alpha / (1 - alpha), rtol=1e-2, atol=1e-6)
     assert found.shape == (noise.steps,) and (found >= 0).all()
 
 
 def test_snr_is_zero_and_finite_where_only_noise_is_left():
-    found = snr(scheduler(KINDS["hallo"]), torch.tensor([999, 0]))
+    found = snr(noise_scheduler(KINDS["hallo"]), torch.tensor([999, 0]))
     assert float(found[0]) < 1e-6 and found.isfinite().all()
 
 
@@ -152,4 +154,4 @@ def test_a_seed_gives_the_same_noise_again_and_another_seed_another(seed, frames
 
 
 def test_the_scheduler_is_deterministic_ddim():
-    assert type(scheduler(Noise())) is DDIMScheduler
+    assert type(noise_scheduler(Noise())) is DDIMScheduler

@@ -6,7 +6,7 @@ import tiny_model
 import torch
 from diffusers import UNet2DConditionModel
 
-from tbd.model.published import tail
+from tbd.model.published_weights import tail
 from tbd.model.shapes import TINY
 
 

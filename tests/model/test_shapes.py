@@ -6,7 +6,7 @@ from diffusers import AutoencoderKL
 from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
 from tbd.model.recipe import Network
-from tbd.model.shapes import SD15, TINY, shape
+from tbd.model.shapes import SD15, TINY, network_sizes
 
 FAMILIES = pytest.mark.parametrize("family", [SD15, TINY])
 
@@ -44,4 +44,4 @@ def test_the_tiny_family_reads_and_hears_as_the_large_one_does(family):
 
 
 def test_a_recipe_names_its_family():
-    assert shape(Network()) is SD15 and shape(Network(size="tiny")) is TINY
+    assert network_sizes(Network()) is SD15 and network_sizes(Network(size="tiny")) is TINY

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from tiny_weights import TINY_NETWORK
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-from tbd.model.base import random_base
+from tbd.model.frozen_encoders import random_encoders
 from tbd.model.shapes import SD15, TINY
 from tbd.model.speech import SAMPLE_RATE, SpeechEncoder, windows
 
 
 @functools.cache
 def _encoder():
-    return random_base(TINY_NETWORK, 0).speech
+    return random_encoders(TINY_NETWORK, 0).speech
 
 
 def _sound(seconds=1.0, seed=0):

@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from tbd.errors import InputError
 from tbd.manifest import CLIP_LIMIT, count_tokens
 from tbd.manifest.tokens import _vocabulary
-from tbd.model.base import random_base
+from tbd.model.frozen_encoders import random_encoders
 from tbd.model.shapes import TINY
 from tbd.model.text import TextEncoder, overlong
 
@@ -27,7 +27,7 @@ LONG = " ".join(f"muscle {i} contracts and the skin moves" for i in range(12))
 
 @functools.cache
 def _encoder():
-    return random_base(TINY_NETWORK, 0).text
+    return random_encoders(TINY_NETWORK, 0).text
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from tbd.model.network import build
+from tbd.model.network import build_network
 from tbd.model.recipe import Network
 from tbd.model.shapes import TINY
 
@@ -89,7 +89,7 @@ def test_training_and_evaluation_mode_are_one_function():
     ("changes", "lowest"), [({}, True), ({"lowest_motion": False}, False), ({"text_layer": "separate"}, True)]
 )
 def test_the_recipe_decides_which_layers_there_are(changes, lowest):
-    names = set(build(Network(size="tiny", **changes), 2).unet.state_dict())
+    names = set(build_network(Network(size="tiny", **changes), 2).unet.state_dict())
     bare = [name for name in names if name.startswith("down_blocks.1.motion_modules")]
     assert bool(bare) == lowest
     assert any("text_modules" in name for name in names) == ("text_layer" in changes)

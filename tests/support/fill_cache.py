@@ -6,18 +6,18 @@ from pathlib import Path
 
 import training
 
-from tbd.train import cache
-from tbd.train.keep import Keep
-from tbd.train.rows import read_clips
+from tbd.train import cache_builder
+from tbd.train.clips import read_training_clips
+from tbd.train.latent_cache import LatentCache
 
 
 def main(manifest: Path, folder: Path, pause: float) -> None:
     recipe = training.recipe()
-    keep = Keep(folder, training.base().identities, "both")
-    plan = cache.plan(read_clips([manifest], recipe, 2), recipe, keep)
+    keep = LatentCache(folder, training.base().identities, "both")
+    plan = cache_builder.plan_cache(read_training_clips([manifest], recipe, 2), recipe, keep)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    cache.make(plan, recipe, training.base(), told=lambda name: time.sleep(pause))
+    cache_builder.build_cache(plan, recipe, training.base(), told=lambda name: time.sleep(pause))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import torch
 
-from tbd.model.network import build
+from tbd.model.network import build_network
 from tbd.model.recipe import Network
 
 FRAMES, EARLIER, SIDE, WIDTH = 3, 2, 8, 16
@@ -12,7 +12,7 @@ FRAMES, EARLIER, SIDE, WIDTH = 3, 2, 8, 16
 def network(stage=1, *, stirred=True, seed=0, **changes):
     """A tiny network; ``stirred`` moves every weight a little, also those that begin at zero."""
     torch.manual_seed(seed)
-    made = build(Network(size="tiny", **changes), stage)
+    made = build_network(Network(size="tiny", **changes), stage)
     if stirred:
         with torch.no_grad():
             for parameter in made.parameters():

@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, MotionAdapter, UNet2DConditi
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2ForCTC
 
-from tbd.model.audio import AudioProjection
+from tbd.model.audio_projection import AudioProjection
 from tbd.model.recipe import Network
 from tbd.model.shapes import TINY
 

@@ -10,9 +10,9 @@ import training
 from safetensors.torch import load_file
 
 from tbd.train import checkpoint
-from tbd.train.loop import train
-from tbd.train.rows import read_clips
-from tbd.train.setup import Request, begin
+from tbd.train.clips import read_training_clips
+from tbd.train.start_state import TrainingRequest, start_state
+from tbd.train.trainer import train_stage
 
 
 class Notes:
@@ -47,9 +47,9 @@ def recipe(changes=None):
 def run(output, manifest, chosen, stage=1, *, stop_at=None, watcher=None, **request):
     """Train; returns the watcher and what ``train`` returned."""
     seen = watcher or Notes(stop_at)
-    clips = read_clips([manifest], chosen, stage)
-    asked = Request((manifest,), chosen, stage, Path(output), device="cpu", **request)
-    return seen, train(asked, clips, begin(asked, clips), seen, seen.stopping)
+    clips = read_training_clips([manifest], chosen, stage)
+    asked = TrainingRequest((manifest,), chosen, stage, Path(output), device="cpu", **request)
+    return seen, train_stage(asked, clips, start_state(asked, clips), seen, seen.stopping)
 
 
 def content(path):

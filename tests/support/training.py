@@ -12,11 +12,11 @@ from rows import row, sealed
 from tbd.demo.dataset import draw_clip
 from tbd.demo.identity import PEOPLE
 from tbd.media.canonical import CanonicalClip, ClipRule
-from tbd.model.base import random_base
-from tbd.train import cache
-from tbd.train.keep import Keep
+from tbd.model.frozen_encoders import random_encoders
+from tbd.train import cache_builder
+from tbd.train.clips import TrainingClip, TrainingClips
+from tbd.train.latent_cache import LatentCache
 from tbd.train.recipe import TrainRecipe
-from tbd.train.rows import Clip, Clips
 
 SIZE = 64
 SHOWN = [("happiness", 1), ("anger", 2), ("neutral", 1), ("sadness", 3), ("fear", 2), ("surprise", 1),
@@ -45,7 +45,7 @@ def recipe(changes=None, **sections):
 @functools.cache
 def base():
     """The frozen networks, tiny and random."""
-    return random_base(recipe().network, 0)
+    return random_encoders(recipe().network, 0)
 
 
 @functools.cache
@@ -117,17 +117,17 @@ def clip(i=0, manifest="toy", *, path=None, frames=None, emotion=None, level=0, 
     words = text or (f"A person called {i}.", f"Muscle {i} moves.")
     count = 25 + i % len(SHOWN) if frames is None else frames
     mood, grade = emotion or shown, level if level != 0 else strength
-    return Clip(manifest, f"c{i:03d}", words, mood, grade, canonical, count, has_audio)
+    return TrainingClip(manifest, f"c{i:03d}", words, mood, grade, canonical, count, has_audio)
 
 
 def clips(count=4, validation=0, **how):
     """Clips to train on over the drawn files, and some that are kept back."""
     made = [clip(i, **how) for i in range(count + validation)]
-    return Clips(tuple(made[:count]), tuple(made[count:]))
+    return TrainingClips(tuple(made[:count]), tuple(made[count:]))
 
 
 def filled(folder, found, settings):
     """A cache with everything that ``found`` needs."""
-    keep = Keep(Path(folder), base().identities, settings.data.moments)
-    cache.make(cache.plan(found, settings, keep), settings, base())
+    keep = LatentCache(Path(folder), base().identities, settings.data.moments)
+    cache_builder.build_cache(cache_builder.plan_cache(found, settings, keep), settings, base())
     return keep

@@ -20,16 +20,16 @@ from safetensors.torch import load_file, save_file
 import tbd
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.train import cache
-from tbd.train.keep import Keep, write
-from tbd.train.rows import Clips, read_clips
+from tbd.train import cache_builder
+from tbd.train.clips import TrainingClips, read_training_clips
+from tbd.train.latent_cache import LatentCache, write_tensors
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RECIPE = training.recipe()
 
 
 def _keep(folder, moments="both", **identities):
-    return Keep(folder, training.base().identities | identities, moments)
+    return LatentCache(folder, training.base().identities | identities, moments)
 
 
 def _files(folder):
@@ -44,7 +44,7 @@ def _copies(folder, count=3):
     for i in range(count):
         file = Path(shutil.copy(training.media() / f"{i:03d}.mp4", folder / f"{i}.mp4"))
         made.append(training.clip(i, path=file))
-    return Clips(tuple(made), ())
+    return TrainingClips(tuple(made), ())
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,13 @@ def whole(tmp_path_factory):
 
 def test_a_plan_says_what_is_lacking_and_how_much_it_takes(tmp_path):
     clips = training.clips(2, 2)
-    plan = cache.plan(clips, RECIPE, _keep(tmp_path))
+    plan = cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path))
     assert (len(plan.clips), plan.present, plan.stale, len(plan.texts)) == (4, 0, 0, 9)  # two texts each, and none
-    made = cache.make(plan, RECIPE, training.base())
+    made = cache_builder.build_cache(plan, RECIPE, training.base())
     assert (made.clips, made.texts, made.failed, made.stopped) == (4, 9, {}, False)
     sizes = [len(content) for content in _files(tmp_path).values()]
     assert plan.bytes < sum(sizes) < plan.bytes + 400 * len(sizes)  # headers
-    again = cache.plan(clips, RECIPE, _keep(tmp_path))
+    again = cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path))
     assert (again.clips, again.texts, again.present, again.bytes) == ((), (), 4, 0)
 
 
@@ -83,27 +83,27 @@ def test_the_mean_alone_takes_half_the_size(tmp_path):
         recipe, folder = training.recipe({"data.moments": moments}), tmp_path / moments
         keep = training.filled(folder, training.clips(1), recipe)
         found = load_file(keep.path(training.clip(0)))
-        sizes.append((found["moments"].nbytes, cache.plan(training.clips(4), recipe, keep).bytes))
+        sizes.append((found["moments"].nbytes, cache_builder.plan_cache(training.clips(4), recipe, keep).bytes))
     assert sizes[1][0] * 2 == sizes[0][0] and sizes[1][1] < sizes[0][1]
 
 
 def test_shards_together_make_the_same_files_as_one_run(tmp_path, whole):
     for part in range(1, 4):
-        plan = cache.plan(training.clips(2, 2), RECIPE, _keep(tmp_path), (part, 3))
+        plan = cache_builder.plan_cache(training.clips(2, 2), RECIPE, _keep(tmp_path), (part, 3))
         assert len(plan.clips) == (2 if part == 1 else 1)
-        cache.make(plan, RECIPE, training.base())
+        cache_builder.build_cache(plan, RECIPE, training.base())
     assert _files(tmp_path) == _files(whole)
 
 
 def test_new_approvals_are_added_and_the_rest_is_kept(tmp_path):
     rows = [training.a_row(f"c{i:03d}", i, **({"severity": 2} if i > 2 else {})) for i in range(5)]
     manifest = training.manifest(tmp_path / "toy", rows)
-    keep = training.filled(tmp_path / "cache", read_clips([manifest], RECIPE, 1), RECIPE)
+    keep = training.filled(tmp_path / "cache", read_training_clips([manifest], RECIPE, 1), RECIPE)
     before = _files(keep.folder)
     decide(manifest, "c004", "accept", rows[4]["prompts"])
-    plan = cache.plan(read_clips([manifest], RECIPE, 1), RECIPE, keep)
+    plan = cache_builder.plan_cache(read_training_clips([manifest], RECIPE, 1), RECIPE, keep)
     assert [clip.clip_id for clip in plan.clips] == ["c004"] and len(plan.texts) == 2 and plan.present == 3
-    cache.make(plan, RECIPE, training.base())
+    cache_builder.build_cache(plan, RECIPE, training.base())
     after = _files(keep.folder)
     assert len(after) == len(before) + 3 and all(after[name] == content for name, content in before.items())
 
@@ -121,12 +121,12 @@ def test_a_rewritten_file_is_noticed_and_made_again(tmp_path, hide):
         assert (file.stat().st_size, file.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert [keep.changed(clip) for clip in clips.train] == [False, True, False]
     with pytest.raises(InputError, match="1 clips have changed") as caught:
-        cache.cached(clips, RECIPE, 2, keep)
+        cache_builder.cached_clips(clips, RECIPE, 2, keep)
     assert caught.value.next.startswith("tbd train cache")
-    plan = cache.plan(clips, RECIPE, keep)
+    plan = cache_builder.plan_cache(clips, RECIPE, keep)
     assert (plan.clips, plan.stale, plan.present) == ((clips.train[1],), 1, 2)
-    cache.make(plan, RECIPE, training.base())
-    assert cache.cached(clips, RECIPE, 2, _keep(tmp_path / "cache")).train == clips.train
+    cache_builder.build_cache(plan, RECIPE, training.base())
+    assert cache_builder.cached_clips(clips, RECIPE, 2, _keep(tmp_path / "cache")).train == clips.train
 
 
 def test_a_file_that_was_only_touched_or_moved_is_found_again(tmp_path):
@@ -138,7 +138,7 @@ def test_a_file_that_was_only_touched_or_moved_is_found_again(tmp_path):
     moved = [
         replace(c, canonical=replace(c.canonical, path=tmp_path / "moved" / c.canonical.path.name)) for c in clips.train
     ]
-    plan = cache.plan(Clips((*clips.train, *moved), ()), RECIPE, keep)
+    plan = cache_builder.plan_cache(TrainingClips((*clips.train, *moved), ()), RECIPE, keep)
     assert (plan.clips, plan.texts, plan.stale) == ((), (), 0)
 
 
@@ -165,16 +165,16 @@ def test_what_changes_the_numbers_changes_the_place(tmp_path):
 @pytest.mark.parametrize(("free", "enough"), [(1.09, False), (1.11, True)])
 def test_it_stops_before_the_disk_is_full(tmp_path, monkeypatch, free, enough):
     clips = training.clips(2)
-    needed = cache.plan(clips, RECIPE, _keep(tmp_path)).bytes
+    needed = cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path)).bytes
     usage = shutil.disk_usage(tmp_path)._replace(free=int(free * needed))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    plan = cache.plan(clips, RECIPE, _keep(tmp_path))
+    plan = cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path))
     assert (plan.bytes, plan.free) == (needed, usage.free)
     if enough:
-        assert cache.make(plan, RECIPE, training.base()).clips == 2
+        assert cache_builder.build_cache(plan, RECIPE, training.base()).clips == 2
     else:
         with pytest.raises(MissingError, match="are needed and") as caught:
-            cache.make(plan, RECIPE, training.base())
+            cache_builder.build_cache(plan, RECIPE, training.base())
         assert "--cache DIR" in caught.value.next and not _files(tmp_path)
 
 
@@ -190,14 +190,14 @@ def test_a_disk_that_fills_up_all_the_same_leaves_every_finished_file(tmp_path, 
     clips = training.clips(2, 2)
     monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(MissingError, match="disk is full"):
-        cache.make(cache.plan(clips, RECIPE, _keep(tmp_path)), RECIPE, training.base())
+        cache_builder.build_cache(cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path)), RECIPE, training.base())
     monkeypatch.undo()
     left = _files(tmp_path)
     assert len(left) == 11 and left.items() < _files(whole).items()
     assert not list(tmp_path.rglob("*.tmp"))
-    plan = cache.plan(clips, RECIPE, _keep(tmp_path))
+    plan = cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path))
     assert len(plan.clips) == 2 and not plan.texts
-    cache.make(plan, RECIPE, training.base())
+    cache_builder.build_cache(plan, RECIPE, training.base())
     assert _files(tmp_path) == _files(whole)
 
 
@@ -210,50 +210,61 @@ def test_it_can_be_stopped_after_any_clip(tmp_path, whole):
             stopping.set()
 
     clips = training.clips(2, 2)
-    made = cache.make(
-        cache.plan(clips, RECIPE, _keep(tmp_path)), RECIPE, training.base(), told=listen, stopping=stopping
+    made = cache_builder.build_cache(
+        cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path)),
+        RECIPE,
+        training.base(),
+        told=listen,
+        stopping=stopping,
     )
     assert (made.clips, made.stopped, told) == (2, True, ["toy/c000", "toy/c001"])
-    assert cache.make(cache.plan(clips, RECIPE, _keep(tmp_path)), RECIPE, training.base()).clips == 2
+    assert (
+        cache_builder.build_cache(
+            cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path)), RECIPE, training.base()
+        ).clips
+        == 2
+    )
     assert _files(tmp_path) == _files(whole)
 
 
 def test_a_clip_that_cannot_be_read_is_told_and_left_out_and_costs_no_other(tmp_path):
     broken = training.clip(7, path=cut_off(tmp_path / "cut.mp4", 0.5, frames=25, size=(64, 64)))
     mute = training.clip(8, path=training.media() / "silent.mp4")  # its row says that it has sound
-    clips = Clips((training.clip(0), broken, mute), (training.clip(1),))
+    clips = TrainingClips((training.clip(0), broken, mute), (training.clip(1),))
     keep = _keep(tmp_path / "cache")
-    made = cache.make(cache.plan(clips, RECIPE, keep), RECIPE, training.base())
+    made = cache_builder.build_cache(cache_builder.plan_cache(clips, RECIPE, keep), RECIPE, training.base())
     assert made.clips == 3 and made.failed.keys() == {"toy/c007", "toy/c008"}
     assert "cut.mp4" in made.failed["toy/c007"] and "no sound" in made.failed["toy/c008"]
     reason = "that could not be read when the cache was made"
-    first, second = (cache.cached(clips, RECIPE, stage, _keep(tmp_path / "cache")) for stage in (1, 2))
+    first, second = (cache_builder.cached_clips(clips, RECIPE, stage, _keep(tmp_path / "cache")) for stage in (1, 2))
     assert [c.clip_id for c in first.train] == ["c000", "c008"] and first.left_out == {reason: ["toy/c007"]}
     assert [c.clip_id for c in second.train] == ["c000"] and second.left_out == {reason: ["toy/c007", "toy/c008"]}
-    assert cache.plan(clips, RECIPE, keep).clips == (broken,)  # tried again, for the fault may have been the disk's
+    assert cache_builder.plan_cache(clips, RECIPE, keep).clips == (
+        broken,
+    )  # tried again, for the fault may have been the disk's
 
 
 def test_a_file_that_is_rewritten_while_it_is_read_is_not_kept(tmp_path, monkeypatch):
     clips = _copies(tmp_path / "media", 1)
-    real = cache.clip_moments
+    real = cache_builder.clip_moments
 
     def meddled(*arguments):
         clips.train[0].canonical.path.touch()
         return real(*arguments)
 
-    monkeypatch.setattr(cache, "clip_moments", meddled)
+    monkeypatch.setattr(cache_builder, "clip_moments", meddled)
     keep = _keep(tmp_path / "cache")
-    made = cache.make(cache.plan(clips, RECIPE, keep), RECIPE, training.base())
+    made = cache_builder.build_cache(cache_builder.plan_cache(clips, RECIPE, keep), RECIPE, training.base())
     assert "rewritten while it was read" in made.failed["toy/c000"] and made.clips == 0
 
 
 def test_training_is_told_what_is_not_in_the_cache(tmp_path):
     keep = training.filled(tmp_path, training.clips(2), RECIPE)
-    assert cache.cached(training.clips(2), RECIPE, 2, keep) == training.clips(2)
+    assert cache_builder.cached_clips(training.clips(2), RECIPE, 2, keep) == training.clips(2)
     with pytest.raises(InputError, match=r"3 clips or texts are missing"):  # a clip and its two texts
-        cache.cached(training.clips(3), RECIPE, 2, keep)
+        cache_builder.cached_clips(training.clips(3), RECIPE, 2, keep)
     keep.text_path(training.clip(0).prompts[1], 1).unlink()
-    assert cache.standing(training.clips(2), RECIPE, keep) == cache.Standing(missing=1, changed=0)
+    assert cache_builder.cache_state(training.clips(2), RECIPE, keep) == cache_builder.CacheState(missing=1, changed=0)
 
 
 def test_a_file_that_is_no_index_is_named(tmp_path):
@@ -265,20 +276,20 @@ def test_a_file_that_is_no_index_is_named(tmp_path):
 def test_a_media_file_is_read_once_however_many_clips_are_in_it(tmp_path, monkeypatch):
     read = []
     clips = [replace(training.clip(0), clip_id=str(i)) for i in range(3)]
-    monkeypatch.setattr("tbd.train.keep.sha256_file", lambda file: read.append(file) or "0" * 64)
+    monkeypatch.setattr("tbd.train.latent_cache.sha256_file", lambda file: read.append(file) or "0" * 64)
     _keep(tmp_path).look(clips)
     _keep(tmp_path).look(clips)
     assert len(read) == 1
 
 
 def test_numbers_are_written_in_half_precision_in_any_layout(tmp_path):
-    write(tmp_path / "a" / "x.safetensors", {"text": torch.arange(6.0).reshape(2, 3).T})
+    write_tensors(tmp_path / "a" / "x.safetensors", {"text": torch.arange(6.0).reshape(2, 3).T})
     assert load_file(tmp_path / "a" / "x.safetensors")["text"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("TBD_CACHE", str(tmp_path))
-    assert cache.default_folder() == tmp_path / "train" == workspace.cache() / "train"
+    assert cache_builder.default_cache_folder() == tmp_path / "train" == workspace.cache() / "train"
 
 
 @pytest.fixture
@@ -292,7 +303,7 @@ def one_thread():
 
 def _kill_and_compare(tmp_path, kills, seed):
     manifest = training.manifest(tmp_path / "toy", training.usable(10))
-    clips = read_clips([manifest], RECIPE, 2)
+    clips = read_training_clips([manifest], RECIPE, 2)
     training.filled(tmp_path / "whole", clips, RECIPE)
     environment = {"PYTHONPATH": f"{Path(tbd.__file__).parents[1]}:{SUPPORT}", "PATH": "/usr/bin:/bin",
                    "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}  # fmt: skip

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from tbd.errors import InputError, MissingError
-from tbd.model import saved
+from tbd.model import checkpoints
 from tbd.train import checkpoint
 
 
@@ -31,13 +31,13 @@ def test_a_checkpoint_is_there_once_it_is_whole(tmp_path):
 
     def watched(folder):
         _fill(folder)
-        seen.append((saved.latest(tmp_path), folder.parent))
+        seen.append((checkpoints.latest_checkpoint(tmp_path), folder.parent))
 
-    assert saved.latest(tmp_path) is None
+    assert checkpoints.latest_checkpoint(tmp_path) is None
     made = _write(tmp_path, 7, fill=watched)
     assert seen == [(None, tmp_path)]
-    assert saved.latest(tmp_path).path == made == tmp_path / "step-7"
-    assert saved.read(made).step == 7
+    assert checkpoints.latest_checkpoint(tmp_path).path == made == tmp_path / "step-7"
+    assert checkpoints.read_checkpoint(made).step == 7
 
 
 def test_steps_are_ordered_as_numbers_and_torn_folders_do_not_count(tmp_path):
@@ -45,8 +45,8 @@ def test_steps_are_ordered_as_numbers_and_torn_folders_do_not_count(tmp_path):
         _write(tmp_path, step)
     _fill_torn = tmp_path / "step-5000"
     _fill_torn.mkdir()
-    assert saved.steps(tmp_path) == [20, 900, 1000]
-    assert saved.latest(tmp_path).path == tmp_path / "step-1000"
+    assert checkpoints.checkpoint_steps(tmp_path) == [20, 900, 1000]
+    assert checkpoints.latest_checkpoint(tmp_path).path == tmp_path / "step-1000"
 
 
 def test_what_killed_runs_left_is_swept_away(tmp_path):
@@ -61,8 +61,8 @@ def test_what_killed_runs_left_is_swept_away(tmp_path):
 def test_rotation_keeps_the_newest_and_the_best(tmp_path):
     for step, loss in ((1, 0.9), (2, 0.3), (3, 0.5), (4, None), (5, 0.4)):
         _write(tmp_path, step, loss)
-    assert saved.best(tmp_path).step == 2
-    checkpoint.rotate(tmp_path, 2, saved.best(tmp_path).step)
+    assert checkpoints.best_checkpoint(tmp_path).step == 2
+    checkpoint.rotate(tmp_path, 2, checkpoints.best_checkpoint(tmp_path).step)
     assert _steps(tmp_path) == ["step-2", "step-4", "step-5"]
 
 
@@ -76,14 +76,14 @@ def test_rotation_that_is_killed_leaves_no_hollow_checkpoint(tmp_path, monkeypat
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.rotate(tmp_path, 1, None)
-    assert saved.steps(tmp_path) == [2]
+    assert checkpoints.checkpoint_steps(tmp_path) == [2]
 
 
 def test_of_equal_losses_the_earlier_is_best_and_a_broken_one_is_no_loss(tmp_path):
     _write(tmp_path, 1, 0.5)
     _write(tmp_path, 2, 0.5)
     _write(tmp_path, 3, float("nan"))
-    assert saved.best(tmp_path).step == 1
+    assert checkpoints.best_checkpoint(tmp_path).step == 1
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_unchanged_parts_are_linked_and_copied_where_that_is_impossible(tmp_path
 
 def test_a_run_or_a_step_names_a_checkpoint_and_nothing_else_does(tmp_path):
     made = _write(tmp_path, 3)
-    assert saved.find(tmp_path).path == saved.find(made).path == made
+    assert checkpoints.find_checkpoint(tmp_path).path == checkpoints.find_checkpoint(made).path == made
     for other in (tmp_path / "nowhere", made / "unet"):
         with pytest.raises(InputError) as error:
-            saved.find(other)
+            checkpoints.find_checkpoint(other)
         assert error.value.next
 
 
@@ -159,7 +159,7 @@ def test_damaged_records_and_states_say_what_to_remove(tmp_path):
             checkpoint.state(made)
     (made / "meta.json").write_text(json.dumps([1]))
     with pytest.raises(InputError):
-        saved.read(made)
+        checkpoints.read_checkpoint(made)
 
 
 def test_a_state_with_code_in_it_is_refused(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import trained
 import training
 
-from tbd.model import saved
+from tbd.model import checkpoints
 
 STEPS = 12
 CHANGES = {"stage1.steps": STEPS, "watch.save_every": 1, "watch.log_every": 1, "watch.keep": 2}
@@ -27,10 +27,10 @@ def _killed_until_it_ends(output, toy, rounds, seed):
     chance, kills = random.Random(seed), 0
     for _ in range(rounds):
         process = trained.apart(output=str(output), manifest=str(toy), stage=1, changes=CHANGES)
-        wanted = len(list(output.glob("train.jsonl"))) and (saved.steps(output) or [0])[-1] + 1
+        wanted = len(list(output.glob("train.jsonl"))) and (checkpoints.checkpoint_steps(output) or [0])[-1] + 1
         patience = time.monotonic() + 60
         while process.is_alive() and time.monotonic() < patience:  # until it works, then a moment more
-            if (saved.steps(output) or [0])[-1] >= wanted:
+            if (checkpoints.checkpoint_steps(output) or [0])[-1] >= wanted:
                 break
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.3))
@@ -48,7 +48,7 @@ def _compare(toy, tmp_path, rounds):
     kills = sum(_killed_until_it_ends(tmp_path / f"run{i}", toy, 3, i) for i in range(rounds))
     whole.join(120)
     for i in range(rounds):
-        last = saved.latest(tmp_path / f"run{i}").path
+        last = checkpoints.latest_checkpoint(tmp_path / f"run{i}").path
         assert last.name == f"step-{STEPS}"
         assert trained.differing(last, tmp_path / "whole" / last.name) == []
         assert not list((tmp_path / f"run{i}").glob(".step-*"))
@@ -78,10 +78,10 @@ def test_a_run_that_is_told_to_end_saves_its_step_and_goes_on(toy, tmp_path, num
     process.send_signal(number)
     errors = process.communicate(timeout=120)[1]
     assert process.returncode == code, errors
-    (step,) = saved.steps(tmp_path / "run")
+    (step,) = checkpoints.checkpoint_steps(tmp_path / "run")
     assert step >= 1 and "Traceback" not in errors
     again = [*command, "--set", f"stage1.steps={step + 1}"]
     done = subprocess.run(again, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert f"goes on at step {step} of {step + 1}" in done.stderr
-    assert saved.steps(tmp_path / "run")[-1] == step + 1
+    assert checkpoints.checkpoint_steps(tmp_path / "run")[-1] == step + 1

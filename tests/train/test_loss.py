@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tbd.model.noise import scheduler, target
+from tbd.model.noise import noise_scheduler, prediction_target
 from tbd.model.recipe import Noise
 from tbd.train import loss
 
@@ -9,14 +9,14 @@ from tbd.train import loss
 def test_each_sample_has_its_own_mean_squared_error():
     prediction, wanted = torch.zeros(2, 4, 1, 2, 2), torch.zeros(2, 4, 1, 2, 2)
     prediction[1] += 3
-    assert loss.per_sample(prediction, wanted).tolist() == [0, 9]
+    assert loss.sample_losses(prediction, wanted).tolist() == [0, 9]
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_min_snr_is_the_published_formula_for_every_sample_on_its_own(prediction):
-    schedule = scheduler(Noise(prediction=prediction))
+    schedule = noise_scheduler(Noise(prediction=prediction))
     steps = torch.tensor([0, 1, 100, 400, 700, 999])
-    found = loss.weights(schedule, steps, 5.0)
+    found = loss.min_snr_weights(schedule, steps, 5.0)
     for step, weight in zip(steps.tolist(), found.tolist(), strict=True):
         signal = float(schedule.alphas_cumprod[step])
         ratio = signal / (1 - signal)
@@ -25,20 +25,20 @@ def test_min_snr_is_the_published_formula_for_every_sample_on_its_own(prediction
 
 
 def test_without_gamma_every_timestep_counts_the_same():
-    assert loss.weights(scheduler(Noise()), torch.tensor([0, 999]), None).tolist() == [1, 1]
+    assert loss.min_snr_weights(noise_scheduler(Noise()), torch.tensor([0, 999]), None).tolist() == [1, 1]
 
 
 def test_where_no_signal_is_left_the_weight_is_a_number():
-    pure = scheduler(Noise(prediction="v_prediction", zero_snr=True))
+    pure = noise_scheduler(Noise(prediction="v_prediction", zero_snr=True))
     assert float(pure.alphas_cumprod[-1]) < 1e-6
-    assert loss.weights(pure, torch.tensor([999]), 5.0).item() == pytest.approx(0, abs=1e-6)
+    assert loss.min_snr_weights(pure, torch.tensor([999]), 5.0).item() == pytest.approx(0, abs=1e-6)
     pure.register_to_config(prediction_type="epsilon")
-    assert loss.weights(pure, torch.tensor([999]), 5.0).item() == 1
+    assert loss.min_snr_weights(pure, torch.tensor([999]), 5.0).item() == 1
 
 
 def test_the_velocity_is_the_one_of_its_definition():
-    schedule = scheduler(Noise(prediction="v_prediction"))
+    schedule = noise_scheduler(Noise(prediction="v_prediction"))
     latents, noise, steps = torch.randn(2, 4, 1, 2, 2), torch.randn(2, 4, 1, 2, 2), torch.tensor([10, 900])
     signal = schedule.alphas_cumprod[steps].view(-1, 1, 1, 1, 1)
     wanted = signal.sqrt() * noise - (1 - signal).sqrt() * latents
-    assert torch.allclose(target(schedule, latents, noise, steps), wanted, atol=1e-6)
+    assert torch.allclose(prediction_target(schedule, latents, noise, steps), wanted, atol=1e-6)

@@ -4,23 +4,23 @@ import pytest
 import torch
 
 from tbd.errors import MissingError
-from tbd.train.average import Average
-from tbd.train.optimizer import optimizer, rate, set_rate
+from tbd.train.ema import WeightAverage
+from tbd.train.optimizer import learning_rate, make_optimizer, set_learning_rate
 from tbd.train.recipe import Optimizer
 
 
 def test_the_rate_rises_over_its_warmup_and_then_stays():
     settings = Optimizer(lr=1e-3, warmup=4)
-    assert [rate(settings, step) for step in (0, 1, 2, 3, 4, 1000)] == pytest.approx(
+    assert [learning_rate(settings, step) for step in (0, 1, 2, 3, 4, 1000)] == pytest.approx(
         [0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3]
     )
-    assert rate(Optimizer(lr=1e-5), 0) == 1e-5
+    assert learning_rate(Optimizer(lr=1e-5), 0) == 1e-5
 
 
 def test_adamw_steps_as_its_definition():
     weight = torch.nn.Parameter(torch.tensor([1.0]))
-    made = optimizer([weight], Optimizer(lr=1.0, weight_decay=0.5))
-    set_rate(made, 0.1)
+    made = make_optimizer([weight], Optimizer(lr=1.0, weight_decay=0.5))
+    set_learning_rate(made, 0.1)
     weight.grad = torch.tensor([2.0])
     made.step()
     assert weight.item() == pytest.approx(1.0 * (1 - 0.1 * 0.5) - 0.1, abs=1e-6)  # the first step is of length lr
@@ -29,13 +29,13 @@ def test_adamw_steps_as_its_definition():
 def test_eight_bits_without_bitsandbytes_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(MissingError) as error:
-        optimizer([torch.nn.Parameter(torch.ones(1))], Optimizer(name="adamw-8bit"))
+        make_optimizer([torch.nn.Parameter(torch.ones(1))], Optimizer(name="adamw-8bit"))
     assert "think-before-draw[low-memory]" in error.value.next
 
 
 def test_the_average_follows_the_weights_with_a_memory_that_grows():
     weight = torch.nn.Parameter(torch.zeros(1))
-    average = Average(["w"], [weight], decay=0.5)
+    average = WeightAverage(["w"], [weight], decay=0.5)
     wanted = 0.0
     for step in range(1, 20):
         with torch.no_grad():
@@ -48,7 +48,7 @@ def test_the_average_follows_the_weights_with_a_memory_that_grows():
 
 def test_looking_through_the_average_leaves_both_bit_equal():
     weight = torch.nn.Parameter(torch.randn(5))
-    average = Average(["w"], [weight], decay=0.9)
+    average = WeightAverage(["w"], [weight], decay=0.9)
     average.state()["w"].add_(1)
     before, kept, place = weight.detach().clone(), average.state()["w"].clone(), weight.data_ptr()
     with pytest.raises(RuntimeError), average.shown():
@@ -58,6 +58,6 @@ def test_looking_through_the_average_leaves_both_bit_equal():
 
 
 def test_without_decay_nothing_is_kept():
-    average = Average(["w"], [torch.nn.Parameter(torch.zeros(1))], decay=0)
+    average = WeightAverage(["w"], [torch.nn.Parameter(torch.zeros(1))], decay=0)
     average.step()
     assert average.state() == {} and average.steps == 0

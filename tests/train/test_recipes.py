@@ -2,7 +2,7 @@ import pytest
 
 from tbd import recipe
 from tbd.errors import UsageError
-from tbd.train import memory
+from tbd.train import memory_presets
 from tbd.train.recipe import TrainRecipe
 
 OPEN = {"model.guidance.fractions", "model.text.chunks", "weights.warm_start", "loss.min_snr"}
@@ -23,18 +23,21 @@ def _listed(document, prefix=""):
 
 @pytest.mark.parametrize("name", recipe.recipes("train"))
 def test_every_shipped_recipe_loads(name):
-    memory.load(name)
+    memory_presets.load_recipe(name)
 
 
 @pytest.mark.parametrize("name", recipe.recipes("train"))
-@pytest.mark.parametrize("gigabytes", memory.presets())
+@pytest.mark.parametrize("gigabytes", memory_presets.memory_presets())
 def test_a_card_changes_how_many_at_a_time_but_not_how_many_a_step(name, gigabytes):
-    wanted, fitted = memory.load(name).hardware, memory.load(name, gigabytes=gigabytes).hardware
+    wanted, fitted = (
+        memory_presets.load_recipe(name).hardware,
+        memory_presets.load_recipe(name, gigabytes=gigabytes).hardware,
+    )
     assert fitted.batch * fitted.accumulate == wanted.batch * wanted.accumulate
 
 
 def test_the_default_recipe_lists_every_key_with_its_default():
-    assert memory.load("default") == TrainRecipe()
+    assert memory_presets.load_recipe("default") == TrainRecipe()
     listed = set(_listed(recipe.read("train", "default")))
     assert set(_keys(TrainRecipe())) - listed == OPEN
     text = (recipe.workspace.shipped() / "train/recipes/default.toml").read_text()
@@ -42,7 +45,7 @@ def test_the_default_recipe_lists_every_key_with_its_default():
 
 
 def test_the_paper_is_the_default_and_says_its_own_numbers():
-    paper = memory.load("paper")
+    paper = memory_presets.load_recipe("paper")
     assert (paper.stage1.steps, paper.stage2.steps, paper.stage2.frames, paper.optimizer.lr) == (
         30_000,
         30_000,
@@ -57,15 +60,19 @@ def test_the_paper_is_the_default_and_says_its_own_numbers():
 
 
 def test_settings_come_on_top_of_the_card():
-    fitted = memory.load("paper", ["hardware.checkpointing=none"], 24)
+    fitted = memory_presets.load_recipe("paper", ["hardware.checkpointing=none"], 24)
     assert fitted.hardware.checkpointing == "none" and fitted.optimizer.name == "adamw-8bit"
 
 
 def test_a_card_without_a_preset_gets_the_next_smaller_named():
     with pytest.raises(UsageError, match="16, 24, 48, 80") as caught:
-        memory.load("paper", gigabytes=40)
+        memory_presets.load_recipe("paper", gigabytes=40)
     assert caught.value.next == "--gpu-memory 24"
-    assert memory.smaller(48) == 24 and memory.smaller(16) is None and memory.smaller(None) == 80
+    assert (
+        memory_presets.smaller_preset(48) == 24
+        and memory_presets.smaller_preset(16) is None
+        and memory_presets.smaller_preset(None) == 80
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,4 +87,4 @@ def test_a_card_without_a_preset_gets_the_next_smaller_named():
 )
 def test_impossible_settings_are_named(setting, words):
     with pytest.raises(UsageError, match=words):
-        memory.load("paper", [setting])
+        memory_presets.load_recipe("paper", [setting])

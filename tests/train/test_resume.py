@@ -7,9 +7,9 @@ import training
 from safetensors.torch import load_file
 
 from tbd.errors import InputError, MissingError, UsageError
-from tbd.model import saved
-from tbd.model.checkpoints import WEIGHTS
+from tbd.model import checkpoints
 from tbd.model.network import TBDNetwork
+from tbd.model.weight_files import WEIGHTS
 
 STEPS = 6
 
@@ -40,23 +40,23 @@ def test_a_stopped_run_goes_on_bit_for_bit(toy, first, second, tmp_path, stage):
     chosen = trained.recipe({f"stage{stage}.steps": STEPS, "watch.save_every": 100})
     source = first if stage == 2 else None
     _, stopped = trained.run(tmp_path, toy, chosen, stage, stop_at=3, first=source)
-    assert (stopped.step, saved.steps(tmp_path)) == (3, [3])
+    assert (stopped.step, checkpoints.checkpoint_steps(tmp_path)) == (3, [3])
     seen, ended = trained.run(tmp_path, toy, chosen, stage, first=source)
     assert list(seen.steps) == [4, 5, 6]
     whole = (first, second)[stage - 1]
-    assert trained.differing(ended.checkpoint, saved.latest(whole).path) == []
+    assert trained.differing(ended.checkpoint, checkpoints.latest_checkpoint(whole).path) == []
     assert json.loads((ended.checkpoint / "meta.json").read_text())["samples"] == STEPS * 2
 
 
 def test_a_longer_run_begins_as_a_shorter_one(toy, first, tmp_path):
     trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 4}))
     _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": STEPS}))
-    assert trained.differing(ended.checkpoint, saved.latest(first).path) == []
+    assert trained.differing(ended.checkpoint, checkpoints.latest_checkpoint(first).path) == []
 
 
 def test_the_number_of_loading_processes_changes_nothing(toy, first, tmp_path):
     _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": STEPS, "data.workers": 1}))
-    assert trained.differing(ended.checkpoint, saved.latest(first).path) == []
+    assert trained.differing(ended.checkpoint, checkpoints.latest_checkpoint(first).path) == []
 
 
 def test_a_finished_run_is_left_as_it_is(toy, tmp_path):
@@ -85,7 +85,7 @@ def test_another_recipe_is_refused_with_the_keys_that_differ(toy, tmp_path, chan
     with pytest.raises((InputError, UsageError), match=word) as error:
         trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 2, **change}))
     assert "--changed" in error.value.next and "-o" in error.value.next
-    assert saved.steps(tmp_path) == [1]
+    assert checkpoints.checkpoint_steps(tmp_path) == [1]
 
 
 def test_other_data_are_refused_unless_that_is_wanted_and_then_recorded(toy, tmp_path):
@@ -116,12 +116,12 @@ def test_two_runs_in_one_folder_do_not_mix(toy, tmp_path):
 
     with workspace.alone(tmp_path), pytest.raises(MissingError, match="another run"):
         trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
-    assert saved.steps(tmp_path) == []
+    assert checkpoints.checkpoint_steps(tmp_path) == []
 
 
 def test_stage_2_grows_out_of_stage_1_and_says_so(toy, first, second):
-    meta = json.loads((saved.latest(second).path / "meta.json").read_text())
-    assert str(saved.latest(first).path) in json.dumps(meta["history"])
+    meta = json.loads((checkpoints.latest_checkpoint(second).path / "meta.json").read_text())
+    assert str(checkpoints.latest_checkpoint(first).path) in json.dumps(meta["history"])
     with pytest.raises(UsageError, match="stage 1") as error:
         trained.run(second.parent / "alone", toy, trained.recipe(), 2)
     assert "--from" in error.value.next
@@ -137,8 +137,8 @@ def test_stage_2_of_another_model_is_refused_unless_that_is_wanted(toy, first, t
 
 def test_stage_2_leaves_stage_1_bit_equal(first, second):
     """All that is frozen is what stage 2 was started from: the averages of stage 1."""
-    before = load_file(saved.latest(first).path / "ema" / "weights.safetensors")
-    after = TBDNetwork.load(saved.latest(second).path).state_dict()
+    before = load_file(checkpoints.latest_checkpoint(first).path / "ema" / "weights.safetensors")
+    after = TBDNetwork.load(checkpoints.latest_checkpoint(second).path).state_dict()
     assert len(before) > 300 and before.keys() < after.keys()
     assert [name for name, value in before.items() if not torch.equal(after[name], value)] == []
     moved = [name for name in after.keys() - before.keys() if name.endswith("proj_out.weight")]
@@ -146,7 +146,7 @@ def test_stage_2_leaves_stage_1_bit_equal(first, second):
 
 
 def test_a_part_that_does_not_learn_lies_on_the_disk_once(second):
-    files = [second / f"step-{step}" / "reference_net" / WEIGHTS for step in saved.steps(second)]
+    files = [second / f"step-{step}" / "reference_net" / WEIGHTS for step in checkpoints.checkpoint_steps(second)]
     assert len(files) == 2 and len({file.stat().st_ino for file in files}) == 1
 
 
@@ -154,6 +154,6 @@ def test_frozen_weights_are_held_in_half_precision_and_saved_as_they_were(toy, f
     chosen = trained.recipe({"stage2.steps": 2, "watch.save_every": 1, "hardware.precision": "bfloat16"})
     trained.run(tmp_path, toy, chosen, 2, stop_at=1, first=first)
     _, ended = trained.run(tmp_path, toy, chosen, 2, first=first)
-    before = load_file(saved.latest(first).path / "ema" / "weights.safetensors")
+    before = load_file(checkpoints.latest_checkpoint(first).path / "ema" / "weights.safetensors")
     after = TBDNetwork.load(ended.checkpoint).state_dict()
     assert [name for name, value in before.items() if not torch.equal(after[name], value)] == []

@@ -4,21 +4,21 @@ import pytest
 import torch
 import training
 
-from tbd.model.base import grow, random_start
-from tbd.model.noise import scheduler
-from tbd.train.data import Samples, together
-from tbd.train.encoders import Encoders
-from tbd.train.loss import per_sample
-from tbd.train.stages import freeze, question
+from tbd.model.frozen_encoders import add_stage2_layers, random_network
+from tbd.model.noise import noise_scheduler
+from tbd.train.batch import BatchEncoder
+from tbd.train.dataset import TrainingDataset, collate
+from tbd.train.loss import sample_losses
+from tbd.train.stages import freeze, predict
 
 RECIPE = training.recipe({"drop.reference": 0.0, "drop.text": 0.0, "drop.audio": 0.0, "drop.everything": 0.0})
 
 
 def _network(stage, recipe=RECIPE):
-    first = random_start(recipe.network, 1, 0)
+    first = random_network(recipe.network, 1, 0)
     if stage == 1:
         return first
-    network, _ = grow(first, recipe.network, motion=None, warm_start=None, seed=0)
+    network, _ = add_stage2_layers(first, recipe.network, motion=None, warm_start=None, seed=0)
     with torch.no_grad():  # as after some steps: at its very start a layer that ends in zeros passes no gradient on
         for name, weight in network.named_parameters():
             if "proj_out" in name and ("audio_modules" in name or "motion_modules" in name):
@@ -28,14 +28,14 @@ def _network(stage, recipe=RECIPE):
 
 def _batch(stage, recipe=RECIPE, **changes):
     clips = [training.clip(i) for i in range(2)]
-    samples = Samples(clips, [0, 1], recipe, stage, None)
-    encoders = Encoders(training.base(), recipe, torch.device("cpu"))
-    return dataclasses.replace(encoders.batch(together([samples[0], samples[1]])), **changes), encoders.empty
+    samples = TrainingDataset(clips, [0, 1], recipe, stage, None)
+    encoders = BatchEncoder(training.base(), recipe, torch.device("cpu"))
+    return dataclasses.replace(encoders.batch(collate([samples[0], samples[1]])), **changes), encoders.empty
 
 
 def _asked(network, stage, recipe=RECIPE, **changes):
     batch, empty = _batch(stage, recipe, **changes)
-    return question(network, batch, empty, scheduler(recipe.model.noise), recipe)
+    return predict(network, batch, empty, noise_scheduler(recipe.model.noise), recipe)
 
 
 def _names(network):
@@ -74,7 +74,7 @@ def test_every_weight_that_learns_gets_a_gradient_and_no_other(stage, separate):
     network = _network(stage, recipe)
     learning = set(freeze(network, recipe, stage))
     prediction, target = _asked(network, stage, recipe)
-    per_sample(prediction, target).mean().backward()
+    sample_losses(prediction, target).mean().backward()
     got = {name for name, weight in network.named_parameters() if weight.grad is not None}
     assert got == learning
     silent = [name for name, w in network.named_parameters() if w.grad is not None and not w.grad.abs().max() > 0]
@@ -86,7 +86,7 @@ def test_even_a_batch_without_any_condition_reaches_every_weight(stage):
     network = _network(stage)
     learning = set(freeze(network, RECIPE, stage))
     nothing = {f"keep_{name}": torch.tensor([False, False]) for name in ("reference", "text", "audio", "motion")}
-    per_sample(*_asked(network, stage, **nothing)).mean().backward()
+    sample_losses(*_asked(network, stage, **nothing)).mean().backward()
     assert {name for name, weight in network.named_parameters() if weight.grad is not None} == learning
 
 
@@ -103,10 +103,10 @@ def test_left_out_text_is_the_empty_one_and_left_out_sound_is_silence():
     network = _network(2)
     gone = torch.tensor([False, False])
     batch, empty = _batch(2)
-    schedule = scheduler(RECIPE.model.noise)
+    schedule = noise_scheduler(RECIPE.model.noise)
 
     def told(**changes):
-        return question(network, dataclasses.replace(batch, **changes), empty, schedule, RECIPE)[0]
+        return predict(network, dataclasses.replace(batch, **changes), empty, schedule, RECIPE)[0]
 
     texts = empty[:, None].expand_as(batch.text).contiguous()
     assert torch.allclose(told(keep_text=gone), told(text=texts), atol=1e-6)

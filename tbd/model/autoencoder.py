@@ -1,0 +1,74 @@
+"""The image autoencoder: pictures to latents and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+
+class ImageAutoencoder:
+    """Stable Diffusion's VAE, frozen; a latent has an eighth of the picture's side.
+
+    Args:
+        model: diffusers' autoencoder.
+        identity: which weights these are, for cache keys and records.
+        batch: pictures at a time; changes memory, no number beyond rounding.
+    """
+
+    def __init__(self, model: AutoencoderKL, identity: str, batch: int = 8) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.config: Any = model.config
+        self.identity = identity
+        self.batch = batch
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent, along a side."""
+        return int(2 ** (len(self.config.block_out_channels) - 1))
+
+    @torch.no_grad()
+    def moments(self, frames: npt.NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
+        """Mean and log-variance of the posterior.
+
+        Args:
+            frames: ``(N, S, S, 3)`` uint8 RGB.
+
+        Returns:
+            ``(N, 8, S/8, S/8)`` float32 on the model's device: mean, then log-variance, not yet scaled.
+        """
+        pictures = torch.as_tensor(frames).permute(0, 3, 1, 2)
+        found = []
+        for part in pictures.split(self.batch):
+            x = part.to(self.model.device, self.model.dtype) / 127.5 - 1
+            found.append(self.model.encode(x).latent_dist.parameters.float())
+        return torch.cat(found)
+
+    def scaled(self, moments: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """Latents as the denoiser sees them: a draw from the posterior, or its mode.
+
+        Args:
+            moments: ``(…, 8, h, w)``; or ``(…, 4, h, w)``: only the mean is known.
+            noise: ``(…, 4, h, w)`` standard normal; None takes the mode.
+
+        Returns:
+            ``(…, 4, h, w)`` float32
+        """
+        mean, *spread = moments.float().split(self.config.latent_channels, -3)
+        if noise is not None and spread:
+            mean = mean + noise * (0.5 * spread[0].clamp(-30, 20)).exp()
+        return mean * self.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """``(N, 4, h, w)`` scaled latents -> ``(N, 8h, 8w, 3)`` uint8 RGB."""
+        found = []
+        for part in (latents / self.config.scaling_factor).split(self.batch):
+            x = self.model.decode(part.to(self.model.device, self.model.dtype)).sample.float()
+            found.append(((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+        return np.concatenate(found)

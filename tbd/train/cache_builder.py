@@ -1,0 +1,269 @@
+"""``tbd train cache``: what the frozen networks say about clips and texts, computed once and kept.
+
+A run that was killed goes on where it was; several processes may fill one cache, each with its part of the clips; new
+approvals are added by the same command.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+
+from tbd import workspace
+from tbd.errors import InputError, MissingError
+from tbd.model.frozen_encoders import FrozenEncoders
+from tbd.model.shapes import network_sizes
+from tbd.train.batch import clip_layers, clip_moments
+from tbd.train.clips import TrainingClip, TrainingClips
+from tbd.train.latent_cache import LatentCache, write_tensors
+from tbd.train.prefetch import prefetch
+from tbd.train.recipe import TrainRecipe
+
+MARGIN = 1.1
+"""Free disk that must be there for every byte to be written."""
+CHUNK = 16
+"""Pictures that travel together; a clip of any length needs no more memory than its moments and a few of these."""
+HALF = 2
+"""Bytes of a number in half precision."""
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """What a cache lacks.
+
+    Attributes:
+        keep: the cache.
+        clips: to make.
+        texts: to embed.
+        present: clips that are there.
+        stale: clips whose file was rewritten since it was last looked at; they are among those to make.
+        left_out: rows that cannot be trained on, by reason.
+        bytes: that will be written.
+        free: bytes on the disk.
+    """
+
+    keep: LatentCache
+    clips: tuple[TrainingClip, ...]
+    texts: tuple[str, ...]
+    present: int
+    stale: int
+    left_out: dict[str, list[str]]
+    bytes: int
+    free: int
+
+
+@dataclass
+class CacheResult:
+    """What ``make`` did.
+
+    Attributes:
+        clips, texts: written.
+        failed: ``manifest/clip_id`` -> why it could not be made, or not its sound. ``cached`` leaves these out.
+        stopped: whether it was interrupted before the end.
+    """
+
+    clips: int = 0
+    texts: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+
+def default_cache_folder() -> Path:
+    """Where the cache lies when nobody says otherwise: ``$TBD_CACHE/train``, else ``~/.cache/tbd/train``."""
+    return workspace.cache() / "train"
+
+
+def plan_cache(
+    clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache, part: tuple[int, int] = (1, 1)
+) -> CachePlan:
+    """What is missing; files that are new or have changed are read in full.
+
+    Args:
+        clips: to train on and to validate with.
+        recipe: sizes and levels.
+        keep: the cache.
+        part: (i, n): only every n-th clip, beginning with the i-th.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    mine = sorted((*clips.train, *clips.validation), key=lambda clip: (clip.manifest, clip.clip_id))
+    mine = mine[part[0] - 1 :: part[1]]
+    rewritten = keep.look(mine)
+    stale = sum(not rewritten.isdisjoint(clip.media) for clip in mine)
+    lacking = {keep.path(clip): clip for clip in mine if not keep.path(clip).is_file()}
+    chunks = recipe.model.chunks
+    wanted = dict.fromkeys(["", *(text for clip in mine for text in clip.prompts)])
+    texts = tuple(text for text in wanted if not keep.text_path(text, chunks).is_file())
+    size = sum(_clip_bytes(clip, recipe) for clip in lacking.values()) + len(texts) * _text_bytes(recipe)
+    free = shutil.disk_usage(keep.folder).free
+    return CachePlan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), stale, clips.left_out, size, free)
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """How far a cache is for the clips of a run, by looking at sizes and times alone.
+
+    Attributes:
+        missing: clips or texts that are not.
+        changed: clips whose file is not the one that was cached.
+    """
+
+    missing: int
+    changed: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether training can read everything from the cache."""
+        return not (self.missing or self.changed)
+
+
+def cache_state(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) -> CacheState:
+    """Whether a cache has everything that training would read; no medium is opened."""
+    everything = (*clips.train, *clips.validation)
+    changed = [clip for clip in everything if keep.changed(clip)]
+    stale = {id(clip) for clip in changed}
+    missing = sum(1 for clip in everything if id(clip) not in stale and not keep.path(clip).is_file())
+    texts = dict.fromkeys(text for clip in everything for text in clip.prompts)
+    missing += sum(1 for text in texts if not keep.text_path(text, recipe.model.chunks).is_file())
+    seen = [clip for clip in changed if keep.knows(clip)]
+    return CacheState(missing + len(changed) - len(seen), len(seen))
+
+
+def check_disk_space(found: CachePlan) -> None:
+    """Stop before the disk is full.
+
+    Raises:
+        MissingError: less than 1.1 times what is needed is free.
+    """
+    if found.free < MARGIN * found.bytes:
+        raise MissingError(
+            f"{found.keep.folder}: {found.bytes / 1e9:.1f} GB are needed and {found.free / 1e9:.1f} GB free "
+            f"({MARGIN} times as much is asked for)",
+            next="--cache DIR on a larger disk, or --set data.moments=mean (half the size)",
+        )
+
+
+def build_cache(
+    found: CachePlan,
+    recipe: TrainRecipe,
+    base: FrozenEncoders,
+    *,
+    told: Callable[[str], None] = lambda name: None,
+    stopping: Event | None = None,
+) -> CacheResult:
+    """Fill a cache. Each file appears whole or not at all.
+
+    Args:
+        found: of ``plan``.
+        recipe: as for ``plan``.
+        base: the frozen networks.
+        told: called with the name of each clip as it ends.
+        stopping: set it to end after the clips under way.
+
+    Raises:
+        MissingError: the disk is full; every finished file stays.
+    """
+    check_disk_space(found)
+    done = CacheResult()
+    for text in found.texts:
+        embedded = base.text.encode([text], recipe.model.chunks, recipe.model.text.overflow)[0]
+        write_tensors(found.keep.text_path(text, recipe.model.chunks), {"text": embedded})
+        done.texts += 1
+    sources = [partial(_pictures, clip) for clip in found.clips]
+    with closing(prefetch(sources, max(1, recipe.data.workers))) as read:
+        for clip, pictures in zip(found.clips, read, strict=True):
+            if stopping is not None and stopping.is_set():
+                done.stopped = True
+                break
+            written, wrong = _one(clip, pictures, found.keep, recipe, base)
+            found.keep.note(clip, wrong)
+            done.clips += written
+            done.failed |= {clip.name: wrong} if wrong else {}
+            told(clip.name)
+    return done
+
+
+def cached_clips(clips: TrainingClips, recipe: TrainRecipe, stage: int, keep: LatentCache) -> TrainingClips:
+    """The clips that training can take from a cache.
+
+    Those that could not be made are left out with their number; a clip that nobody tried to make is an error.
+
+    Args:
+        clips: of ``rows.read_training_clips``.
+        recipe: levels of text.
+        stage: 2 needs the sound too.
+        keep: the cache.
+
+    Raises:
+        InputError: a clip or a text is not in the cache, or its file has changed since; or none is left.
+    """
+    everything = (*clips.train, *clips.validation)
+    failed = {clip.name for clip in everything if _failed(clip, stage, keep)}
+    kept = [tuple(clip for clip in side if clip.name not in failed) for side in (clips.train, clips.validation)]
+    left_out = {"that could not be read when the cache was made": sorted(failed)} if failed else {}
+    found = replace(clips, train=kept[0], validation=kept[1], left_out=clips.left_out | left_out)
+    state = cache_state(found, recipe, keep)
+    if not state.whole or not found.train:
+        raise InputError(
+            f"{keep.folder}: {state.missing} clips or texts are missing, {state.changed} clips have changed, "
+            f"{len(failed)} of {len(everything)} clips could not be read",
+            next="tbd train cache, with the same manifests and options",
+        )
+    return found
+
+
+def _failed(clip: TrainingClip, stage: int, keep: LatentCache) -> bool:
+    """Whether a clip, as it is now, is known to be of no use in a stage."""
+    if keep.changed(clip) or not keep.failure(clip):
+        return False
+    return stage == 2 or not keep.path(clip).is_file()
+
+
+def _one(
+    clip: TrainingClip, pictures: Iterator[torch.Tensor], keep: LatentCache, recipe: TrainRecipe, base: FrozenEncoders
+) -> tuple[bool, str]:
+    """Make one clip: whether it was written, and what is wrong. One without its sound still does for stage 1."""
+    wrong = ""
+    try:
+        parts = [clip_moments(base, part, recipe.data.moments).half().cpu() for part in pictures]
+    except InputError as error:
+        return False, error.message
+    tensors = {"moments": torch.cat(parts)}
+    if clip.has_audio:
+        try:
+            tensors["layers"] = clip_layers(base, clip)
+        except InputError as error:
+            wrong = error.message
+    if keep.changed(clip):
+        return False, "its file was rewritten while it was read"
+    write_tensors(keep.path(clip), tensors)
+    return True, wrong
+
+
+def _pictures(clip: TrainingClip) -> Iterator[torch.Tensor]:
+    """The frames of a clip as ``(up to CHUNK, S, S, 3)``."""
+    frames = clip.canonical.frames()
+    while part := list(islice(frames, CHUNK)):
+        yield torch.from_numpy(np.stack(part))
+
+
+def _clip_bytes(clip: TrainingClip, recipe: TrainRecipe) -> int:
+    side, channels = recipe.data.size // 8, 8 if recipe.data.moments == "both" else 4
+    sizes: dict[str, Any] = network_sizes(recipe.network).audio
+    sound = sizes["layers"] * sizes["channels"] if clip.has_audio else 0
+    return clip.frames * (channels * side * side + sound) * HALF
+
+
+def _text_bytes(recipe: TrainRecipe) -> int:
+    return int(77 * recipe.model.chunks * network_sizes(recipe.network).text["hidden_size"] * HALF)

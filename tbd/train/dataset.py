@@ -1,0 +1,194 @@
+"""Samples: from a number to the tensors of a training example, from files or from the cache."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from tbd.errors import InputError
+from tbd.model.noise import standard_noise
+from tbd.model.speech import windows
+from tbd.train.clips import TrainingClip
+from tbd.train.latent_cache import LatentCache
+from tbd.train.recipe import TrainRecipe
+from tbd.train.sampling import SampleDraw, draw_sample
+
+Sample = dict[str, Any]
+
+
+class TrainingDataset(Dataset[Sample]):
+    """The samples of one stage by number; every number gives the same sample in every process.
+
+    Args:
+        clips: to draw from.
+        order: ``(samples,)`` which clip each sample shows (``draws.order``).
+        recipe: sizes, chances, seed.
+        stage: 1 or 2.
+        keep: the cache; None reads the media.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[TrainingClip],
+        order: Sequence[int],
+        recipe: TrainRecipe,
+        stage: int,
+        keep: LatentCache | None,
+    ) -> None:
+        self.clips, self.order, self.recipe, self.stage, self.keep = clips, order, recipe, stage, keep
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, sample: int) -> Sample:
+        """A training example before its network sees it; an unreadable clip gives ``{"error": message}``.
+
+        Keys: ``draw``; from the cache ``moments (1 + M + F, 8 or 4, h, w)``, ``windows (F, window, layers, channels)``,
+        ``text (k, L, D)``; from media ``frames (1 + M + F, S, S, 3)``, ``sound (n,)``, ``prompts``; and ``noise
+        (4, F, h, w)``, ``posterior (1 + M + F, 4, h, w)``. Pictures stand in the order reference, earlier, targets.
+        """
+        index = int(self.order[sample])
+        clip = self.clips[index]
+        try:
+            return self.example(clip, draw_sample(int(sample), index, clip, self.recipe, self.stage))
+        except InputError as error:
+            return {"error": f"{clip.name}: {error.message}", "next": error.next}
+
+    def example(self, clip: TrainingClip, drawn: SampleDraw) -> Sample:
+        """The example of one draw; see ``__getitem__``.
+
+        Raises:
+            InputError: the clip cannot be read.
+        """
+        earlier = self.recipe.network.motion_frames if self.stage == 2 else 0
+        count = (self.recipe.stage1 if self.stage == 1 else self.recipe.stage2).frames
+        targets = np.arange(drawn.start, drawn.start + count)
+        before = np.arange(drawn.start - earlier, drawn.start)
+        pictures = np.concatenate([[drawn.reference], before.clip(0), targets])
+        found = self._kept(clip, pictures, targets) if self.keep else self._live(clip, pictures, targets)
+        whole = drawn.keep_motion and drawn.start >= earlier  # at a clip's very start there are no earlier frames
+        return {"draw": drawn, "keep_motion": whole, **found, **self._chance(drawn, len(pictures), count)}
+
+    def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
+        side = self.recipe.data.size // 8
+        generator = torch.Generator().manual_seed(drawn.noise_seed)
+        noise = standard_noise((4, count, side, side), self.recipe.model.noise.offset, generator)
+        return {"noise": noise, "posterior": torch.randn((pictures, 4, side, side), generator=generator)}
+
+    def _kept(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
+        assert self.keep is not None
+        if self.keep.changed(clip):
+            raise InputError("its file is not the one that was cached", next="tbd train cache, with the same options")
+        found: Sample = {}
+        with _opened(self.keep.path(clip)) as file:
+            moments = file.get_slice("moments")
+            last = moments.get_shape()[0] - 1
+            found["moments"] = torch.cat([moments[i : i + 1] for i in pictures.clip(max=last).tolist()])
+            if self.stage == 2:
+                layers, context = file.get_slice("layers"), self.recipe.network.audio_context
+                first = max(0, int(targets[0]) - context)
+                part = layers[first : int(targets[-1]) + context + 1]
+                found["windows"] = windows(part, torch.from_numpy(targets - first), context)
+        texts = [self.keep.text_path(text, self.recipe.model.chunks) for text in clip.prompts]
+        found["text"] = torch.stack([_text(path) for path in texts])
+        return found
+
+    def _live(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
+        canonical = clip.canonical
+        wanted, places = np.unique(pictures.clip(max=canonical.num_frames - 1), return_inverse=True)
+        frames = np.stack(list(canonical.some(wanted.tolist())))[places]
+        found: Sample = {"frames": torch.from_numpy(frames), "prompts": clip.prompts}
+        if self.stage == 2:
+            found |= {
+                "sound": clip_sound(clip),
+                "clip_frames": canonical.num_frames,
+                "targets": torch.from_numpy(targets),
+            }
+        return found
+
+
+def clip_sound(clip: TrainingClip) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """``(n,)`` the whole clip's sound.
+
+    Raises:
+        InputError: there is none, or it has no length.
+    """
+    samples = clip.canonical.audio()
+    if not len(samples) or not np.abs(samples).max() > 0:
+        raise InputError("its sound is empty or all zeros", next="tbd annotate --update, or --where has_audio=True")
+    return samples
+
+
+def data_loader(samples: TrainingDataset, numbers: Sequence[int], batch: int, workers: int) -> DataLoader[Sample]:
+    """Batches of the samples ``numbers``, in this order.
+
+    Args:
+        samples: to read from.
+        numbers: this process's share of the run.
+        batch: samples at a time.
+        workers: processes that read ahead; they change no number.
+    """
+    return DataLoader(
+        samples,
+        batch_size=batch,
+        sampler=numbers,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=False,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context=_processes() if workers else None,
+    )
+
+
+def _processes() -> Any:
+    """Clean processes, split off one that has imported everything: neither the GPU's state nor threads are inherited."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def process_share(first: int, last: int, rank: int, world: int, batch: int) -> Iterator[int]:
+    """The samples of one process: batch after batch, each followed by those of the other processes.
+
+    Args:
+        first, last: samples of the run, ``last`` excluded; a multiple of ``world * batch`` apart.
+        rank, world: of this process.
+        batch: samples a process takes at a time.
+    """
+    for start in range(first + rank * batch, last, world * batch):
+        yield from range(start, start + batch)
+
+
+def collate(samples: Sequence[Sample]) -> Sample:
+    """A batch: tensors stacked, everything else as a list; the first error of the batch alone."""
+    for sample in samples:
+        if "error" in sample:
+            return sample
+    found: Sample = {}
+    for key, value in samples[0].items():
+        values = [sample[key] for sample in samples]
+        found[key] = torch.stack(values) if isinstance(value, torch.Tensor) else values
+    return found
+
+
+def _opened(path: Path) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(path, framework="pt")
+    except OSError:
+        raise InputError("it is not in the cache", next="tbd train cache, with the same options") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged ({error})", next=f"rm {path} && tbd train cache …") from None
+
+
+def _text(path: Path) -> torch.Tensor:
+    with _opened(path) as file:
+        return file.get_tensor("text")  # type: ignore[no-any-return]

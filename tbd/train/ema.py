@@ -1,0 +1,60 @@
+"""The moving average of the weights that learn (EMA), and looking at the network with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from diffusers.training_utils import EMAModel
+
+
+class WeightAverage:
+    """diffusers' EMA over named parameters; its rate rises with the number of steps up to ``decay``.
+
+    Args:
+        names: of the parameters.
+        parameters: that learn.
+        decay: 0 keeps none, and the network is looked at as it is.
+    """
+
+    def __init__(self, names: Sequence[str], parameters: Sequence[torch.nn.Parameter], decay: float) -> None:
+        self.names, self.parameters = list(names), list(parameters)
+        self.model = EMAModel(self.parameters, decay=decay, foreach=True) if decay else None
+
+    def step(self) -> None:
+        """Take in the weights after a step."""
+        if self.model:
+            self.model.step(self.parameters)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Inside, the network has the averaged weights; nothing is copied but them."""
+        if self.model is None:
+            yield
+            return
+        self.model.store(self.parameters)
+        self.model.copy_to(self.parameters)
+        try:
+            yield
+        finally:
+            self.model.restore(self.parameters)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Averaged weights by name; empty without an average."""
+        return dict(zip(self.names, self.model.shadow_params, strict=True)) if self.model else {}
+
+    @property
+    def steps(self) -> int:
+        """Steps taken in."""
+        return int(self.model.optimization_step) if self.model else 0
+
+    def load(self, state: dict[str, torch.Tensor], steps: int) -> None:
+        """Go on from what ``state`` and ``steps`` said."""
+        if self.model is None or not state:
+            return
+        model: Any = self.model
+        model.optimization_step = steps
+        for shadow, name in zip(model.shadow_params, self.names, strict=True):
+            shadow.copy_(state[name])

@@ -1,0 +1,149 @@
+"""The cache's files: what the frozen networks made of a clip or a text, found by content.
+
+``clips/ab/<key>.safetensors`` holds a clip's VAE moments and wav2vec layers, ``texts/ab/<key>.safetensors`` a text's
+embedding, both in half precision. A key is a hash of the bytes of the media, the window, the networks and this module's
+version, so no file in it is ever stale; ``index.sqlite`` remembers which bytes each medium had when it was last looked
+at, and which clips could not be made.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tbd import workspace
+from tbd.errors import InputError
+from tbd.media.files import sha256_file
+from tbd.recipe import digest
+from tbd.train.clips import TrainingClip
+
+VERSION = 1
+"""Raised when the numbers in the files change."""
+
+INDEX = "index.sqlite"
+AT_ONCE = 64
+"""Media that are read between two notes in the index: what a killed run has to read again at most."""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS media (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS failed (name TEXT PRIMARY KEY, reason TEXT NOT NULL)",
+)
+
+
+class LatentCache:
+    """A cache folder.
+
+    Args:
+        folder: made if need be.
+        identities: of the networks, as ``Base.identities`` has them.
+        moments: ``both``, or ``mean`` without the log-variance.
+
+    Raises:
+        InputError: the folder cannot be written, or its index is no index.
+    """
+
+    def __init__(self, folder: Path, identities: Mapping[str, str], moments: str) -> None:
+        self.folder, self.identities, self.moments = folder, dict(identities), moments
+        with workspace.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._index() as index:
+            found = index.execute("SELECT path, stamp, sha256 FROM media").fetchall()
+            self._failed: dict[str, str] = dict(index.execute("SELECT name, reason FROM failed").fetchall())
+        self._known = {path: (stamp, sha) for path, stamp, sha in found}
+
+    def changed(self, clip: TrainingClip) -> bool:
+        """Whether a file of the clip is not as it was when it was last read in full, or never was."""
+        return any(self._differs(file) for file in clip.media)
+
+    def knows(self, clip: TrainingClip) -> bool:
+        """Whether every file of the clip was once read in full."""
+        return all(str(file) in self._known for file in clip.media)
+
+    def look(self, clips: Iterable[TrainingClip]) -> set[Path]:
+        """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies.
+
+        Returns:
+            The files whose bytes are not those of the last time.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        fresh = [file for file in {file: None for clip in clips for file in clip.media} if self._differs(file)]
+        rewritten = set()
+        for start in range(0, len(fresh), AT_ONCE):
+            part = [(str(file), _stamp(file), sha256_file(file)) for file in fresh[start : start + AT_ONCE]]
+            rewritten |= {Path(name) for name, _, sha in part if self._known.get(name, ("", sha))[1] != sha}
+            self._known |= {name: (stamp, sha) for name, stamp, sha in part}
+            with self._index() as index, index:
+                index.executemany("REPLACE INTO media VALUES (?, ?, ?)", part)
+        return rewritten
+
+    def failure(self, clip: TrainingClip) -> str:
+        """Why a clip could not be made, or could only be made without its sound; empty when nothing was wrong."""
+        return self._failed.get(self.path(clip).stem, "")
+
+    def note(self, clip: TrainingClip, reason: str) -> None:
+        """Remember what was wrong with a clip, as it is now; empty: nothing."""
+        name = self.path(clip).stem
+        if reason == self._failed.get(name, ""):
+            return
+        self._failed[name] = reason
+        with self._index() as index, index:
+            index.execute("REPLACE INTO failed VALUES (?, ?)", (name, reason))
+
+    def path(self, clip: TrainingClip) -> Path:
+        """Where a clip's tensors lie, or would; ``look`` comes first.
+
+        Raises:
+            InputError: a file of the clip was never looked at.
+        """
+        unknown = [file for file in clip.media if str(file) not in self._known]
+        if unknown:
+            raise InputError(f"{unknown[0]}: not in the cache", next="tbd train cache")
+        content = [self._known[str(file)][1] for file in clip.media]
+        networks = [self.identities["image"], self.identities["speech"], self.moments]
+        return self._at("clips", [VERSION, content, clip.window, networks])
+
+    def text_path(self, text: str, chunks: int) -> Path:
+        """Where a text's embedding lies, or would."""
+        return self._at("texts", [VERSION, text, chunks, self.identities["text"]])
+
+    def _differs(self, file: Path) -> bool:
+        return self._known.get(str(file), ("",))[0] != _stamp(file)
+
+    def _at(self, kind: str, key: list[Any]) -> Path:
+        name = digest(key)
+        return self.folder / kind / name[:2] / f"{name}.safetensors"
+
+    def _index(self) -> closing[sqlite3.Connection]:
+        with workspace.database(self.folder / INDEX, "the index of a cache of tbd"):
+            index = sqlite3.connect(self.folder / INDEX, timeout=60)
+            for table in _TABLES:
+                index.execute(table)
+            return closing(index)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors in half precision, whole or not at all.
+
+    Raises:
+        MissingError: the disk is full.
+        InputError: the folder cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    halves = {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
+    workspace.write_whole(path, lambda temporary: save_file(halves, temporary))
+
+
+def _stamp(file: Path) -> str:
+    """Size and times of a file: equal while nobody wrote to it, even if its time of change was set back."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from None
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

@@ -1,0 +1,109 @@
+"""What a run writes down while it goes: ``train.jsonl``, ``validation.jsonl``, and a tracker such as TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import ProjectConfiguration
+
+from tbd import workspace
+from tbd.errors import MissingError
+from tbd.recipe import essence
+from tbd.train.recipe import TrainRecipe
+from tbd.train.validation import Validation
+
+if TYPE_CHECKING:
+    from tbd.train.start_state import TrainingRequest
+
+PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+STEPS, VALIDATIONS = "train.jsonl", "validation.jsonl"
+
+
+class RunLog:
+    """The accelerator and everything that is logged through it; only the first process writes.
+
+    Args:
+        request: its folder, device and stage.
+        recipe: precision, tracker, how often.
+
+    Raises:
+        MissingError: accelerate does not know the tracker, or its package is not installed.
+    """
+
+    def __init__(self, request: TrainingRequest, recipe: TrainRecipe) -> None:
+        self.recipe, self.folder = recipe, request.output
+        self.tracker = recipe.watch.tracker
+        # accelerate remembers its first settings for the whole process; a second run may have others
+        AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+        try:
+            self.accelerator = Accelerator(
+                cpu=request.device == "cpu",
+                mixed_precision=PRECISION[recipe.hardware.precision],
+                log_with=None if self.tracker == "none" else self.tracker,
+                project_config=ProjectConfiguration(str(request.output), str(request.output / "tracker")),
+            )
+        except (ValueError, ImportError) as error:
+            raise self._no_tracker(error) from None
+        self.stage = request.stage
+
+    def begin(self, step: int) -> None:
+        """Open the tracker; lines of steps that will be done again are taken out.
+
+        Raises:
+            MissingError: the tracker's package is not installed.
+        """
+        if self.accelerator.is_main_process:
+            for name in (STEPS, VALIDATIONS):
+                _cut(self.folder / name, step)
+        if self.tracker == "none":
+            return
+        flat = {key: json.dumps(value) for key, value in essence(self.recipe).items()}
+        try:
+            self.accelerator.init_trackers(f"stage{self.stage}", flat)
+        except (ImportError, ValueError) as error:
+            raise self._no_tracker(error) from None
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Losses and speeds of a step, every ``watch.log_every`` steps."""
+        if step % self.recipe.watch.log_every == 0:
+            self._line(STEPS, {"step": step, **values})
+            self.accelerator.log(values, step=step)
+
+    def validation(self, step: int, found: Validation) -> None:
+        """The validation loss, and that of every range of timesteps."""
+        self._line(VALIDATIONS, {"step": step, **found.as_json()})
+        steps = self.recipe.model.noise.steps // len(found.bins)
+        bins = {f"validation/t{i * steps:03d}": value for i, value in enumerate(found.bins)}
+        self.accelerator.log({"validation/loss": found.loss, **bins}, step=step)
+
+    def end(self) -> None:
+        """Close the tracker."""
+        self.accelerator.end_training()
+
+    def _line(self, name: str, values: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            with workspace.writing(self.folder / name), (self.folder / name).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+
+    def _no_tracker(self, error: Exception) -> MissingError:
+        words = str(error).splitlines()[0]
+        return MissingError(f"watch.tracker = {self.tracker}: {words}", next="--set watch.tracker=tensorboard, or none")
+
+
+def _cut(path: Path, step: int) -> None:
+    """LatentCache the whole lines up to ``step``."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError, TypeError):
+            continue  # the last line of a killed run may be torn
+    workspace.write_text(path, "".join(f"{line}\n" for line in kept))

@@ -1,0 +1,198 @@
+"""Where a run begins: fresh, from stage 1, or at its own last checkpoint; and whether it may go on there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tbd import recipe as recipes
+from tbd import weights
+from tbd.errors import InputError, UsageError
+from tbd.model import checkpoints
+from tbd.model.frozen_encoders import (
+    FrozenEncoders,
+    add_stage2_layers,
+    load_encoders,
+    pretrained_network,
+    random_encoders,
+    random_network,
+)
+from tbd.model.network import TBDNetwork
+from tbd.train.clips import Selection, TrainingClips
+from tbd.train.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What ``tbd train stage1|stage2`` was asked for.
+
+    Attributes:
+        manifests: folders or Parquet files.
+        recipe: the whole recipe, fitted to the card.
+        stage: 1 or 2.
+        output: folder of the run.
+        first: stage 2: the run or checkpoint of stage 1.
+        cache: folder of the cache; None reads the media.
+        selection: narrows the rows.
+        device: ``auto`` or ``cpu``.
+        changed: go on although recipe or data are not those of the last checkpoint; that is recorded.
+        gpu_memory: preset that was laid over the recipe, for advice.
+    """
+
+    manifests: tuple[Path, ...]
+    recipe: TrainRecipe
+    stage: int
+    output: Path
+    first: Path | None = None
+    cache: Path | None = None
+    selection: Selection = field(default_factory=Selection)
+    device: str = "auto"
+    changed: bool = False
+    gpu_memory: int | None = None
+
+
+@dataclass(frozen=True)
+class StartState:
+    """A network and where it stands.
+
+    Attributes:
+        network: at its weights.
+        step: steps done.
+        source: the checkpoint that the weights are from; None: nothing is on disk yet.
+        averaged: they are that checkpoint's averages.
+        resumed: this run's own checkpoint; None: a new run.
+        history: what was started from, for ``meta.json``.
+        notes: what a person should know.
+    """
+
+    network: TBDNetwork
+    step: int
+    source: Path | None
+    resumed: Path | None
+    history: dict[str, Any]
+    notes: tuple[str, ...]
+    averaged: bool = False
+
+
+def recipe_encoders(recipe: TrainRecipe, device: str) -> FrozenEncoders:
+    """The frozen networks of a recipe.
+
+    Raises:
+        MissingError: weights are not on this machine.
+    """
+    if recipe.weights.start == "random":
+        return random_encoders(recipe.network, recipe.seed, device)
+    names = recipe.weights
+    found = {"vae": names.vae, "text_encoder": names.text_encoder, "speech": names.speech}
+    return load_encoders(recipe.network, **found, device=device)
+
+
+def start_state(request: TrainingRequest, clips: TrainingClips) -> StartState:
+    """The network to train, at the last checkpoint of its folder where there is one.
+
+    Raises:
+        InputError: the folder holds another run, the recipe or the data changed, or stage 1 does not fit.
+        UsageError: stage 2 without a stage 1.
+    """
+    last = checkpoints.latest_checkpoint(request.output)
+    if last is not None:
+        return _resume(request, clips, last)
+    if request.stage == 1:
+        return _first(request)
+    return _second(request)
+
+
+def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, Any]:
+    """What decides about every weight of a run: it must not change between two checkpoints."""
+    return {"stage": request.stage, "recipe": recipes.essence(request.recipe), "clips": clips.digest}
+
+
+def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Checkpoint) -> StartState:
+    recorded, path = last.meta, last.path
+    if last.stage != request.stage:
+        raise InputError(
+            f"{request.output}: holds a run of stage {last.stage}",
+            next=f"tbd train stage{request.stage} … -o {request.output}-stage{request.stage}",
+        )
+    notes = _differences(recorded, run_identity(request, clips), path, request)
+    history = dict(recorded.get("history") or {})
+    if notes:
+        history["changes"] = [*history.get("changes", []), {"step": last.step, "what": notes}]
+    return StartState(last.network(average=False), last.step, path, path, history, tuple(notes))
+
+
+def _differences(
+    recorded: Mapping[str, Any], now: Mapping[str, Any], last: Path, request: TrainingRequest
+) -> list[str]:
+    """What changed since a checkpoint, if that was allowed."""
+    found = recipes.difference(recorded.get("recipe", {}), now["recipe"])
+    if recorded.get("clips") != now["clips"]:
+        found.append("clips: other approved rows, prompts or windows")
+    if found and not request.changed:
+        raise InputError(
+            f"{last}: was trained otherwise\n" + "\n".join(f"  {line}" for line in found),
+            next="another folder with -o DIR, or --changed to go on all the same (it is recorded)",
+        )
+    return found
+
+
+def _first(request: TrainingRequest) -> StartState:
+    recipe = request.recipe
+    if request.first is not None:
+        raise UsageError("--from is for stage 2", next="--set weights.warm_start=hallo, to start from Hallo's weights")
+    if recipe.weights.start == "random":
+        network = random_network(recipe.network, 1, recipe.seed)
+        return StartState(network, 0, None, None, {"weights": {"unet": f"random-{recipe.seed}"}}, ())
+    network, reports = pretrained_network(
+        recipe.network, unet=recipe.weights.unet, warm_start=recipe.weights.warm_start
+    )
+    history = {"weights": _files(recipe.weights.unet, recipe.weights.warm_start)}
+    return StartState(network, 0, None, None, history, tuple(report.line() for report in reports))
+
+
+def _second(request: TrainingRequest) -> StartState:
+    recipe = request.recipe
+    if request.first is None:
+        raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
+    before = checkpoints.find_checkpoint(request.first)
+    source, recorded = before.path, before.meta
+    if before.stage != 1:
+        raise InputError(f"{source}: a checkpoint of stage {before.stage}; stage 1 is needed")
+    found = recipes.difference(recorded["recipe"]["model"], recipes.essence(recipe)["model"])
+    if found and not request.changed:
+        raise InputError(
+            f"{source}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
+            next="the same recipe for both stages, or --changed to go on all the same (it is recorded)",
+        )
+    random = recipe.weights.start == "random"
+    motion, warm = (None, None) if random else (recipe.weights.motion, recipe.weights.warm_start)
+    network, reports = add_stage2_layers(
+        before.network(), recipe.network, motion=motion, warm_start=warm, seed=recipe.seed
+    )
+    averaged = before.averaged
+    history = {
+        "stage1": {
+            "checkpoint": str(source),
+            "clips": recorded["clips"],
+            "averaged": averaged,
+            "of": recorded["history"],
+        },
+        "weights": _files(motion, warm),
+        "changes": [{"step": 0, "what": found}] if found else [],
+    }
+    notes = [*(report.line() for report in reports), f"from {source}" + (", averaged weights" if averaged else "")]
+    return StartState(network, 0, source, None, history, tuple(notes), averaged)
+
+
+def _files(*names: str | None) -> dict[str, Any]:
+    """Which published weights a run started from."""
+    found = {}
+    for name in filter(None, names):
+        place = weights.resolve(name)
+        files: Sequence[Path] = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
+        found[name] = {
+            file.name: {"sha256": weights.sha256(file), "published": weights.published(file)} for file in files
+        }
+    return found

@@ -1,0 +1,188 @@
+from pathlib import Path
+
+import pytest
+import training
+from review_events import decide
+
+from tbd.errors import InputError, UsageError
+from tbd.train.clips import Selection, read_training_clips
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return training.manifest(tmp_path_factory.mktemp("manifests") / "toy")
+
+
+def _all(clips):
+    return (*clips.train, *clips.validation)
+
+
+def _names(clips):
+    return sorted(clip.clip_id for clip in _all(clips))
+
+
+def _many(folder, count, **changes):
+    return training.manifest(folder, [training.a_row(f"c{i:04d}", i, **changes) for i in range(count)])
+
+
+@pytest.mark.parametrize(("stage", "silent"), [(1, ["y_silent"]), (2, [])])
+def test_only_approved_rows_of_the_train_side_are_used(toy, stage, silent):
+    clips = read_training_clips([toy], training.recipe(), stage)
+    assert _names(clips) == [f"c{i:03d}" for i in range(10)] + (["y_short", *silent] if stage == 1 else [])
+
+
+def test_a_row_that_nobody_approved_is_not_even_looked_for(toy, monkeypatch):
+    asked, real = [], Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path: asked.append(path.name) or real(path))
+    clips = read_training_clips([toy], training.recipe({"data.split": "train"}), 2)
+    assert asked.count("this.mp4") == 1  # of the approved row whose file is missing; six planted rows name it
+    assert [rows for rows in clips.left_out.values() if any("/x_" in name for name in rows)] == []
+
+
+def test_what_is_left_out_is_told_with_its_reason(toy):
+    clips = read_training_clips([toy], training.recipe(), 2)
+    assert clips.left_out == {
+        "whose file is missing": ["toy/y_missing"],
+        "shorter than the 4 frames of stage 2": ["toy/y_short"],
+        "without sound": ["toy/y_silent"],
+    }
+    assert "left out: 1 without sound (e.g. toy/y_silent)" in clips.words()
+
+
+def test_the_text_is_the_one_that_a_person_left(toy):
+    clips = {clip.clip_id: clip for clip in _all(read_training_clips([toy], training.recipe(), 1))}
+    assert clips["c001"].prompts == tuple(training.EDITED)
+    scene, *rest = training.prompts(2, "neutral")
+    assert clips["c002"].prompts == (scene, " ".join(rest))
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_a_clip_has_as_many_texts_as_the_recipe_hears(tmp_path, k):
+    toy = training.manifest(tmp_path / "toy", training.usable(2))
+    clips = read_training_clips([toy], training.recipe({"model.guidance.levels": k}), 1)
+    assert {len(clip.prompts) for clip in _all(clips)} == {k}
+
+
+def test_rows_with_fewer_texts_than_levels_are_left_out(toy):
+    clips = read_training_clips([toy], training.recipe({"model.guidance.levels": 4}), 1)
+    assert clips.left_out["with 2 prompt levels where the recipe hears 4"] == ["toy/c001"]
+
+
+def test_by_people_means_accepted_or_edited(toy):
+    assert _names(read_training_clips([toy], training.recipe({"data.approved_by": "people"}), 1)) == ["c000", "c001"]
+
+
+def test_a_review_counts_from_the_next_run_on(tmp_path):
+    toy = training.manifest(tmp_path / "toy", training.usable(3))
+    before = read_training_clips([toy], training.recipe(), 1)
+    decide(toy, "c000", "reject", training.usable(1)[0]["prompts"])
+    after = read_training_clips([toy], training.recipe(), 1)
+    assert set(_names(before)) - set(_names(after)) == {"c000"} and before.digest != after.digest
+
+
+def test_the_canonical_clip_has_the_size_of_the_recipe_and_the_rule_of_the_manifest(toy):
+    clip = read_training_clips([toy], training.recipe({"data.size": 32}), 1).train[0]
+    assert clip.canonical.rule.size == 32 and clip.frames == clip.canonical.num_frames
+    assert next(clip.canonical.frames()).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(("share", "least", "kept"), [(0.01, 8, 8), (0.1, 8, 20), (0.01, 150, 100), (0.0, 8, 0)])
+def test_validation_keeps_back_a_share_at_least_so_many_and_at_most_half(tmp_path, share, least, kept):
+    toy = _many(tmp_path / "toy", 200)
+    clips = read_training_clips([toy], training.recipe({"data.validation": share, "data.validation_clips": least}), 1)
+    assert len(clips.validation) == kept and len(clips.train) == 200 - kept
+    assert not {c.clip_id for c in clips.train} & {c.clip_id for c in clips.validation}
+
+
+def test_validation_hangs_on_the_seed_and_not_on_the_order_or_the_other_clips(tmp_path):
+    wanted = {"data.validation_clips": 8}
+
+    def kept(path, **more):
+        return {clip.clip_id for clip in read_training_clips([path], training.recipe(wanted, **more), 1).validation}
+
+    few, many = kept(_many(tmp_path / "few" / "toy", 40)), kept(_many(tmp_path / "many" / "toy", 60))
+    assert many <= few | {f"c{i:04d}" for i in range(40, 60)}  # an old clip never begins to be kept back
+    assert kept(tmp_path / "few" / "toy") == few != kept(tmp_path / "few" / "toy", seed=1)
+
+
+def test_clips_of_the_test_side_are_neither_learned_from_nor_kept_back(tmp_path):
+    rows = [training.a_row(f"c{i:03d}", i, split="test" if i % 2 else "train") for i in range(40)]
+    clips = read_training_clips(
+        [training.manifest(tmp_path / "toy", rows)], training.recipe({"data.validation_clips": 15}), 1
+    )
+    assert _names(clips) == [f"c{i:03d}" for i in range(0, 40, 2)]
+
+
+def test_a_manifest_without_sides_is_used_whole_and_that_is_said(tmp_path):
+    clips = read_training_clips([_many(tmp_path / "toy", 4, split=None)], training.recipe(), 1)
+    assert len(_names(clips)) == 4 and "toy is not split" in "\n".join(clips.words())
+
+
+def test_nothing_to_train_on_says_why(tmp_path, toy):
+    bad = training.manifest(tmp_path / "bad", [one for one in training.planted() if one["clip_id"] != "x_rejected"])
+    with pytest.raises(InputError, match=r"(?s)no row to train on.*1 whose file is missing.*1 without sound") as caught:
+        read_training_clips([bad], training.recipe({"stage2.frames": 14}), 2)
+    assert caught.value.next == f"tbd manifest report {bad}"
+    none = training.manifest(tmp_path / "none", [training.a_row("a", severity=3)])
+    with pytest.raises(InputError, match="none of the chosen rows is approved"):
+        read_training_clips([none], training.recipe(), 1)
+
+
+def test_a_prompt_that_does_not_fit_is_left_out_or_cut_as_the_recipe_says(tmp_path):
+    long = [" ".join(["muscle"] * 80), "second"]
+    rows = [training.a_row("a", prompts=long), *training.usable(1)]
+    toy = training.manifest(tmp_path / "toy", rows)
+    assert read_training_clips([toy], training.recipe(), 1).left_out == {
+        "with a prompt of more than 75 CLIP tokens": ["toy/a"]
+    }
+    cut = read_training_clips([toy], training.recipe({"model.text.overflow": "cut"}), 1)
+    assert (
+        len(_names(cut)) == 2 and "1 clips with a prompt that is cut after 75 CLIP tokens (e.g. toy/a)" in cut.words()
+    )
+
+
+def test_rows_are_chosen_by_any_column_and_by_a_list(toy):
+    recipe = training.recipe()
+    where = Selection(where={"emotion": "anger|fear", "view": "front", "status": "*"})
+    assert _names(read_training_clips([toy], recipe, 1, where)) == ["c001", "c004", "c008"]
+    listed = read_training_clips([toy], recipe, 1, Selection(clips=("c002", "c003", "y_missing", "c999")))
+    assert _names(listed) == ["c002", "c003"]
+    assert listed.notes == ("1 of the listed clips are not among the approved rows (e.g. c999)",)
+    with pytest.raises(UsageError, match="'mood'"):
+        read_training_clips([toy], recipe, 1, Selection(where={"mood": "good"}))
+
+
+def test_the_dataset_is_looked_for_where_it_was_or_where_one_says(tmp_path):
+    toy = training.manifest(tmp_path / "toy", training.usable(2), root=tmp_path / "gone")
+    with pytest.raises(InputError, match="2 whose file is missing"):
+        read_training_clips([toy], training.recipe(), 1)
+    assert (
+        len(_names(read_training_clips([toy], training.recipe(), 1, Selection(roots={"mead": training.media()})))) == 2
+    )
+    (toy / "run.json").unlink()
+    with pytest.raises(InputError, match="where dataset mead lies is not recorded"):
+        read_training_clips([toy], training.recipe(), 1)
+
+
+def test_several_manifests_are_told_apart_by_their_folders(tmp_path, toy):
+    other = training.manifest(tmp_path / "other", training.usable(3))
+    clips = read_training_clips([toy, other], training.recipe(), 1)
+    assert clips.manifests == {"toy": toy, "other": other}
+    assert {c.manifest for c in _all(clips)} == {"toy", "other"}
+    with pytest.raises(UsageError, match="two manifests called toy"):
+        read_training_clips([toy, training.manifest(tmp_path / "toy", training.usable(1))], training.recipe(), 1)
+
+
+def test_the_digest_changes_with_what_is_learned_and_not_with_where_it_lies(tmp_path):
+    def digest(rows, **how):
+        folder = tmp_path / str(len(list(tmp_path.iterdir()))) / "toy"
+        return read_training_clips([training.manifest(folder, rows, **how)], training.recipe(), 1).digest
+
+    rows = training.usable(4)
+    moved = tmp_path / "moved"
+    moved.symlink_to(training.media())
+    same = digest(rows)
+    assert digest(rows) == digest(rows[::-1]) == digest(rows, root=moved) == same
+    others = [rows[:3], [rows[0] | {"crop_box": [1.0, 0.0, 64.0, 64.0]}, *rows[1:]],
+              [rows[0] | {"start": 0.1, "end": 0.9}, *rows[1:]], [*rows[:3], training.a_row("c003", 3, prompts=["a", "b"])]]  # fmt: skip
+    assert len({same, *map(digest, others)}) == 5

@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+import torch
+import training
+from media import cut_off
+
+from tbd.errors import InputError
+from tbd.media import audio, video
+from tbd.train.dataset import TrainingDataset, clip_sound, collate, data_loader, process_share
+from tbd.train.sampling import clip_order, draw_sample
+
+STAGE1, STAGE2 = training.recipe(), training.recipe({"stage2.frames": 4})
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return training.clips(4).train
+
+
+@pytest.fixture(scope="module")
+def keep(tmp_path_factory):
+    return training.filled(tmp_path_factory.mktemp("cache"), training.clips(4), STAGE2)
+
+
+def _samples(clips, stage, keep=None, count=32, recipe=STAGE2):
+    return TrainingDataset(clips, clip_order(clips, recipe, stage, count), recipe, stage, keep)
+
+
+def _same(one, other):
+    if isinstance(one, torch.Tensor | np.ndarray):
+        return (one == other).all()
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
+
+
+def _equal(one, other):
+    return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+
+
+def test_pictures_are_the_reference_the_earlier_frames_and_the_targets(clips):
+    frames = [np.stack(list(clip.canonical.frames())) for clip in clips]
+    for stage, earlier, count in ((1, 0, 1), (2, 2, 4)):
+        samples = _samples(clips, stage)
+        for number in range(8):
+            found, drawn = samples[number], samples[number]["draw"]
+            places = [drawn.reference, *range(drawn.start - earlier, drawn.start + count)]
+            wanted = frames[drawn.clip][np.clip(places, 0, None)]
+            assert (found["frames"].numpy() == wanted).all()
+            assert found["prompts"] == clips[drawn.clip].prompts
+            assert found["noise"].shape == (4, count, 8, 8) and found["posterior"].shape == (
+                1 + earlier + count,
+                4,
+                8,
+                8,
+            )
+
+
+def test_the_sound_of_a_sample_is_that_of_the_whole_clip(clips):
+    found = _samples(clips, 2)[3]
+    clip = clips[found["draw"].clip]
+    assert (found["sound"] == clip.canonical.audio()).all() and found["clip_frames"] == clip.canonical.num_frames
+    assert found["targets"].tolist() == list(range(found["draw"].start, found["draw"].start + 4))
+    assert "sound" not in _samples(clips, 1)[3]
+
+
+def test_a_sample_from_the_cache_decodes_nothing(clips, keep, monkeypatch):
+    monkeypatch.setattr(video, "decoded", None)
+    monkeypatch.setattr(audio, "read", None)
+    found = _samples(clips, 2, keep)[0]
+    assert found["moments"].shape == (7, 8, 8, 8) and found["moments"].dtype == torch.float16
+    assert found["windows"].shape == (4, 5, 12, 16) and found["text"].shape == (2, 77, 16)
+
+
+def test_at_a_clips_very_start_there_are_no_earlier_frames():
+    short = (training.clip(0, frames=4),)
+    recipe = training.recipe(drop={"motion": 0.0})
+    found = _samples(short, 2, count=4, recipe=recipe)
+    assert not any(found[number]["keep_motion"] for number in range(4))
+    long = _samples((training.clip(0),), 2, count=8, recipe=recipe)
+    assert all(long[number]["keep_motion"] for number in range(8))
+
+
+def test_a_manifest_that_counts_a_frame_too_many_is_no_trouble(tmp_path):
+    true = training.clip(0).frames
+    clips = training.TrainingClips((training.clip(0, frames=true + 1),), ())
+    recipe = training.recipe({"stage2.frames": true + 1})
+    kept = _samples(clips.train, 2, training.filled(tmp_path, clips, recipe), recipe=recipe)[0]
+    live = _samples(clips.train, 2, recipe=recipe)[0]
+    assert kept["moments"].shape[0] == live["frames"].shape[0] == true + 4
+    assert (live["frames"][-1] == live["frames"][-2]).all() and (kept["moments"][-1] == kept["moments"][-2]).all()
+
+
+def test_the_number_of_processes_changes_nothing(clips, keep):
+    samples = _samples(clips, 2, keep, count=12)
+    alone = list(data_loader(samples, range(12), 2, 0))
+    assert len(alone) == 6
+    for workers in (1, 2):
+        found = list(data_loader(samples, range(12), 2, workers))
+        assert len(found) == 6 and all(map(_equal, found, alone))
+
+
+def test_two_gpus_see_together_what_one_would():
+    one = list(process_share(8, 40, 0, 1, 4))
+    assert one == list(range(8, 40))
+    two = [list(process_share(8, 40, rank, 2, 2)) for rank in (0, 1)]
+    steps = [sorted(two[0][i : i + 2] + two[1][i : i + 2]) for i in range(0, 16, 2)]
+    assert steps == [one[i : i + 4] for i in range(0, 32, 4)]
+
+
+@pytest.mark.parametrize(("rank", "world", "batch", "accumulate"), [(0, 1, 3, 2), (2, 3, 2, 4), (1, 2, 1, 1)])
+def test_a_samples_number_follows_from_step_part_process_and_place(rank, world, batch, accumulate):
+    steps = range(5, 9)
+    per_step = world * batch * accumulate
+    found = list(process_share(steps.start * per_step, steps.stop * per_step, rank, world, batch))
+    wanted = [((step * accumulate + part) * world + rank) * batch + place
+              for step in steps for part in range(accumulate) for place in range(batch)]  # fmt: skip
+    assert found == wanted
+
+
+def test_a_batch_stacks_tensors_and_lists_the_rest(clips):
+    samples = _samples(clips, 1)
+    found = collate([samples[0], samples[1]])
+    assert found["frames"].shape == (2, 2, 64, 64, 3) and [one.sample for one in found["draw"]] == [0, 1]
+
+
+def test_noise_is_one_draw_a_sample_whatever_the_stage_reads(clips, keep):
+    live, kept = _samples(clips, 2)[5], _samples(clips, 2, keep)[5]
+    assert (live["noise"] == kept["noise"]).all() and (live["posterior"] == kept["posterior"]).all()
+    numbers = torch.cat([_samples(clips, 2, keep)[n]["noise"].flatten() for n in range(8)])
+    assert abs(float(numbers.mean())) < 0.05 and abs(float(numbers.std()) - 1) < 0.05
+
+
+def test_a_clip_that_cannot_be_read_ends_its_batch_with_its_name(tmp_path, clips, keep):
+    broken = training.clip(7, path=cut_off(tmp_path / "cut.mp4", 0.5, frames=25, size=(64, 64)))
+    found = _samples((broken,), 1)[0]
+    assert found["error"].startswith("toy/c007: ") and "cut.mp4" in found["error"]
+    assert collate([_samples(clips, 1)[0], found]) == found
+    absent = _samples((training.clip(6),), 1, keep)[0]
+    assert "toy/c006" in absent["error"] and absent["next"].startswith("tbd train cache")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_file_of_the_cache_is_named(tmp_path, damage):
+    clips = training.clips(1)
+    keep = training.filled(tmp_path, clips, STAGE2)
+    file = keep.path(clips.train[0])
+    file.write_bytes(file.read_bytes()[:-100]) if damage == "cut" else file.unlink()
+    found = _samples(clips.train, 2, keep)[0]
+    assert ("damaged" if damage == "cut" else "not in the cache") in found["error"] and "tbd train cache" in found[
+        "next"
+    ]
+
+
+def test_a_clip_that_was_rewritten_since_it_was_cached_is_noticed(tmp_path):
+    file = tmp_path / "clip.mp4"
+    file.write_bytes((training.media() / "000.mp4").read_bytes())
+    clips = training.TrainingClips((training.clip(0, path=file),), ())
+    keep = training.filled(tmp_path / "cache", clips, STAGE2)
+    assert "error" not in _samples(clips.train, 2, keep)[0]
+    file.write_bytes((training.media() / "001.mp4").read_bytes())
+    found = _samples(clips.train, 2, keep)[0]
+    assert "not the one that was cached" in found["error"] and found["next"].startswith("tbd train cache")
+
+
+def test_sound_without_a_sound_is_refused(tmp_path):
+    silent = training.clip(0, path=training.media() / "silent.mp4")
+    with pytest.raises(InputError, match="no sound"):
+        clip_sound(silent)
+    video.write(tmp_path / "zeros.mp4", iter(np.zeros((25, 64, 64, 3), np.uint8)), 25, np.zeros(16_000, np.float32))
+    with pytest.raises(InputError, match="empty or all zeros"):
+        clip_sound(training.clip(0, path=tmp_path / "zeros.mp4"))
+    assert "all zeros" in _samples((training.clip(0, path=tmp_path / "zeros.mp4"),), 2)[0]["error"]
+
+
+def test_every_number_of_a_run_can_be_asked_for_in_any_order(clips, keep):
+    samples = _samples(clips, 2, keep)
+    assert _equal(samples[9], (samples[0], samples[31], samples[9])[2])
+    assert samples[9]["draw"] == draw_sample(9, int(samples.order[9]), clips[int(samples.order[9])], STAGE2, 2)
