@@ -1,4 +1,4 @@
-"""What a MEAD file name says, in any of the spellings that projects have given it.
+"""What a file's name says: by its ending what it holds, and what MEAD names mean in every spelling in use.
 
 A name is split at ``# _ - . /`` and blanks, and each word speaks for itself: ``M003#angry#level_1#001``,
 ``M003_ang_1_001``, ``M003_level_2_contempt_001`` and ``m03-neutral-level_1-010`` say the same kind of
@@ -12,6 +12,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+VIDEOS = tuple(
+    ".mp4 .m4v .mov .qt .mkv .webm .avi .divx .flv .f4v .mpg .mpeg .mpe .m2v .vob .ts .mts .m2ts .mxf .wmv .asf .ogv .ogm "
+    ".rm .rmvb .3gp .3g2 .dv .nut .y4m .ivf .h264 .264 .avc .h265 .265 .hevc .av1 .obu .mjpeg .mjpg".split()
+)
+"""Endings of files that are taken for video, in lower case; whether they are is found out when they are opened."""
+SOUNDS = tuple(
+    ".wav .wave .w64 .mp3 .mp2 .m4a .m4b .aac .ac3 .eac3 .flac .ogg .oga .opus .spx .wma .aif .aiff .aifc .caf .au .amr "
+    ".mka .wv .ape".split()
+)
+"""Endings of files that are taken for sound."""
+PICTURES = tuple(".jpg .jpeg .jpe .jfif .png .webp .bmp .tif .tiff .avif .jp2 .ppm .pgm .tga".split())
+"""Endings of files that are taken for one picture."""
 
 VIEWS = ("front", "down", "top", "left_30", "left_60", "right_30", "right_60")
 """MEAD's seven cameras."""

@@ -20,7 +20,13 @@ GROUND = {
     "weights_add",
     "digests",
     "filenames",
+    "hashes",
+    "labels",
+    "locks",
+    "pools",
+    "selection",
     "shards",
+    "sqlite",
     "weights",
 }
 SHARED = GROUND | {"media", "manifest"}

@@ -13,11 +13,11 @@ from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.examine_pool import ExamineJob, examine_clip
 from tbd.annotate.gates import check
 from tbd.annotate.journal import Journal
-from tbd.annotate.layouts.labels import canonical, emotion_in, level_in
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.replies import PROMPTS
 from tbd.annotate.steps import load_prompts
 from tbd.errors import InputError, UsageError
+from tbd.labels import canonical, emotion_in, level_in
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import INTENSITIES, Annotation, Clip
 

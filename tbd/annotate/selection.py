@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from tbd.annotate.layouts.base import draw, listed
-from tbd.annotate.layouts.labels import canonical, level_of
 from tbd.errors import UsageError
+from tbd.labels import canonical, level_of
 from tbd.schema import Clip
 from tbd.shards import part
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from tbd.annotate.layouts.base import Layout, Options, Problems, Reading, Tree, flags, share, stem, text_lines
-from tbd.annotate.layouts.labels import CODES
 from tbd.errors import InputError
+from tbd.labels import CODES
 from tbd.schema import ERROR, INFO, WARNING, Clip, Flag
 
 SENTENCES = frozenset("IEO TIE IOM IWW TAI MTI IWL ITH DFA ITS TSI WSI".split())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
-from tbd.annotate.layouts import labels
+from tbd import labels
 from tbd.annotate.layouts.base import Layout, Options, Problems, Reading, Tree, listed, shown
 from tbd.annotate.layouts.ids import is_safe, renamed_flag, safe, slug
 from tbd.annotate.layouts.tables import ENDINGS, columns_of, rows_of

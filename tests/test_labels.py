@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tbd.annotate.layouts.labels import (
+from tbd.errors import InputError, TbdError, UsageError
+from tbd.labels import (
     NAMES,
     NEAR,
     SCHEMES,
@@ -15,7 +16,6 @@ from tbd.annotate.layouts.labels import (
     level_in,
     level_of,
 )
-from tbd.errors import InputError, TbdError, UsageError
 from tbd.schema import EMOTIONS
 
 HARMONY = {  # canonical: MEAD folder, EAT code, CREMA-D code, prose
