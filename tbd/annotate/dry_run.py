@@ -31,6 +31,8 @@ def headline(prepared: PreparedRun) -> list[str]:
         lines.append("why: " + ", ".join(f"{count} {reason}" for reason, count in todo.reasons.items()))
     lines += [f"note: {note}" for note in found.notes]
     lines += [f"recipe changed: {change}" for change in prepared.changes]
+    if missing := prepared.missing:
+        lines.append(f"note: still missing for the run: {missing.message}" + (f"\n  next: {missing.next}" if missing.next else ""))
     return lines + [f"problem: {problem}" for problem in found.problems[:5]] + _more(len(found.problems) - 5)
 
 
@@ -51,6 +53,7 @@ def describe(prepared: PreparedRun) -> dict[str, Any]:
         "changes": list(prepared.changes),
         "problems": [str(problem) for problem in prepared.scan.problems],
         "notes": list(prepared.scan.notes),
+        "missing": prepared.missing.as_json()["error"] if prepared.missing else None,
         "emotions": dict(Counter(clip.emotion or "unknown" for clip in prepared.selection)),
         "estimate": _estimate(prepared),
         "conversation": _conversation(prepared),

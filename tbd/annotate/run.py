@@ -19,7 +19,7 @@ from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.runner import Runner
 from tbd.annotate.scan import Scan, default_where, scan, select
 from tbd.annotate.steps import load_prompts
-from tbd.errors import Interrupted, TbdError, UsageError
+from tbd.errors import Interrupted, MissingError, TbdError, UsageError
 from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected, reviews, seal
 from tbd.manifest.run import read_run
 from tbd.recipe import difference, digest
@@ -65,6 +65,8 @@ class PreparedRun:
     identity: Mapping[str, Any]
     changes: tuple[str, ...]
     """What differs from the recipe that the folder's rows were made with."""
+    missing: MissingError | None = None
+    """What a dry run found to be lacking: weights, or a server."""
 
     @property
     def fingerprint(self) -> str:
@@ -72,13 +74,16 @@ class PreparedRun:
         return digest(self.identity)[:32]
 
 
-def prepare_annotation(request: AnnotationRequest) -> PreparedRun:
+def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> PreparedRun:
     """Scan, select and plan. Reads only; nothing is decoded and no model is loaded.
+
+    Args:
+        dry: only a plan is wanted, so that lacking weights or servers are noted and no error.
 
     Raises:
         UsageError: the folder's rows were made with another recipe and ``update`` is off.
         InputError: the dataset cannot be used.
-        MissingError: the model's weights, or its server, are not there.
+        MissingError: the model's weights, or its server, are not there (unless ``dry``).
     """
     found = scan(request.dataset, request.layout, seed=request.recipe.chain.seed, duration=_duration)
     default = default_where(found.layout) if request.clips is None else {}
@@ -96,7 +101,8 @@ def prepare_annotation(request: AnnotationRequest) -> PreparedRun:
         )
     )
     before = read_run(request.folder)
-    identity = _identity(request, before)
+    origin, missing = _origin(request, before, dry)
+    identity = plan.run_identity(request.recipe, load_prompts(request.recipe.chain.prompts), origin)
     changes = tuple(difference(before.get("identity", identity), identity)) if before else ()
     if changes and not request.update:
         raise UsageError(
@@ -108,7 +114,8 @@ def prepare_annotation(request: AnnotationRequest) -> PreparedRun:
         raise UsageError(
             f"{request.folder} holds {before['dataset']}, not {name}", next="take another folder with -o DIR"
         )
-    return PreparedRun(request, found, selection, where, _plan(request, found, selection, identity), identity, changes)
+    todo = _plan(request, found, selection, identity)
+    return PreparedRun(request, found, selection, where, todo, identity, changes, missing)
 
 
 def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
@@ -200,16 +207,20 @@ def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> None:
         notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
 
 
-def _identity(request: AnnotationRequest, before: Mapping[str, Any]) -> dict[str, Any]:
-    """A finished folder can be planned again without its weights or its server at hand."""
-    prompts = load_prompts(request.recipe.chain.prompts)
-    recorded = before.get("identity", {}).get("backend", {})
-    asked = (request.recipe.backend.name, request.recipe.backend.model)
-    if before and before.get("asked") == list(asked):
-        origin = (recorded["name"], recorded["model"], recorded["revision"])
-    else:
-        origin = backends.identify(request.recipe, request.endpoints)
-    return plan.run_identity(request.recipe, prompts, origin)
+def _origin(
+    request: AnnotationRequest, before: Mapping[str, Any], dry: bool
+) -> tuple[tuple[str, str, str], MissingError | None]:
+    """Backend, model and revision. A finished folder is planned again without its weights or its server."""
+    chosen = request.recipe.backend
+    if before and before.get("asked") == [chosen.name, chosen.model]:
+        recorded = before.get("identity", {}).get("backend", {})
+        return (recorded["name"], recorded["model"], recorded["revision"]), None
+    try:
+        return backends.identify(request.recipe, request.endpoints), None
+    except MissingError as error:
+        if not dry:
+            raise
+        return (chosen.name, chosen.model or "", ""), error
 
 
 def _write_run(prepared: PreparedRun) -> None:

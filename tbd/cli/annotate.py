@@ -158,7 +158,7 @@ def annotate(
         dataset, settings, output, layout, tuple(endpoint or ()), devices, options.pairs(where, "--where"),
         options.lines(clips), sample, limit, shard, split, kinds, update, workers, quiet,
     )  # fmt: skip
-    prepared = prepare_annotation(request)
+    prepared = prepare_annotation(request, dry=dry_run)
     if dry_run:
         return _dry_run(prepared, json)
     _announce(prepared)
