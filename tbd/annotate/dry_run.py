@@ -32,7 +32,10 @@ def headline(prepared: PreparedRun) -> list[str]:
     lines += [f"note: {note}" for note in found.notes]
     lines += [f"recipe changed: {change}" for change in prepared.changes]
     if missing := prepared.missing:
-        lines.append(f"note: still missing for the run: {missing.message}" + (f"\n  next: {missing.next}" if missing.next else ""))
+        lines.append(
+            f"note: still missing for the run: {missing.message}"
+            + (f"\n  next: {missing.next}" if missing.next else "")
+        )
     return lines + [f"problem: {problem}" for problem in found.problems[:5]] + _more(len(found.problems) - 5)
 
 

@@ -80,7 +80,11 @@ def test_a_missing_part_is_never_clean(change, code):
 
 def test_facs_gates_leave_the_simpler_modes_alone():
     row = Annotation(
-        "describe", "anger", 2, prompts=("A man frowns and speaks with anger.",), step_outputs=("A man frowns.",)
+        "describe",
+        "anger",
+        2,
+        prompts=("A man frowns and speaks with moderate anger.",),
+        step_outputs=("A man frowns.",),
     )
     assert check(row) == []
     assert (
@@ -168,7 +172,8 @@ def test_replies_of_a_row_are_judged_with_their_step():
         ("scene", "A woman is speaking with a sad emotion.", "label_mismatch"),
         ("scene", "A woman is speaking with a furious emotion.", "label_drift"),
         ("expression", "Her brows lower, showing Intense Anger.", "intensity_mismatch"),
-        ("expression", "Her brows lower and the lips press.", "intensity_missing"),
+        ("expression", "Her brows lower clearly and the lips press.", "intensity_missing"),
+        ("expression", "Her brows lower and the lips press.", "intensity_absent"),
         ("muscles", "Zygomaticus major lifts the lip corners.", "prompt_off_steps"),
         ("muscles", "The corrugator supercilli lowers the brows.", "misspelled_muscle"),
         ("dynamics", "The brows stay down for 2.5 seconds.", "unseen_duration"),
@@ -212,7 +217,7 @@ def test_the_limits_of_clip_are_counted_with_both_specials():
         (ActionUnit(46, "Wink"), "side_missing"),
         (ActionUnit(84, "Head Shake"), "movement_code"),
         (ActionUnit(4, "Brow Lowerer"), "duplicate_unit"),
-        (ActionUnit(0, "Neutral ConversationStart"), "not_alone"),
+        (ActionUnit(0, "Neutral Face"), "not_alone"),
         (ActionUnit(70, "Brows and Forehead Not Visible"), "hidden_region"),
         (ActionUnit(19, "Tongue Show"), "partner_missing"),
     ],

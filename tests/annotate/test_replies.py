@@ -4,16 +4,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tbd.annotate.replies import Unreadable, find_json, headings, read
+from tbd.annotate.replies import Unreadable, read, unread
+from tbd.annotate.replies.objects import documents
+from tbd.annotate.replies.sections import sections
 
 STEPS = ("step1", "step2", "step3", "step4", "describe")
 
 
 def test_json_is_found_whatever_stands_around_it():
-    assert find_json('Sure! ```json\n{"a": {"b": 1}}\n``` Anything else?') == {"a": {"b": 1}}
-    assert find_json('{not json} then {"a": 1}') == {"a": 1}
-    assert find_json("no object") == {}
-    assert find_json("[1, 2]") == {}
+    assert documents('Sure! ```json\n{"a": {"b": 1}}\n``` Anything else?') == [{"a": {"b": 1}}]
+    assert documents('{} then {"a": 1} and [{"b": 2}]') == [{"a": 1}, [{"b": 2}]]
+    assert documents("no object, [1, 2] and {A} {gender}") == []
+
+
+def test_what_cannot_be_read_is_told():
+    units = [{"au": 6, "name": "Cheek Raiser"}, {"au": "x9", "name": "Grumpy Look"}, {"au": 12}]
+    assert unread("step2", json.dumps({"action_units": units})) == ["x9, Grumpy Look"]
+    assert unread("step3", "1. Zygomaticus major (AU12): pulls\n2. AU6: something that is no muscle") != []
+    assert unread("step2", json.dumps({"action_units": units[:1]})) == []
 
 
 def test_step_one_takes_unknown_for_nothing():
@@ -132,11 +140,9 @@ def test_no_reply_breaks_the_reader(step, value):
     assert fields
 
 
-def test_headings_keep_the_lines_below_them():
-    assert headings("## Scene: a room\nwith light\n\nDynamics: slow") == {
-        "scene": "a room with light",
-        "dynamics": "slow",
-    }
+def test_sections_keep_the_lines_below_them():
+    found = [(part.name, part.text) for part in sections("## Scene: a room\nwith light\n\nDynamics: slow")]
+    assert found == [("scene", "a room with light"), ("dynamics", "slow")]
 
 
 def test_half_a_character_does_not_get_into_a_prompt():

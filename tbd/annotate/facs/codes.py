@@ -72,7 +72,7 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(
     r"(?i)(?:\s*\([^()\n]{0,60}\))?[\s:=\-–(\[]*(?:(?P<verb>is|are|was|were|remains?)\s+(?:both\s+|all\s+|also\s+)?)?"
-    r"(?:absen(?:t|ce)|missing|inactive|lacking|not\s+(?:present|active|activated|visible|seen|shown|observed|coded|used))\b"
+    r"(?:(?:is|are)n['’]t\b(?:\s+(?:present|active|activated|visible|seen|shown|used))?|absen(?:t|ce)|missing|inactive|lacking|not\s+(?:present|active|activated|visible|seen|shown|observed|coded|used))\b"
 )
 _NEGATION_REACH = 60
 """Characters before a code in which a negation may stand."""

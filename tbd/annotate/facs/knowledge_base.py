@@ -7,9 +7,10 @@ with it is reported at once. The sources of the facts stand in the files, by key
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -19,7 +20,7 @@ from tbd.annotate.facs.codes import Mention, parse_action_units
 from tbd.errors import InputError, RecipeError
 from tbd.recipe import digest
 
-FILES = ("action_units", "muscles", "emotions", "rules")
+FILES = ("action_units", "muscles", "emotions", "rules", "words")
 Strength = Literal["error", "warning", "info"]
 Units = tuple[int, ...]
 
@@ -173,6 +174,28 @@ class Rules(_Facts):
         return [frozenset(mention.au for mention in parse_action_units(codes)) for codes in self.accepted]
 
 
+Words = tuple[str, ...]
+"""Words or regular expressions, letter case aside."""
+
+
+@dataclass(frozen=True)
+class WordFacts(_Facts):
+    """``words.toml``: how movements, people and emotions are described; its comments explain the sections."""
+
+    behaviour: Mapping[str, Words]
+    borrows: Mapping[str, Words]
+    borrowed: Mapping[str, Words]
+    ethnicity: Mapping[str, Words]
+    overlaps: Mapping[str, Words]
+    items: Mapping[str, Words]
+    hair: Mapping[str, Words]
+    people: Mapping[str, Words]
+    parts: Mapping[str, Words]
+    moves: Mapping[str, Words]
+    movements: Mapping[str, Mapping[str, Units]]
+    also: Mapping[str, Units]
+
+
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """The whole knowledge base. ``sha256`` is a hash of its content, part of a run's fingerprint."""
@@ -181,6 +204,7 @@ class Knowledge:
     muscles: Mapping[str, MuscleFacts]
     emotions: Mapping[str, EmotionFacts]
     rules: Rules
+    words: WordFacts
     sha256: str
 
     @functools.cached_property
@@ -205,15 +229,16 @@ def knowledge() -> Knowledge:
     muscles = _fill(dict[str, MuscleFacts], "muscles", documents, mistakes)
     emotions = _fill(dict[str, EmotionFacts], "emotions", documents, mistakes)
     rules = _fill(Rules, "rules", documents, mistakes)
+    words = _fill(WordFacts, "words", documents, mistakes)
     if not mistakes:
-        mistakes = list(_contradictions(action_units, muscles, emotions, rules))
+        mistakes = list(_contradictions(action_units, muscles, emotions, rules, words))
     if mistakes:
         raise RecipeError(
             f"annotate/facs: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
             + "\n".join(f"  {mistake}" for mistake in mistakes),
             next="mend annotate/facs/ here, or remove it to use the shipped one",
         )
-    return Knowledge(action_units, muscles, emotions, rules, digest(documents))
+    return Knowledge(action_units, muscles, emotions, rules, words, digest(documents))
 
 
 def knowledge_sha256() -> str:
@@ -277,6 +302,7 @@ def _contradictions(
     muscles: Mapping[str, MuscleFacts],
     emotions: Mapping[str, EmotionFacts],
     rules: Rules,
+    words: WordFacts,
 ) -> Iterator[str]:
     """What each file allows but the files together do not."""
     for au, facts in units.items():
@@ -293,3 +319,21 @@ def _contradictions(
     for exclusion in rules.exclusions:
         for au in set(exclusion.units) - units.keys():
             yield f"rules.toml: exclusions: no code {au} in action_units.toml"
+    for part, moves in words.movements.items():
+        for unknown in ({part} - words.parts.keys()) | (moves.keys() - words.moves.keys()):
+            yield f"words.toml: movements: {part}: no part or move {unknown!r}"
+        for au in {au for codes in moves.values() for au in codes} - units.keys():
+            yield f"words.toml: movements: {part}: no code {au} in action_units.toml"
+    for key in words.also.keys() - muscles.keys():
+        yield f"words.toml: also: no muscle {key!r} in muscles.toml"
+    yield from _patterns(words)
+
+
+def _patterns(words: WordFacts) -> Iterator[str]:
+    for section in fields(words):
+        for name, entries in getattr(words, section.name).items():
+            for entry in entries:
+                try:
+                    re.compile(str(entry))
+                except re.error as error:
+                    yield f"words.toml: {section.name}: {name}: {entry!r} is no pattern ({error})"

@@ -14,6 +14,9 @@ from collections.abc import Callable
 
 from tbd.annotate.gates.coding import coding_flags
 from tbd.annotate.gates.emotion import emotion_flags
+from tbd.annotate.gates.instruction_echo import echo_flags
+from tbd.annotate.gates.movement import movement_flags
+from tbd.annotate.gates.person import person_flags
 from tbd.annotate.gates.prompts import prompt_flags
 from tbd.annotate.gates.replies import judge_reply, reply_flags
 from tbd.annotate.gates.steps import step_flags
@@ -45,6 +48,9 @@ def check(annotation: Annotation, *, count_tokens: Callable[[str], int] = clip_t
         *(emotion_flags(annotation) if facs else ()),
         *wording_flags(annotation),
         *(step_flags(annotation) if facs else ()),
+        *movement_flags(annotation),
+        *person_flags(annotation),
+        *echo_flags(annotation),
         *prompt_flags(annotation, count_tokens),
     ]
     return list(dict.fromkeys(flags))

@@ -6,7 +6,15 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 
-from tbd.annotate.facs import ACTION_UNITS, MUSCLES, find_action_unit, find_muscle, knowledge, parse_action_units
+from tbd.annotate.facs import (
+    ACTION_UNITS,
+    EMOTIONS,
+    MUSCLES,
+    find_action_unit,
+    find_muscle,
+    knowledge,
+    parse_action_units,
+)
 from tbd.annotate.gates.table import flag
 from tbd.schema import ActionUnit, Annotation, Flag, Muscle
 
@@ -20,7 +28,7 @@ def coding_flags(annotation: Annotation) -> Iterator[Flag]:
     """Codes, then names, then muscles, then combinations (the order of the FACS reference, section 8)."""
     units = annotation.action_units
     yield from _parts(annotation)
-    yield from _codes(units)
+    yield from _codes(annotation)
     yield from _open_choices(annotation)
     yield from itertools.chain.from_iterable(map(_name, units))
     yield from itertools.chain.from_iterable(map(_muscle, annotation.muscles))
@@ -49,8 +57,14 @@ def _parts(annotation: Annotation) -> Iterator[Flag]:
             yield flag("muscle_without_unit", f"{label(muscle.au)} is not in step II", "step3", muscle.name)
 
 
-def _codes(units: Collection[ActionUnit]) -> Iterator[Flag]:
-    seen = set()
+def _takes_more(annotation: Annotation) -> bool:
+    """Whether an emotion above mild is shown by more than one unit (disgust is not)."""
+    emotion = EMOTIONS.get(annotation.emotion or "")
+    return emotion is not None and (annotation.level or 0) > 1 and len(emotion.at(annotation.level).mentions) > 1
+
+
+def _codes(annotation: Annotation) -> Iterator[Flag]:
+    units, seen = annotation.action_units, set()
     for unit in units:
         facts = ACTION_UNITS.get(unit.au)
         if (unit.au, unit.side) in seen:
@@ -63,6 +77,9 @@ def _codes(units: Collection[ActionUnit]) -> Iterator[Flag]:
             yield flag("legacy_code", f"{label(unit.au)}: {facts.note}", "step2", unit.name)
         if unit.side and not facts.sided:
             yield flag("side_impossible", f"{label(unit.au)} has no side", "step2", unit.name)
+    coded = {unit.au for unit in units}
+    if len(coded) == 1 and not coded & set(knowledge().rules.codes.alone) and _takes_more(annotation):
+        yield flag("too_few_units", f"only {label(*coded)} for {annotation.intensity} {annotation.emotion}", "step2")
     if len(seen) > MOST_UNITS:
         yield flag("too_many_units", f"{len(seen)} units; {MOST_UNITS} are enough for any expression", "step2")
 

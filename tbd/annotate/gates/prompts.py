@@ -39,20 +39,49 @@ _PATTERNS = {
             r"|\b(?:this|each|in the) (?:clip|frame)\b|\b(?:image|frame|picture) \d"
         ),
     ),
+    "markdown_left": (
+        "marks of formatting",
+        re.compile(
+            r"\*\*|__\w|^\s*(?:#{1,6}|[-*•>]|\d[.)])\s|```|`\w|\|\s*\w[^|]*\||</?[a-z]{1,6}\s*/?>|\]\(http|\\n",
+            re.MULTILINE,
+        ),
+    ),
+    "unknown_left": (
+        "what is not known, instead of leaving it out",
+        re.compile(
+            r"(?i)\b(?:unknown|unspecified|undetermined|indeterminate|undefined|unidentified|not (?:visible|specified|known|determined|applicable|provided|available))\b"
+            r"|\bn/a\b|\bnull\b|\b(?:with|in|and) none\b|\b(?:can ?not|can['’]t) be (?:determined|seen|told)\b|\bNone\b"
+        ),
+    ),
+    "camera_talk": (
+        "talk of the camera, the cut or the sound track",
+        re.compile(
+            r"(?i)\bcameras?\b(?<!at the camera)(?<!into the camera)(?<!to the camera)|\bzoom(?:s|ed|ing)?\b|\bpan(?:s|ned|ning)? (?:in|out|left|right|across|over|to)\b|\bclose-?ups?\b"
+            r"|\b(?:medium|wide|long|close|tracking|establishing|low|head-and-shoulders)[- ](?:shot|angle)s?\b|\bshot (?:of|from|in|with)\b|\bcinematic\w*|\bfootage\b|\bslow[- ]motion\b"
+            r"|\bbokeh\b|\bdepth of field\b|\b(?:in|out of|soft|sharp|shallow) focus\b|\bbackground (?:\w+ ){0,2}?(?:blur|music|noise|fades|is blurred|turns|changes)\w*|\bblurr(?:y|ed) background\b"
+            r"|\bsoundtrack\b|\bmusic (?:plays|swells|starts)\b|\b(?:the )?(?:scene|screen|video|shot) (?:cuts|fades|dissolves|opens|pans|transitions)\b|\bfade(?:s)? to black\b|\bcuts? to\b"
+            r"|\b(?:4|8)k\b|\b(?:ultra[- ])?(?:hd|high[- ]resolution|high[- ]quality|photo-?realistic|hyper-?realistic)\b|\bmasterpiece\b|\bsubtitles?\b|\bwatermark\b|\blens\b(?! of)|\b(?:studio|dramatic|soft|natural|cinematic) light(?:ing)?\b|\bmontage\b"
+        ),
+    ),
+    "not_speaking": (
+        "somebody who does not speak",
+        re.compile(
+            r"(?i)\bsilen(?:t|tly|ce)\b|\b(?:mouth|lips) (?:\w+ ){0,2}?(?:closed|shut|sealed)\b|\b(?:closed|sealed|shut) (?:mouth|lips)\b|\b(?:not|never|n['’]t|without|stops?|refus\w+ to) (?:\w+ )?(?:speak|talk|say)\w*"
+            r"|\bspeechless\b|\bwordless(?:ly)?\b|\bmute\b|\bsays nothing\b|\bmotionless\b|\bfrozen in place\b|\b(?:is|while|quietly) (?:listening|sleeping|asleep|posing|singing|eating)\b|\bposes for\b"
+        ),
+    ),
     "identity_claim": (
         "a person named or compared",
         re.compile(
             r"(?i:\bresembl(?:es|ing)\b|\breminiscent of\b|\bidentified as\b|\bcelebrit\w+|\blook-?alike\b|\bfamous\b|\bnamed )"
-            r"|\b(?:[Ll]ooks? like|[Kk]nown as) (?!(?:A|An|The)\b)[A-Z]|\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z]"
+            r"|\b(?:[Ll]ooks? like|[Kk]nown as|[Ll]ook of) (?!(?:A|An|The)\b)[A-Z]|\b(?:like|as|actor|actress|singer|president|of) (?!(?:East|South|West|North|Middle|African|Native|Latin|Asian|Moderate|Intense|Mild)\b)[A-Z][a-z]+ [A-Z][a-z]+\b|\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z]"
         ),
     ),
 }
+_WHO_SPEAKS = ("scene", "coarse", "prompt")
+"""Prompts that say that somebody speaks; lips may close for a moment in the others."""
 _DANGLING = re.compile(
     r"(?i)(?:[,;:–-]|\b(?:and|or|with|the|an?|of|to|in|on|while|as|is|are|his|her|their|its|by|from|for))\s*$"
-)
-_WOMAN, _MAN = (
-    re.compile(r"(?i)\b(?:woman|female|girl|lady|she|her)\b"),
-    re.compile(r"(?i)\b(?:man|male|boy|he|his|him)\b"),
 )
 
 
@@ -74,7 +103,6 @@ def prompt_flags(annotation: Annotation, count_tokens: Callable[[str], int]) -> 
         if text.strip():
             yield from _words(where, text)
     yield from _alike(prompts)
-    yield from _gender(annotation, prompts)
 
 
 def _missing(annotation: Annotation, prompts: list[tuple[str, str]]) -> Iterator[Flag]:
@@ -114,6 +142,8 @@ def _words(where: str, text: str) -> Iterator[Flag]:
         quote = text[mention.start : mention.end]
         yield flag("leaked_code", f"the {where} prompt holds a code, {quote}", where, quote)
     for code, (what, pattern) in _PATTERNS.items():
+        if code == "not_speaking" and where not in _WHO_SPEAKS:
+            continue
         if match := pattern.search(text):
             yield flag(code, f"{what} in the {where} prompt: {match[0].strip()}", where, match[0])
     if match := _DANGLING.search(text):
@@ -131,13 +161,3 @@ def _alike(prompts: list[tuple[str, str]]) -> Iterator[Flag]:
     for (one, words), (other, others) in itertools.combinations(bags, 2):
         if words and others and len(words & others) > ALIKE * len(words | others):
             yield flag("levels_alike", f"the {one} and {other} prompts say the same", other)
-
-
-def _gender(annotation: Annotation, prompts: list[tuple[str, str]]) -> Iterator[Flag]:
-    own, other = (_WOMAN, _MAN) if annotation.gender == "woman" else (_MAN, _WOMAN)
-    if annotation.gender not in ("woman", "man"):
-        return
-    for where, text in prompts:
-        if (match := other.search(text)) and not own.search(text):
-            yield flag("gender_mismatch", f"step I saw a {annotation.gender}", where, match[0])
-            return

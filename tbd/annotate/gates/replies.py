@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from tbd.annotate.gates.table import flag
+from tbd.annotate.replies import answer, unread
+from tbd.annotate.replies.objects import documents
 from tbd.schema import Annotation, Flag
 
 REFUSAL_REACH = 200
@@ -24,10 +26,18 @@ WHITE_SHARE = 0.5
 LONG = 40
 """Words, or characters of white space, from which shares mean something."""
 
+_DECLINED = (
+    r"(?:assist|compl(?:y|ete)|provid\w+|identif\w+|determin\w+|describ\w+|analy[sz]\w+|generat\w+|creat\w+|answer|fulfil\w*|process|discuss|engage"
+    r"|continue|make|tell|see|view|access|recogni[sz]\w+|infer|guess|estimat\w+|give|offer|speculat\w+|do (?:this|that)|perform|produce|respond|write"
+    r"|help(?! (?:but |\w+ing)| ?(?:smil|laugh|giggl|grin|but)))"
+)
 _REFUSAL = re.compile(
-    r"(?i)\bI(?:['’]m| am) (?:very |so |really )?sorry\b|\bI apologi[sz]e\b|\bI (?:can ?not|can['’]t|won['’]t|will not|must decline)\b"
-    r"|\bI(?:['’]m| am) (?:not able|unable)\b|\bas an? (?:AI|artificial|language model)|\b(?:can ?not|can['’]t|unable to) "
-    r"(?:assist|help|comply|fulfil|provide|identify (?:people|persons?|individuals?|the (?:person|individual)|who))"
+    r"(?i)\b(?:I|we)(?:['’]m| am|['’]re| are)? (?:very |so |really |truly )?(?:sorry\b(?! look)|apologi[sz]e|afraid (?:I|that|we)\b|must decline|refuse|decline"
+    r"|not comfortable|don['’]t feel comfortable|(?:do not|don['’]t) have the ability)"
+    rf"|\b(?:I|we)(?:['’]m| am)? (?:(?:can ?not|can['’]t|could not|won['’]t|will not|not able to|unable to|not allowed to|not permitted to|not going to|(?:should|must) not) (?:\w+ly )?{_DECLINED})"
+    rf"|^\W*(?:sorry\b|apologies\b|(?:can ?not|can['’]t|unable to) {_DECLINED})"
+    r"|\bas an? (?:AI|artificial|language model|large language)|\b(?:against|violates?) (?:my|our|the) (?:\w+ )?(?:guidelines|polic(?:y|ies)|programming|principles)"
+    r"|\bit (?:is|would be|is not|wouldn['’]t be) (?:in)?appropriate (?:for me )?to\b"
     r"|抱歉|对不起|對不起|无法|無法|不能识别|我不能|作为(?:一个|一名)?(?:AI|人工智能)"
 )
 _ENGLISH = re.compile(r"(?i)\b(?:the|and|of|with|is|are|to|her|his|while|that)\b")
@@ -46,8 +56,8 @@ def judge_reply(text: str, where: str = "") -> list[Flag]:
     if not re.search(r"\w", text):
         return [flag("empty_reply", "the reply holds no word", where)]
     found = []
-    if refusal := _REFUSAL.search(text[:REFUSAL_REACH]):
-        found.append(flag("refused", "the model declined to answer", where, refusal[0]))
+    if refusal := refusal_in(text):
+        found.append(flag("refused", "the model declined to answer", where, refusal))
     if language := foreign(text):
         found.append(flag("wrong_language", "the reply is not in English", where, language))
     if loop := loop_in(text):
@@ -60,11 +70,36 @@ def judge_reply(text: str, where: str = "") -> list[Flag]:
     return found
 
 
+def refusal_in(text: str) -> str:
+    """The words by which a reply declines; empty when it answers.
+
+    Of an answer in JSON, one field that "cannot be determined" is an unknown; most of them are a refusal.
+    """
+    told = answer(text)
+    fields = [value for document in documents(told) for value in _strings(document)]
+    declined = [match[0] for value in fields if (match := _REFUSAL.search(value[:REFUSAL_REACH]))]
+    if fields:
+        return declined[0] if 2 * len(declined) > len(fields) else ""
+    found = _REFUSAL.search(told.strip()[:REFUSAL_REACH])
+    return found[0] if found else ""
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
+
+
 def reply_flags(annotation: Annotation) -> Iterator[Flag]:
     """``judge_reply`` for every step, truncation, and JSON that broke off."""
     for number, text in enumerate(annotation.step_outputs, 1):
         where = f"step{number}"
         yield from judge_reply(text, where)
+        if annotation.mode == "cot" and number in (2, 3):
+            for entry in unread(where, text)[:3]:
+                yield flag("entry_unread", f"not read: {entry[:80]!r}", where, entry[:80])
         if _breaks_off(text):
             yield flag("broken_json", "the reply begins as JSON and does not end as such", where)
     for index in annotation.truncated:

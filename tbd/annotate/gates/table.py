@@ -27,6 +27,21 @@ GATES: Mapping[str, Gate] = {
     "truncated": Gate(WARNING, "a reply ran into its token limit", "look whether the last part is whole"),
     "broken_json": Gate(WARNING, "a reply begins as JSON and does not end as such", "compare the parts with the reply"),
     "bad_characters": Gate(ERROR, "control characters, or halves of characters", "remove them"),
+    "entry_unread": Gate(WARNING, "a part of a reply could not be read", "compare the reply with what was taken"),
+    "form_echoed": Gate(WARNING, "words of the question instead of an answer", "write what was asked for, or reject"),
+    # who is seen
+    "odd_field": Gate(
+        WARNING, "step I gives something that is no such thing", "look at the picture; correct the scene"
+    ),
+    "gender_mismatch": Gate(WARNING, "prompts and step I disagree about the person", "correct the prompts"),
+    "gender_against_dataset": Gate(
+        WARNING, "the dataset knows another gender", "look at the picture; correct the prompts"
+    ),
+    "age_mismatch": Gate(WARNING, "a prompt gives another age than step I", "look at the picture; correct the prompt"),
+    "ethnicity_mismatch": Gate(WARNING, "a prompt names another group than step I", "look at the picture"),
+    "detail_invented": Gate(WARNING, "a prompt has what step I did not see", "look at the picture; take it out"),
+    "detail_mismatch": Gate(WARNING, "a prompt changes what step I saw", "look at the picture; correct the prompt"),
+    "several_people": Gate(WARNING, "a prompt shows more than one person", "speak of one"),
     # what is missing
     "missing_action_units": Gate(ERROR, "step II has no action unit", "reject as text"),
     "missing_muscles": Gate(ERROR, "step III has no muscle", "reject as text"),
@@ -40,6 +55,7 @@ GATES: Mapping[str, Gate] = {
     "unknown_code": Gate(ERROR, "FACS has no such code", "reject as text, or take the claim out of the prompts"),
     "ambiguous_code": Gate(WARNING, "the reply leaves open which of several codes is meant", "choose one"),
     "duplicate_unit": Gate(INFO, "step II lists a unit twice", "nothing, if both say the same"),
+    "too_few_units": Gate(WARNING, "one unit cannot carry the level asked for", "see that the prompts show more"),
     "too_many_units": Gate(WARNING, "more units than a face is asked for", "keep those that carry the emotion"),
     "legacy_code": Gate(INFO, "a number or name of 1978 or of Baby FACS", "nothing; the note names today's code"),
     "rare_code": Gate(INFO, "seldom seen; often another code was meant", "compare number and description"),
@@ -68,10 +84,15 @@ GATES: Mapping[str, Gate] = {
     "weak_contradiction": Gate(INFO, "a unit belongs to no form of the emotion", "nothing, if it looks natural"),
     "unit_too_strong": Gate(INFO, "a unit is stronger than the emotion allows", "soften it in the prompts"),
     "one_sidedness": Gate(INFO, "an emotion of one side is shown on both", "name the side"),
+    # movements in words
+    "description_mismatch": Gate(WARNING, "a unit's description is another unit's", "keep what the prompts describe"),
+    "muscle_action": Gate(WARNING, "a muscle does what it cannot", "name what moves, or the right muscle"),
+    "movement_contradiction": Gate(WARNING, "a prompt describes what speaks against the emotion", "describe step II"),
     # strength and labels
     "letter_off_level": Gate(WARNING, "the strongest letter does not suit the level", "suit the words to the level"),
     "intensity_jump": Gate(WARNING, "words are two steps from the level asked for", "suit the words to the level"),
     "intensity_mismatch": Gate(WARNING, "the label's strength is not the level asked for", "write the right word"),
+    "intensity_absent": Gate(WARNING, "no prompt says how strong the emotion is", "add the word"),
     "intensity_missing": Gate(INFO, "no strength stands beside the label", "add the word"),
     "intensity_invented": Gate(INFO, "a strength that nobody asked for", "remove the word"),
     "label_mismatch": Gate(WARNING, "a prompt names another emotion", "write the right one"),
@@ -92,9 +113,13 @@ GATES: Mapping[str, Gate] = {
     "leaked_file_name": Gate(ERROR, "a prompt holds a file name or an identity code", "remove it"),
     "placeholder_left": Gate(ERROR, "a blank of the form was not filled", "fill it, or drop it"),
     "boilerplate": Gate(WARNING, "a prompt opens with words to the asker", "remove them"),
+    "markdown_left": Gate(WARNING, "a prompt holds marks of formatting", "remove them"),
+    "unknown_left": Gate(WARNING, "a prompt says what is not known", "leave it out"),
+    "camera_talk": Gate(WARNING, "a prompt speaks of camera, cut or sound track", "describe the face"),
+    "not_speaking": Gate(WARNING, "a prompt says that nobody speaks", "say that the person speaks"),
+    "text_repeated": Gate(WARNING, "other chains have the very same prompts", "compare a few of them"),
     "picture_talk": Gate(WARNING, "a prompt speaks of the picture instead of the scene", "describe the scene"),
     "identity_claim": Gate(WARNING, "a prompt names or compares a person", "remove it"),
-    "gender_mismatch": Gate(WARNING, "prompts and step I disagree about the person", "correct the prompts"),
 }
 """Code -> severity, meaning, advice. Severity 1 is a note, 2 asks for a look, 3 cannot stand."""
 

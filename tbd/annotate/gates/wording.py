@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 
 from tbd.annotate.facs import EMOTIONS, knowledge
 from tbd.annotate.facs.knowledge_base import Knowledge
+from tbd.annotate.facs.movements import any_of
 from tbd.annotate.gates.coding import label
 from tbd.annotate.gates.prompts import named_prompts
 from tbd.annotate.gates.table import flag
+from tbd.annotate.layouts.labels import SYNONYMS
 from tbd.schema import INTENSITIES, Annotation, Flag
 
 JUMP = 2
@@ -20,6 +22,16 @@ JUMP = 2
 _LEVEL_OF_LETTER = {"A": 1, "B": 1, "C": 2, "D": 3, "E": 3}
 _AT_REST = ("neutral", "calm")
 """A face may return to these in any emotion."""
+_LABELS = {word: name for name, words in SYNONYMS.items() for word in words}
+_SLOT = re.compile(
+    r"(?i)\b(?:with|in|of|feel\w*|express\w*|convey\w*) an? (?:\w+ )?(?P<label>[a-z]+) (?:emotion|mood|feeling|expression|tone|manner)\b"
+)
+_DENIED = re.compile(
+    r"(?i)\b(?:no|not|without|never|nor|neither|hardly|lack\w*|free of|far from|instead of|rather than|n['’]t|any|hides?|hiding|loses?|losing)\W+(?:\w+\W+){0,4}$|\btears? of $"
+)
+_GOING = re.compile(
+    r"(?i)\W+(?:\w+\W+){0,1}?(?:fades?|faded|fading|vanish\w*|disappear\w*|dies|drops? away|is gone|gone|absent|missing|turns? (?:in)?to|gives way)\b"
+)
 _BRACED = re.compile(r"\{\s*([A-Za-z]+)\s*\}")
 
 
@@ -29,6 +41,7 @@ def wording_flags(annotation: Annotation) -> Iterator[Flag]:
         yield from _jumps(annotation)
         yield from _label_strength(annotation)
         yield from _braced_labels(annotation)
+    yield from _absent_strength(annotation)
     yield from _labels(annotation)
 
 
@@ -92,37 +105,61 @@ def _label_strength(annotation: Annotation) -> Iterator[Flag]:
             yield flag("intensity_invented", "no level was asked for", where, found[0])
         elif level != annotation.level:
             yield flag("intensity_mismatch", f"{annotation.intensity} was asked for", where, found[0])
+    if annotation.intensity and annotation.prompts and not slots and not _says_strength(annotation):
+        return  # worse: see _absent_strength
     if annotation.intensity and annotation.prompts and not slots:
         facts = EMOTIONS.get(annotation.emotion or "")
         wanted = f"{annotation.intensity} {facts.noun if facts else ''}".strip()
         yield flag("intensity_missing", f"no prompt says {wanted!r}", "expression")
 
 
+def _absent_strength(annotation: Annotation) -> Iterator[Flag]:
+    """No word of the level that was asked for, in any prompt."""
+    if annotation.intensity and any(annotation.prompts) and not _says_strength(annotation):
+        where = named_prompts(annotation)[min(1, len(annotation.prompts) - 1)][0]
+        yield flag("intensity_absent", f"no prompt says how strong: {annotation.intensity} was asked for", where)
+
+
+def _says_strength(annotation: Annotation) -> bool:
+    said = [level for _, text in named_prompts(annotation) for _, level in strength_words(text)]
+    return annotation.level in said or bool(annotation.level == 2 and said)
+
+
 def _labels(annotation: Annotation) -> Iterator[Flag]:
-    """Another emotion's name in a prompt, or the right one in unusual words."""
-    canonical, slot, names = _label_words(knowledge())
-    asked = annotation.emotion
+    """Another emotion's words in a prompt, or the right label in unusual ones."""
+    known, asked = knowledge(), annotation.emotion
     if asked is None or asked not in EMOTIONS:
         return
     for where, text in named_prompts(annotation):
-        for found in names.finditer(text):
-            named = canonical[found[0].lower()]
-            if named not in (asked, *_AT_REST):
-                yield flag("label_mismatch", f"{found[0]!r} where {asked} was asked for", where, found[0])
-        for found in itertools.chain(slot.finditer(text), _slots(knowledge()).finditer(text)):
+        yield from _foreign_words(known, asked, where, text)
+        for found in itertools.chain(_SLOT.finditer(text), _slots(known).finditer(text)):
             word = found["label"].lower()
-            if canonical.get(word) == asked and word not in _own_words(asked):
+            named = _LABELS.get(word)
+            if named == asked and word not in _own_words(asked):
                 message = f"{found['label']!r} instead of {EMOTIONS[asked].noun}"
                 yield flag("label_drift", message, where, found["label"])
+            elif named in _AT_REST and named != asked and asked not in _AT_REST:
+                yield flag("label_mismatch", f"{found[0]!r} where {asked} was asked for", where, found[0])
+
+
+def _foreign_words(known: Knowledge, asked: str, where: str, text: str) -> Iterator[Flag]:
+    """ "cheerful", "laughs" or "joy" where anger was asked for; not what is denied, or fading."""
+    borrowed = known.words.borrowed.get(asked, ())
+    for emotion, pattern in _emotion_words(known).items():
+        if emotion in (asked, *_AT_REST, *known.words.borrows.get(asked, ())):
+            continue
+        for found in pattern.finditer(text):
+            before, after = text[max(0, found.start() - 40) : found.start()], text[found.end() :]
+            if found[0].lower() not in borrowed and not _DENIED.search(before) and not _GOING.match(after):
+                yield flag("label_mismatch", f"{found[0]!r} where {asked} was asked for", where, found[0])
 
 
 def _braced_labels(annotation: Annotation) -> Iterator[Flag]:
     """``{happiness}`` in one step and ``{happy}`` in the next."""
-    canonical, _, _ = _label_words(knowledge())
     first: dict[str, str] = {}
     for number, text in enumerate(annotation.step_outputs, 1):
         for found in _BRACED.finditer(text):
-            emotion = canonical.get(found[1].lower())
+            emotion = _LABELS.get(found[1].lower())
             if emotion and first.setdefault(emotion, found[1].lower()) != found[1].lower():
                 message = f"{found[1]!r} after {first[emotion]!r}: one label, two words"
                 yield flag("label_drift", message, f"step{number}", found[0])
@@ -144,10 +181,7 @@ def _strengths(known: Knowledge) -> tuple[Mapping[str, int], re.Pattern[str]]:
 @functools.lru_cache(maxsize=4)
 def _slots(known: Knowledge) -> re.Pattern[str]:
     """``Moderate Happiness``, with any word of strength and any label that is a noun or a synonym."""
-    labels = {
-        word for facts in known.emotions.values() for word in (facts.noun, facts.mead, *facts.synonyms) if len(word) > 3
-    }
-    labels |= set(known.emotions)
+    labels = {word for word in _LABELS if len(word) > 2 and " " not in word}
     levels, _ = _strengths(known)
     single = sorted(word for word in levels if " " not in word and not word.endswith("ly"))
     return re.compile(
@@ -156,10 +190,9 @@ def _slots(known: Knowledge) -> re.Pattern[str]:
 
 
 @functools.lru_cache(maxsize=4)
-def _label_words(known: Knowledge) -> tuple[Mapping[str, str], re.Pattern[str], re.Pattern[str]]:
-    """Label word -> emotion; the scene's slot; the nouns and adjectives of all emotions."""
-    canonical = {word: name for name, facts in known.emotions.items() for word in (*facts.synonyms, facts.noun, name)}
-    own = {word: name for name, facts in known.emotions.items() for word in (facts.noun, facts.adjective, name)}
-    names = "|".join(sorted(own, key=len, reverse=True))
-    slot = re.compile(r"(?i)\bwith an? (?:\w+ )?(?P<label>[a-z]+) emotion\b")
-    return canonical | own, slot, re.compile(rf"(?i)\b(?:{names})\b")
+def _emotion_words(known: Knowledge) -> Mapping[str, re.Pattern[str]]:
+    """All words of each emotion: its names and synonyms (``labels``), and what a face does that feels it."""
+    return {
+        name: any_of((*(re.escape(word) for word in words if len(word) > 2), *known.words.behaviour.get(name, ())))
+        for name, words in SYNONYMS.items()
+    }
