@@ -8,19 +8,17 @@ the process at any point loses at most the calls that were in flight.
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from tbd import workspace
 from tbd.annotate.backends.base import Usage
+from tbd.sqlite import open_database
 
-VERSION = 1
+FILE = "journal.sqlite"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,6 +29,7 @@ CREATE TABLE IF NOT EXISTS step (
 CREATE TABLE IF NOT EXISTS row (
     clip_id TEXT PRIMARY KEY, clip TEXT NOT NULL, fingerprint TEXT NOT NULL, status TEXT NOT NULL,
     round INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS trace (clip_id TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 
 
@@ -51,7 +50,8 @@ class RowState:
 
     Attributes:
         clip: hash of the clip and its medium, as they were when the row was written.
-        round: how often a person sent the text back (``--retry rejected``).
+        status: of the row; ``unanswered`` for an error that is no fault of a reply: a file, a server.
+        round: how often it was asked anew (``--retry``).
     """
 
     clip: str
@@ -65,22 +65,13 @@ class Journal:
 
     Raises:
         InputError: the file is not a journal, or the folder cannot be written.
-        MissingError: the disk is full, or another run holds the folder.
+        MissingError: the disk is full, or its file system keeps no locks.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self.path = folder / "journal.sqlite"
-        self.lock = threading.RLock()
-        with self._explained():
-            if read_only:
-                uri = f"{self.path.absolute().as_uri()}?mode=ro"
-                self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
-                return
-            folder.mkdir(parents=True, exist_ok=True)
-            self.db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=5)
-            self.db.execute("PRAGMA journal_mode=WAL")
-            self.db.execute("PRAGMA synchronous=FULL")
-            self.db.executescript(_TABLES)
+        self.path = folder / FILE
+        schema = "" if read_only else _TABLES
+        self.db = open_database(self.path, what="a journal of tbd", schema=schema, read_only=read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -88,34 +79,22 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing: either everything written inside is on disk afterwards, or none of it."""
-        with self.lock, self._explained():
-            if self.db.in_transaction:
-                yield
-                return
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.db.execute("COMMIT")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
+        return self.db.transaction()
 
     def meta(self, key: str) -> Any:
         """A remembered JSON value, or None."""
-        found = self._one("SELECT value FROM meta WHERE key = ?", key)
+        found = self.db.one("SELECT value FROM meta WHERE key = ?", key)
         return json.loads(found[0]) if found else None
 
     def set_meta(self, key: str, value: Any) -> None:
         """Remember a JSON value."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, json.dumps(value))
+        self.db.write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, json.dumps(value))
 
     def step(self, key: str) -> StepRecord | None:
         """The reply that was accepted for exactly these inputs, or None."""
-        found = self._one("SELECT * FROM step WHERE key = ?", key)
+        found = self.db.one("SELECT * FROM step WHERE key = ?", key)
         if not found:
             return None
         _, body, finish, *usage = found
@@ -125,7 +104,7 @@ class Journal:
     def put_step(self, key: str, record: StepRecord) -> None:
         """Keep a reply. The first one stands."""
         body = zlib.compress(json.dumps([record.question, record.reply, record.token_ids]).encode())
-        self._write(
+        self.db.write(
             "INSERT OR IGNORE INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             key, body, record.finish, *astuple(record.usage),
         )  # fmt: skip
@@ -134,49 +113,41 @@ class Journal:
         """Sums over every accepted reply: ``replies`` and the fields of ``Usage``."""
         names = ("replies", *(field.name for field in fields(Usage)))
         sums = ", ".join(f"COALESCE(SUM({name}), 0)" for name in names[1:])
-        return dict(zip(names, self._one(f"SELECT COUNT(*), {sums} FROM step"), strict=True))
+        return dict(zip(names, self.db.one(f"SELECT COUNT(*), {sums} FROM step") or (), strict=True))
 
     def medium(self, name: str) -> tuple[str, str] | None:
         """What a look at a medium found: (stamp of its files, JSON body), or None."""
-        found: tuple[str, str] | None = self._one("SELECT stamp, body FROM medium WHERE name = ?", name)
-        return found
+        found = self.db.one("SELECT stamp, body FROM medium WHERE name = ?", name)
+        return (str(found[0]), str(found[1])) if found else None
 
     def put_medium(self, name: str, stamp: str, body: str) -> None:
         """Keep what a look at a medium found. ``stamp`` changes when the file does."""
-        self._write("INSERT OR REPLACE INTO medium VALUES (?, ?, ?)", name, stamp, body)
+        self.db.write("INSERT OR REPLACE INTO medium VALUES (?, ?, ?)", name, stamp, body)
 
     def row_states(self) -> dict[str, RowState]:
         """The state of every finished row by ``clip_id``."""
-        with self.lock:
-            query = self.db.execute("SELECT clip_id, clip, fingerprint, status, round FROM row")
-            return {clip_id: RowState(*state) for clip_id, *state in query}
+        query = "SELECT clip_id, clip, fingerprint, status, round FROM row"
+        return {clip_id: RowState(*state) for clip_id, *state in self.db.rows(query)}
 
     def put_row(self, clip_id: str, state: RowState, row: dict[str, Any]) -> None:
         """Keep a finished row; a later one replaces it."""
         body = zlib.compress(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), 1)
         with self.transaction():
-            self._write(
+            self.db.write(
                 "INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?, ?, ?)",
                 clip_id, state.clip, state.fingerprint, state.status, state.round, body,
             )  # fmt: skip
-            self._write("DELETE FROM meta WHERE key = 'sealed'")
+            self.db.write("DELETE FROM meta WHERE key = 'sealed'")
 
     def rows(self) -> Iterator[bytes]:
         """Every finished row as UTF-8 JSON, ordered by ``clip_id``: what sealing reads."""
-        for (body,) in self.db.execute("SELECT body FROM row ORDER BY clip_id"):
+        for (body,) in self.db.rows("SELECT body FROM row ORDER BY clip_id"):
             yield zlib.decompress(body)
 
     def count(self, table: str) -> int:
         """Entries of ``medium``, ``step`` or ``row``."""
-        return int(self._one(f"SELECT COUNT(*) FROM {table}")[0])
+        return int((self.db.one(f"SELECT COUNT(*) FROM {table}") or (0,))[0])
 
-    def _one(self, query: str, *values: Any) -> Any:
-        with self.lock, self._explained():
-            return self.db.execute(query, values).fetchone()
-
-    def _write(self, query: str, *values: Any) -> None:
-        with self.transaction():
-            self.db.execute(query, values)
-
-    def _explained(self) -> AbstractContextManager[None]:
-        return workspace.database(self.path, "a journal of tbd")
+    def put_trace(self, clip_id: str, trace: str) -> None:
+        """Keep the traceback of a bug that cost a row; nobody but a developer needs it."""
+        self.db.write("INSERT OR REPLACE INTO trace VALUES (?, ?)", clip_id, trace)

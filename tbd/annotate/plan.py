@@ -15,6 +15,8 @@ from tbd.annotate.facs import knowledge_sha256
 from tbd.annotate.journal import RowState
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.steps import STEPS, Prompts
+from tbd.errors import InputError
+from tbd.hashes import file_stamp
 from tbd.manifest.schema import SCHEMA_VERSION
 from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip
@@ -118,16 +120,14 @@ def clip_stamp(clip: Clip, root: Path) -> str:
 def files_stamp(clip: Clip, root: Path) -> str:
     """Size and time of the clip's video and speech; no file is opened."""
     names = filter(None, (clip.file_name, clip.audio_file_name))
-    return " ".join(files_stamp_of(os.path.join(root, name)) for name in names)  # noqa: PTH118 (281,400 of them)
+    return " ".join(_stamp(os.path.join(root, name)) for name in names)  # noqa: PTH118 (281,400 of them)
 
 
-def files_stamp_of(path: str | Path) -> str:
-    """Size and time of one file; ``-`` when it is not there."""
+def _stamp(path: str) -> str:
     try:
-        found = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return "-"
-    return f"{found.st_size}:{found.st_mtime_ns}"
+        return file_stamp(path)
+    except InputError:
+        return "-"  # not there
 
 
 def chain_id(clip: Clip, per: Literal["clip", "identity"]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from tbd.annotate.chain import ChainRunner
 from tbd.annotate.journal import Journal
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.runner import Runner
-from tbd.annotate.scan import Scan, default_where, scan, select
+from tbd.annotate.scan import Scan, default_where, scan
 from tbd.annotate.steps import load_prompts
 from tbd.errors import Interrupted, MissingError, TbdError, UsageError
+from tbd.locks import folder_lock
 from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected, reviews, seal
 from tbd.manifest.run import read_run
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
+from tbd.selection import Selection, select
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,7 @@ class AnnotationRequest:
     layout: str = "auto"
     endpoints: tuple[str, ...] = ()
     devices: str = "auto"
-    where: Mapping[str, str] = field(default_factory=dict)
-    clips: tuple[str, ...] | None = None
-    sample: str | None = None
-    limit: int | None = None
-    shard: str | None = None
+    selection: Selection = field(default_factory=Selection)
     split: str | None = None
     retry: tuple[str, ...] = ()
     update: bool = False
@@ -86,19 +84,13 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
         MissingError: the model's weights, or its server, are not there (unless ``dry``).
     """
     found = scan(request.dataset, request.layout, seed=request.recipe.chain.seed, duration=_duration)
-    default = default_where(found.layout) if request.clips is None else {}
-    where = {**default, **request.where}
-    selection = tuple(
-        select(
-            found.clips,
-            where=where,
-            ids=request.clips,
-            sample=request.sample,
-            limit=request.limit,
-            shard=request.shard,
-            seed=request.recipe.chain.seed,
-            by=lambda clip: plan.chain_id(clip, request.recipe.chain.per),
-        )
+    default = default_where(found.layout) if request.selection.clips is None else {}
+    asked = replace(request.selection, where={**default, **request.selection.where})
+    selection = select(
+        found.clips,
+        asked,
+        seed=request.recipe.chain.seed,
+        by=lambda clip: plan.chain_id(clip, request.recipe.chain.per),
     )
     before = read_run(request.folder)
     origin, missing = _origin(request, before, dry)
@@ -115,7 +107,7 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
             f"{request.folder} holds {before['dataset']}, not {name}", next="take another folder with -o DIR"
         )
     todo = _plan(request, found, selection, identity)
-    return PreparedRun(request, found, selection, where, todo, identity, changes, missing)
+    return PreparedRun(request, found, tuple(selection), asked.where, todo, identity, changes, missing)
 
 
 def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
@@ -126,7 +118,7 @@ def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
         TbdError: the backend or the disk gave up; what was finished is saved and sealed.
     """
     request = prepared.request
-    with Journal(request.folder) as journal, workspace.alone(request.folder):
+    with folder_lock(request.folder, purpose="annotating"), Journal(request.folder) as journal:
         _write_run(prepared)
         notes: list[str] = []
         try:

@@ -14,7 +14,6 @@ from tbd.annotate.layouts.base import Layout, Options, Problem, Problems, Tree, 
 from tbd.annotate.layouts.folder import EXAMPLE
 from tbd.annotate.layouts.ids import made_unique
 from tbd.annotate.layouts.tree import walk
-from tbd.annotate.selection import select
 from tbd.errors import InputError, UsageError
 from tbd.schema import INFO, Clip
 
@@ -151,6 +150,3 @@ def _licence(layout: str) -> Iterable[str]:
         yield f"licence: {tomllib.loads(card.read_text(encoding='utf-8'))['notice']}"
     except (InputError, OSError, KeyError, tomllib.TOMLDecodeError):
         return
-
-
-__all__ = ["Scan", "default_where", "scan", "select"]

@@ -149,14 +149,16 @@ def annotate(
         raise UsageError("neither a dataset nor --image was given", next="tbd annotate mead/")
     from tbd.annotate.plan import RETRIES
     from tbd.annotate.run import AnnotationRequest, prepare_annotation, run_annotation
+    from tbd.selection import Selection
 
     kinds = tuple(filter(None, (retry or "").split(",")))
     if unknown := set(kinds) - set(RETRIES):
         raise UsageError(f"--retry {','.join(sorted(unknown))}: not one of {', '.join(RETRIES)}", next="--retry failed")
     options.too_many(0, 0, max_failed)
+    selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = AnnotationRequest(
-        dataset, settings, output, layout, tuple(endpoint or ()), devices, options.pairs(where, "--where"),
-        options.lines(clips), sample, limit, shard, split, kinds, update, workers, quiet,
+        dataset, settings, output, layout, tuple(endpoint or ()), devices, selection,
+        split=split, retry=kinds, update=update, workers=workers, quiet=quiet,
     )  # fmt: skip
     prepared = prepare_annotation(request, dry=dry_run)
     if dry_run:

@@ -2,7 +2,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import pytest
 from tbd.annotate.backends.base import Usage
 from tbd.annotate.journal import Journal, RowState, StepRecord
 from tbd.errors import InputError, MissingError
+from tbd.sqlite import open_database
 
 RECORD = StepRecord("question?", 'reply ☺ "quoted"', "stop", Usage(100, 60, 20, 1.5, 2), (5, 7, 9))
 
@@ -100,8 +100,8 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
 def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path):
     with Journal(tmp_path) as journal:
         journal.put_step("k", RECORD)
-        pages = journal.db.execute("PRAGMA page_count").fetchone()[0]
-        journal.db.execute(f"PRAGMA max_page_count={pages}")
+        pages = journal.db.connection.execute("PRAGMA page_count").fetchone()[0]
+        journal.db.connection.execute(f"PRAGMA max_page_count={pages}")
         noise = os.urandom(100_000).hex()
         with pytest.raises(MissingError, match="disk is full"):
             journal.put_step("big", StepRecord("q", noise, "stop", Usage()))
@@ -119,13 +119,12 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path):
 
 def test_a_second_writer_is_told_that_the_folder_is_taken(tmp_path):
     with Journal(tmp_path) as journal:
-        journal.db.execute("BEGIN IMMEDIATE")
+        journal.db.connection.execute("BEGIN IMMEDIATE")
         other = Journal.__new__(Journal)
-        other.path, other.lock = journal.path, journal.lock
-        other.db = sqlite3.connect(journal.path, isolation_level=None, timeout=0.05)
+        other.db = open_database(journal.path, what="a journal of tbd", wait=0.05)
         with pytest.raises(MissingError, match="another run"):
             other.put_step("k", RECORD)
-        journal.db.execute("ROLLBACK")
+        journal.db.connection.execute("ROLLBACK")
 
 
 def _open_as_nobody(folder: str, answer) -> None:

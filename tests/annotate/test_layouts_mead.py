@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import mead, plant
 
-from tbd.annotate.scan import default_where, scan, select
+from tbd.annotate.scan import default_where, scan
 from tbd.errors import InputError
 from tbd.filenames import FOLDERS, read_name
 from tbd.schema import ERROR, INFO, WARNING
+from tbd.selection import Selection, select
 
 
 def only(root, layout="auto"):
@@ -199,10 +200,10 @@ def test_the_licence_is_said(tmp_path):
 
 def test_the_front_camera_is_the_default_and_can_be_lifted(tmp_path):
     clips = scan(mead(tmp_path, views=("front", "top", "left_30"))).clips
-    front = select(clips, where=default_where("mead"))
+    front = select(clips, Selection(default_where("mead")))
     assert {clip.view for clip in front} == {"front"}
     assert len(clips) == 3 * len(front)
-    assert len(select(clips, where={"view": "*"})) == len(clips)
+    assert len(select(clips, Selection({"view": "*"}))) == len(clips)
 
 
 def test_one_take_in_two_places_is_kept_twice_and_flagged(tmp_path):

@@ -9,6 +9,7 @@ from tbd.annotate import backends, examine_pool, run
 from tbd.annotate.backends.base import Reply
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError, UsageError
+from tbd.selection import Selection
 
 CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009") for emotion in ("happy", "angry")
          for level in (1, 3) for index in (1, 2)]  # fmt: skip
@@ -69,7 +70,7 @@ def test_the_same_command_again_changes_no_byte_and_asks_nobody(dataset, tmp_pat
 
 
 def test_a_pilot_is_taken_over_and_selection_never_changes_a_row(dataset, tmp_path):
-    annotate(dataset, tmp_path / "pilot", limit=5)
+    annotate(dataset, tmp_path / "pilot", selection=Selection(limit=5))
     annotate(dataset, tmp_path / "pilot")
     annotate(dataset, tmp_path / "whole")
     assert (tmp_path / "pilot/manifest.parquet").read_bytes() == (tmp_path / "whole/manifest.parquet").read_bytes()
@@ -107,7 +108,7 @@ def test_the_shared_picture_does_not_depend_on_the_selection(dataset, tmp_path, 
 
     use(ScriptedBackend(script))
     ids = tuple(f"mead_{speaker}_front_{emotion}_{level}_002" for speaker, emotion, level, index in CLIPS if index == 2)
-    annotate(dataset, tmp_path / "second-clips", recipe=recipe, clips=ids)
+    annotate(dataset, tmp_path / "second-clips", recipe=recipe, selection=Selection(clips=ids))
     chosen = dict(seen)
     seen.clear()
     annotate(dataset, tmp_path / "all", recipe=recipe)

@@ -3,18 +3,17 @@
 import os
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from trees import hdtf, mead, plant
+from trees import mead, plant
 
 from tbd.annotate.layouts import LAYOUTS
 from tbd.annotate.layouts.base import Tree
 from tbd.annotate.layouts.ids import LONGEST, is_safe, made_unique, safe
-from tbd.annotate.scan import default_where, scan, select
+from tbd.annotate.scan import default_where, scan
 from tbd.errors import InputError, UsageError
 from tbd.schema import ERROR, INFO, WARNING, Clip
 
@@ -227,117 +226,3 @@ def test_a_safe_name_stays_and_an_unsafe_one_stays_readable():
     assert safe("a" * 300).startswith("a" * 100 + "-")
     assert safe("日本").startswith("clip-")
     assert safe("日本") != safe("中国")
-
-
-# ---------------------------------------------------------------- the selection
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    root = mead(
-        tmp_path_factory.mktemp("mead"), speakers=("M003", "M005", "W009"), views=("front", "top"), takes=(1, 2, 3)
-    )
-    return scan(root).clips
-
-
-@pytest.mark.parametrize(
-    ("where", "keep"),
-    [
-        ({"view": "top"}, lambda clip: clip.view == "top"),
-        ({"emotion": "angry"}, lambda clip: clip.emotion == "anger"),
-        ({"emotion": "SAD|fear"}, lambda clip: clip.emotion in ("sadness", "fear")),
-        ({"level": "3"}, lambda clip: clip.level == 3),
-        ({"level": "mild"}, lambda clip: clip.level == 1),
-        ({"intensity": "none"}, lambda clip: clip.emotion == "neutral"),
-        ({"subject": "w009", "emotion": "happy"}, lambda clip: clip.subject == "W009" and clip.emotion == "happiness"),
-        ({"gender": "man", "view": "*"}, lambda clip: clip.subject.startswith("M")),
-    ],
-)
-def test_where_keeps_exactly_what_it_says(clips, where, keep):
-    assert select(clips, where=where) == [clip for clip in clips if keep(clip)]
-
-
-@pytest.mark.parametrize(
-    ("where", "words"),
-    [
-        ({"colour": "red"}, "unknown key 'colour'; known: emotion, level"),
-        ({"view": "left_30"}, "no clip has view 'left_30'; there are: front, top"),
-        ({"emotion": "hapy"}, "did you mean 'happy'"),
-        ({"emotion": "calm"}, "no clip has emotion 'calm'; there are: anger"),
-        ({"level": "9"}, "neither 1, 2, 3"),
-        ({"emotion": "neutral", "level": "3"}, "no clip has all of emotion=neutral,level=3"),
-    ],
-)
-def test_an_unknown_key_or_value_names_the_known_ones(clips, where, words):
-    with pytest.raises(UsageError, match=words.replace("(", r"\(")):
-        select(clips, where=where)
-
-
-def test_ids_select_and_unknown_ones_are_named(clips):
-    wanted = [clips[5].clip_id, clips[2].clip_id]
-    assert [clip.clip_id for clip in select(clips, ids=wanted)] == sorted(wanted)
-    with pytest.raises(UsageError, match="1 of 2 ids are unknown: nobody"):
-        select(clips, ids=[clips[0].clip_id, "nobody"])
-
-
-def test_an_id_that_where_leaves_out_is_not_dropped_in_silence(clips):
-    top = next(clip.clip_id for clip in clips if clip.view == "top")
-    with pytest.raises(UsageError, match="left out by view=front") as caught:
-        select(clips, where={"view": "front"}, ids=[top])
-    assert caught.value.next == "--where view=*"
-
-
-def test_a_sample_is_even_over_emotions_levels_and_people(clips):
-    sample = select(clips, where={"view": "front"}, sample="stratified:48")
-    assert set(Counter(clip.emotion for clip in sample).values()) == {6}
-    assert set(Counter((clip.emotion, clip.level) for clip in sample if clip.emotion != "neutral").values()) == {2}
-    assert set(Counter((clip.emotion, clip.subject) for clip in sample if clip.emotion == "neutral").values()) == {2}
-
-
-def test_a_sample_is_larger_than_a_smaller_one_and_depends_on_the_seed(clips):
-    small, large = (select(clips, sample=f"stratified:{size}") for size in (10, 30))
-    assert {clip.clip_id for clip in small} <= {clip.clip_id for clip in large}
-    assert small != select(clips, sample="stratified:10", seed=1)
-    assert select(clips, sample="stratified:100000") == list(clips)
-
-
-@pytest.mark.parametrize("sample", ["64", "stratified", "stratified:0", "stratified:-3", "random:5", "stratified:1.5"])
-def test_a_sample_of_another_form_is_refused(clips, sample):
-    with pytest.raises(UsageError, match="stratified:N"):
-        select(clips, sample=sample)
-
-
-@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2"])
-def test_a_shard_of_another_form_is_refused(clips, shard):
-    with pytest.raises(UsageError, match="i/n"):
-        select(clips, shard=shard)
-
-
-@settings(max_examples=25, deadline=None)
-@given(data=st.data(), count=st.integers(1, 9))
-def test_shards_partition_and_keep_a_chain_together(clips, data, count):
-    options = {
-        "where": {"view": "front"},
-        "sample": "stratified:60",
-        "limit": 50,
-        "by": lambda clip: f"{clip.subject} {clip.emotion}",
-    }
-    whole = select(clips, **options)
-    shuffled = data.draw(st.permutations(clips))
-    parts = [select(shuffled, **options, shard=f"{part}/{count}") for part in range(1, count + 1)]
-    assert sorted(clip.clip_id for part in parts for clip in part) == [clip.clip_id for clip in whole]
-    homes = {}
-    for number, part in enumerate(parts):
-        for found in part:
-            assert homes.setdefault((found.subject, found.emotion), number) == number
-
-
-def test_a_limit_takes_the_first(clips):
-    assert select(clips, limit=3) == list(clips[:3])
-
-
-def test_a_shard_does_not_move_when_clips_are_added(tmp_path):
-    few = scan(hdtf(tmp_path, people=10), windows=False).clips
-    more = scan(hdtf(tmp_path, people=20), windows=False).clips
-    known = {clip.clip_id for clip in few}
-    assert [clip for clip in select(more, shard="1/3") if clip.clip_id in known] == select(few, shard="1/3")

@@ -11,6 +11,7 @@ from scripted import ScriptedBackend, fake_examine
 
 from tbd.annotate import backends, examine_pool, run
 from tbd.annotate.recipe import AnnotateRecipe
+from tbd.selection import Selection
 
 
 def slow(face, question, good):
@@ -24,7 +25,9 @@ def main(dataset: Path, output: Path, limit: int | None = None) -> None:
     backends.create = lambda *_, **__: backend
     backends.open_all = lambda *_, **__: [backend] * 2
     recipe = AnnotateRecipe(backend={"name": "facs"})
-    request = run.AnnotationRequest(dataset, recipe, output, workers=0, quiet=True, limit=limit, split="random-80-20")
+    request = run.AnnotationRequest(
+        dataset, recipe, output, workers=0, quiet=True, selection=Selection(limit=limit), split="random-80-20"
+    )
     run.run_annotation(run.prepare_annotation(request))
 
 

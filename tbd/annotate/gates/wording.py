@@ -13,7 +13,7 @@ from tbd.annotate.facs.movements import any_of
 from tbd.annotate.gates.coding import label
 from tbd.annotate.gates.prompts import named_prompts
 from tbd.annotate.gates.table import flag
-from tbd.annotate.layouts.labels import SYNONYMS
+from tbd.labels import SYNONYMS
 from tbd.schema import INTENSITIES, Annotation, Flag
 
 JUMP = 2

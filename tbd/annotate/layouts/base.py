@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from tbd.errors import InputError
-from tbd.media.probe import PICTURES, probe
+from tbd.filenames import PICTURES, VIDEOS
+from tbd.media.probe import probe
 from tbd.schema import Clip, Flag
-
-VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".wmv", ".3gp")
-"""Endings of files that are taken for video; whether they are is found out when they are opened."""
-
-SOUNDS = (".m4a", ".wav", ".mp3", ".flac", ".ogg", ".aac", ".opus")
-"""Endings of files that are taken for sound."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +150,6 @@ def share(names: Sequence[str], fits: Callable[[str], object]) -> float:
     """The share of ``names`` that fit; of very many, only some 2,000 evenly spread ones are looked at."""
     looked = names[:: max(1, len(names) // 2000)]
     return sum(bool(fits(name)) for name in looked) / len(looked) if looked else 0.0
-
-
-def draw(seed: int, *names: str) -> float:
-    """A number in [0, 1) that depends on the seed and the names alone, so that more clips never move others."""
-    words = ":".join((str(seed), *names)).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(words).digest()[:8], "big") / 2**64
 
 
 def shown(path: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tbd.annotate.layouts.base import SOUNDS, Layout, Options, Problems, Reading, Tree, flags, share, stem
-from tbd.filenames import SCHEMES
+from tbd.annotate.layouts.base import Layout, Options, Problems, Reading, Tree, flags, share, stem
+from tbd.filenames import SCHEMES, SOUNDS
 from tbd.schema import ERROR, INFO, Clip, Flag
 
 ACTORS = 24

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tbd.annotate.layouts.base import draw
+from tbd.hashes import seeded_fraction
 from tbd.schema import Clip
 
 PEOPLE, WINDOWS = 20, 10
@@ -49,7 +49,7 @@ def draw_windows(
         people.setdefault(clip.subject, []).append(clip)
     chosen: dict[str, list[Slot]] = {}
     looked = 0
-    for person in sorted(people, key=lambda person: (draw(seed, "people", person), person)):
+    for person in sorted(people, key=lambda person: (seeded_fraction(seed, "people", person), person)):
         if len(chosen) == PEOPLE:
             break
         looked += 1
@@ -75,12 +75,12 @@ def _slots(clip: Clip, seconds: float | None) -> Iterable[Slot]:
 
 
 def _windows(slots: Sequence[Slot], seed: int) -> Iterable[Clip]:
-    order = sorted(slots, key=lambda slot: draw(seed, "slot", slot.clip.clip_id, f"{slot.start:g}"))
+    order = sorted(slots, key=lambda slot: seeded_fraction(seed, "slot", slot.clip.clip_id, f"{slot.start:g}"))
     for slot in order[:WINDOWS]:
         name = (slot.clip.clip_id, f"{slot.start:g}")
         spare = math.floor((slot.length - SHORTEST) / GRID + 1e-6)
-        extra = math.floor(draw(seed, "length", *name) * (spare + 1))
-        shift = math.floor(draw(seed, "shift", *name) * (spare - extra + 1))
+        extra = math.floor(seeded_fraction(seed, "length", *name) * (spare + 1))
+        shift = math.floor(seeded_fraction(seed, "shift", *name) * (spare - extra + 1))
         start = round(slot.start + shift * GRID, 3)
         end = round(start + SHORTEST + extra * GRID, 3)
         yield replace(slot.clip, clip_id=f"{slot.clip.clip_id}_{round(start * 1000)}", start=start, end=end)
@@ -89,7 +89,7 @@ def _windows(slots: Sequence[Slot], seed: int) -> Iterable[Clip]:
 def _test_people(people: Mapping[str, object], seed: int) -> set[str]:
     """The same people whom the split rule ``hdtf-16-4`` of ``tbd.manifest`` tests on."""
     count = max(1, math.floor(TEST_SHARE * len(people) + 0.5)) if len(people) > 1 else 0
-    return set(sorted(people, key=lambda person: (draw(seed, person), person))[:count])
+    return set(sorted(people, key=lambda person: (seeded_fraction(seed, person), person))[:count])
 
 
 def _notes(chosen: int, people: int, looked: int, test: int) -> list[str]:
