@@ -49,28 +49,28 @@ def review(
     filters = options.pairs(where, "--where")
     place = next(iter(options.roots(root).values()), None)
 
-    def desk(person: str) -> Any:
+    def session(person: str) -> Any:
         from tbd.annotate.gates import GATES, check
-        from tbd.review.desk import Desk
+        from tbd.review.session import ReviewSession
 
         codes = {code: gate.meaning for code, gate in GATES.items()}
-        return Desk(
+        return ReviewSession(
             folder, person, queue=queue.value, filters=filters, overlap=overlap, check=check, root=place, codes=codes
         )
 
     if dry_run:
-        return _dry_run(desk(name), json)
+        return _dry_run(session(name), json)
     if web:
         from tbd.review.web import serve
 
-        if not _left(desk(name)):
+        if not _left(session(name)):
             say(f"nothing to review in {folder}: the queue {queue.value} is empty")
             return 0
-        sealed = serve(desk, host=host, port=port, reviewer=reviewer or "")
+        sealed = serve(session, host=host, port=port, reviewer=reviewer or "")
     else:
         from tbd.review.terminal import run_terminal
 
-        ended = run_terminal(desk(name))
+        ended = run_terminal(session(name))
         sealed = [ended] if ended else []
     _tell(sealed, json)
     return 0
@@ -91,17 +91,17 @@ def _login() -> str:
         return "reviewer"
 
 
-def _left(desk: Any) -> int:
-    cards: int = desk.progress().left
-    desk.close()
+def _left(session: Any) -> int:
+    cards: int = session.progress().left
+    session.close()
     return cards
 
 
-def _dry_run(desk: Any, json: bool) -> int:
+def _dry_run(session: Any, json: bool) -> int:
     from dataclasses import asdict
 
-    progress = desk.progress()
-    desk.close()
+    progress = session.progress()
+    session.close()
     document(asdict(progress)) if json else out(f"{progress.left} cards left of {progress.total}; nothing was decided")
     return 0
 

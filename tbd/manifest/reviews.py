@@ -135,7 +135,7 @@ def text_hash(prompts: Sequence[str]) -> str:
 
 def create(path: Path) -> sqlite3.Connection:
     """Open ``reviews.sqlite`` for writing and make its table if it is new. The caller closes it."""
-    connection = sqlite3.connect(path, check_same_thread=False)  # a desk keeps its threads apart
+    connection = sqlite3.connect(path, check_same_thread=False)  # a session keeps its threads apart
     connection.executescript(_TABLE)
     return connection
 

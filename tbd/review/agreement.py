@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tbd.manifest import reviews
 from tbd.manifest.read import locate
 from tbd.manifest.reviews import Event
-from tbd.review.ledger import disagree
+from tbd.review.decisions import disagree
 from tbd.review.rows import Rows
 
 CATEGORIES = ("accept", "edit", "reject")

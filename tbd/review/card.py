@@ -63,8 +63,8 @@ class Card:
 
     Attributes:
         clip_id: the first of ``clips``; names the card.
-        clips: every clip that a decision applies to, sorted ("applies to 28 clips"). Hand some of
-            them to ``Desk.decide(clips=…)`` to split them off.
+        clips: every clip that a decision applies to, sorted ("applies to 28 clips"). Leases some of
+            them to ``ReviewSession.decide(clips=…)`` to split them off.
         row: the manifest row of ``clip_id`` with every column, as plain values.
         prompts: the text as it stands: the model's, or the last edit. Coarse to fine; may be empty.
         original: the model's text.
@@ -247,7 +247,7 @@ class Stale(TbdError):
     """Somebody decided while the card was open; nothing was written.
 
     Attributes:
-        current: the card as it is now, with ``opinions``. ``desk.decide(stale.current, …)`` decides
+        current: the card as it is now, with ``opinions``. ``session.decide(stale.current, …)`` decides
             all the same, as a new decision; showing ``current`` keeps theirs.
         difference: the levels in which the text now, or the text that the reviewer wanted, differs
             from the text that was on the card; empty when only the verdict changed.

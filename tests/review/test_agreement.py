@@ -7,7 +7,7 @@ from review_events import decide, record
 
 from tbd.manifest import text_hash
 from tbd.review.agreement import ac1, agreement, alpha, interval, percent, tally
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): one text an observer, one sign a unit, "." is missing.
 BINARY = ["0100000010", "1110010000"]
@@ -83,16 +83,16 @@ def folder(tmp_path):
 
 def test_two_reviewers_of_every_card(folder):
     for name, actions in (("Ann", "aaxa"), ("Bob", "aaxx")):
-        with Desk(folder, name, overlap=1.0) as desk:
+        with ReviewSession(folder, name, overlap=1.0) as session:
             for action in actions:
-                card = desk.next()
-                desk.decide(card, "accept") if action == "a" else desk.decide(card, "reject", reason="text")
+                card = session.next()
+                session.decide(card, "accept") if action == "a" else session.decide(card, "reject", reason="text")
     found = agreement(folder)
     assert (found.items, found.reviewers, found.percent.value) == (4, ("Ann", "Bob"), 0.75)
     assert found.disagreements == 1
-    with Desk(folder, "Cleo", queue="disagreements") as desk:
-        assert desk.decide(desk.next(), "accept").clips == ("c3",)
-        assert desk.next() is None
+    with ReviewSession(folder, "Cleo", queue="disagreements") as session:
+        assert session.decide(session.next(), "accept").clips == ("c3",)
+        assert session.next() is None
     after = agreement(folder)
     assert after.disagreements == 0
     assert after.percent == found.percent  # settling is no independent judgement

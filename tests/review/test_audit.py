@@ -9,7 +9,7 @@ from tbd.manifest import rejected
 from tbd.manifest.reviews import FILE
 from tbd.review.audit import ANY, audit
 from tbd.review.curation import curation
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.summary import summary
 
 
@@ -21,11 +21,11 @@ def folder_of(tmp_path, bad=10, clean=100, share=0.2):
 
 def judge(folder, queue, verdict):
     """Decide a whole queue: ``verdict(number)`` gives the action and what belongs to it."""
-    with Desk(folder, "Ann", queue=queue) as desk:
+    with ReviewSession(folder, "Ann", queue=queue) as session:
         number = 0
-        while card := desk.next():
+        while card := session.next():
             action, more = verdict(number)
-            desk.decide(card, action, **more)
+            session.decide(card, action, **more)
             number += 1
     return number
 
@@ -66,17 +66,17 @@ def test_named_flags_say_which_gate_was_right(tmp_path):
 
 def test_a_bulk_acceptance_confirms_no_flag(tmp_path):
     folder = folder_of(tmp_path, clean=0)
-    with Desk(folder, "Ann") as desk:
-        desk.decide_all("emotion_mismatch", "accept")
+    with ReviewSession(folder, "Ann") as session:
+        session.decide_all("emotion_mismatch", "accept")
     gate = audit(folder).gates[1]
     assert (gate.code, gate.right, gate.wrong) == ("emotion_mismatch", 0, 10)
 
 
 def test_clean_rows_that_were_not_judged_blind_do_not_count(tmp_path):
     folder = folder_of(tmp_path)
-    with Desk(folder, "Ann", queue="all") as desk:
-        while card := desk.next():
-            desk.decide(card, "reject", reason="text")
+    with ReviewSession(folder, "Ann", queue="all") as session:
+        while card := session.next():
+            session.decide(card, "reject", reason="text")
     found = audit(folder)
     assert found.strata["clean"] == (100, 0)
     assert any("no clean row was audited" in note for note in found.notes)
@@ -84,8 +84,8 @@ def test_clean_rows_that_were_not_judged_blind_do_not_count(tmp_path):
 
 def test_a_part_of_a_queue_is_said_to_be_a_part(tmp_path):
     folder = folder_of(tmp_path)
-    with Desk(folder, "Ann") as desk:
-        desk.decide(desk.next(), "accept")
+    with ReviewSession(folder, "Ann") as session:
+        session.decide(session.next(), "accept")
     assert any("severity 2: 1 of 10" in note for note in audit(folder).notes)
 
 
@@ -108,18 +108,18 @@ def test_only_texts_go_back_to_annotation_and_the_rest_is_the_curation_list(tmp_
     ]
     lines = (folder / "curation.csv").read_text().splitlines()
     assert len(lines) == 4 and lines[1].startswith("c1,media,mead,M003,happiness,2,")
-    with Desk(folder, "Ann") as desk:
+    with ReviewSession(folder, "Ann") as session:
         for _ in range(4):
-            desk.undo()
+            session.undo()
     assert curation(folder).clips == () and len((folder / "curation.csv").read_text().splitlines()) == 1
 
 
 def test_the_summary_is_plain_data_about_everything(tmp_path):
     folder = folder_of(tmp_path)
     for name in ("Ann", "Bob"):
-        with Desk(folder, name, overlap=1.0) as desk:
+        with ReviewSession(folder, name, overlap=1.0) as session:
             for seconds in (2.0, 4.0, 9.0):
-                desk.decide(desk.next(), "accept", seconds=seconds)
+                session.decide(session.next(), "accept", seconds=seconds)
     found = json.loads(json.dumps(summary(folder)))
     assert found["queues"] == {"flagged": {"rows": 10, "decided": 3}, "clean": {"rows": 100, "decided": 0}}
     assert found["decisions"]["Ann"] == {"accept": 3, "edit": 0, "reject": 0, "seconds": 4.0}
@@ -136,10 +136,12 @@ def test_recall_falls_when_a_reviewer_names_a_flag_that_the_gates_missed(tmp_pat
     def gate(code):
         return next(gate for gate in audit(folder).gates if gate.code == code)
 
-    with Desk(folder, "Ann", queue="audit", codes={"emotion_mismatch": "the units do not show the emotion"}) as desk:
+    with ReviewSession(
+        folder, "Ann", queue="audit", codes={"emotion_mismatch": "the units do not show the emotion"}
+    ) as session:
         for flags in [(), (), (), ("emotion_mismatch",)]:
             assert gate("emotion_mismatch").missed == 0
-            desk.decide(desk.next(), "accept", flags=flags)
+            session.decide(session.next(), "accept", flags=flags)
     assert (gate("emotion_mismatch").right, gate("emotion_mismatch").missed) == (4, 1)
     assert gate("emotion_mismatch").recall.value == pytest.approx(4 / 5)
     assert gate(ANY).recall.value == pytest.approx(4 / 5)

@@ -11,7 +11,7 @@ from review_page import Site, served
 
 from tbd.annotate.gates import GATES, check
 from tbd.manifest import read
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
@@ -232,7 +232,7 @@ def test_a_stale_edit_shows_the_difference_and_the_choice(visit, tmp_path):
     page = visit(site)
     page.keyboard.press("e")
     expect(page.locator("#level-1")).to_be_focused()
-    with Desk(site.folder, "Bob") as bob:
+    with ReviewSession(site.folder, "Bob") as bob:
         bob.decide(bob.card("clip_001"), "edit", prompts=["Bob's.", "Bob's.", "Bob's.", "Bob's."])
     page.keyboard.press("Control+a")
     page.keyboard.type("Mine & <b>mine</b>.")

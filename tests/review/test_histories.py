@@ -1,4 +1,4 @@
-"""Whatever three reviewers do in whatever order, the store, the desks and the manifest say the same."""
+"""Whatever three reviewers do in whatever order, the store, the sessions and the manifest say the same."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +9,7 @@ from tbd.manifest import decisions, text_hash
 from tbd.manifest.read import read
 from tbd.manifest.reviews import FILE
 from tbd.review.card import Stale
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 
 NAMES = ("Ann", "Bob", "Cleo")
 CLIPS = ("clip_000", "clip_001", "clip_002")
@@ -28,19 +28,19 @@ def folder(tmp_path_factory):
     return small(tmp_path_factory.mktemp("histories") / "m", len(CLIPS))
 
 
-def desks(folder):
-    """Three desks at a store without events; nobody's lease keeps a card from the others."""
+def sessions(folder):
+    """Three sessions at a store without events; nobody's lease keeps a card from the others."""
     for path in folder.glob(f"{FILE}*"):
         path.unlink()
-    return {name: Desk(folder, name, lease=-1.0) for name in NAMES}
+    return {name: ReviewSession(folder, name, lease=-1.0) for name in NAMES}
 
 
-def act(desk, clip_id, what):
+def act(session, clip_id, what):
     if what == "undo":
-        return desk.undo()
+        return session.undo()
     verb, _, number = what.partition(" ")
     more = {"prompts": EDITS[int(number)]} if number else {"reason": "text"} if verb == "reject" else {}
-    return desk.decide(desk.card(clip_id), verb, **more)
+    return session.decide(session.card(clip_id), verb, **more)
 
 
 def expected(done, original):
@@ -67,7 +67,7 @@ def found(folder, clip_id, original):
 @QUICK
 @given(deeds=st.lists(deed, max_size=14))
 def test_what_holds_is_what_a_replay_says(folder, deeds):
-    sat = desks(folder)
+    sat = sessions(folder)
     originals = {clip_id: sat["Ann"].card(clip_id).original for clip_id in CLIPS}
     done = []
     for name, clip_id, what in deeds:
@@ -87,8 +87,8 @@ def test_what_holds_is_what_a_replay_says(folder, deeds):
         of_clip = [entry[:4] for entry in done if entry[4] == clip_id]
         assert found(folder, clip_id, original) == expected(of_clip, original)
     open_now = [clip_id for clip_id in CLIPS if not found(folder, clip_id, originals[clip_id])]
-    assert {desk.progress().left for desk in sat.values()} == {len(open_now)}
-    assert [card.clip_id for card in Desk(folder, "Dora").peek(9)] == sorted(
+    assert {session.progress().left for session in sat.values()} == {len(open_now)}
+    assert [card.clip_id for card in ReviewSession(folder, "Dora").peek(9)] == sorted(
         open_now, key=lambda clip: (clip[-1] != "1", clip)
     )
 
@@ -96,21 +96,21 @@ def test_what_holds_is_what_a_replay_says(folder, deeds):
 @QUICK
 @given(deeds=st.lists(deed, max_size=10))
 def test_undoing_everything_leaves_a_manifest_that_nobody_touched(folder, deeds):
-    sat = desks(folder)
+    sat = sessions(folder)
     for name, clip_id, what in deeds:
         act(sat[name], clip_id, what)
-    for desk in sat.values():
-        while desk.undo():
+    for session in sat.values():
+        while session.undo():
             pass
     assert all(not about for about in decisions(folder).values())
     assert read(folder, ["review_status"])["review_status"].unique().to_pylist() == ["unreviewed"]
-    assert {desk.progress().left for desk in sat.values()} == {len(CLIPS)}
+    assert {session.progress().left for session in sat.values()} == {len(CLIPS)}
 
 
 @QUICK
 @given(deeds=st.lists(deed, max_size=6), late=st.sampled_from(["accept", "reject", "edit 0"]))
 def test_a_late_decision_is_refused_exactly_when_something_else_stands(folder, deeds, late):
-    sat = desks(folder)
+    sat = sessions(folder)
     card = sat["Ann"].card(CLIPS[0])
     for name, clip_id, what in deeds:
         act(sat[name], clip_id, what)
@@ -136,18 +136,18 @@ def test_a_late_decision_is_refused_exactly_when_something_else_stands(folder, d
 def test_clips_split_off_a_chain_are_decided_once_each(tmp_path_factory, pieces):
     shared = tmp_path_factory.getbasetemp() / "chain"
     chain(shared, 6) if not shared.exists() else [path.unlink() for path in shared.glob(f"{FILE}*")]
-    desk = Desk(shared, "Ann", filters={"flag": "emotion_mismatch"})
+    session = ReviewSession(shared, "Ann", filters={"flag": "emotion_mismatch"})
     decided, back = set(), []
     for wanted, what in pieces:
-        card = desk.next()
+        card = session.next()
         if what == "undo":
-            if desk.undo():
+            if session.undo():
                 decided -= back.pop()
         elif card:
             clips = set(card.clips) & {card.clips[at % len(card.clips)] for at in wanted}
-            desk.decide(card, what, clips=sorted(clips))
+            session.decide(card, what, clips=sorted(clips))
             decided |= clips if what == "accept" else set()
             back.append(clips if what == "accept" else set())
-        waiting = desk.card("mead_M003_front_happy_2_001").clips if not decided else None
+        waiting = session.card("mead_M003_front_happy_2_001").clips if not decided else None
         assert waiting is None or len(waiting) == 6
-    assert desk.progress().clips_left == 6 - len(decided)
+    assert session.progress().clips_left == 6 - len(decided)

@@ -14,8 +14,8 @@ from review import small
 from tbd.errors import InputError
 from tbd.manifest import decisions, read
 from tbd.manifest.reviews import FILE, events
-from tbd.review.desk import Desk
 from tbd.review.rows import Rows
+from tbd.review.session import ReviewSession
 from tbd.review.store import Store
 
 DECIDING = ("accept", "reject", "edit")
@@ -36,7 +36,7 @@ def forked(work):
     return pid, os.fdopen(reading)
 
 
-def decide_one(desk, number, card):
+def decide_one(session, number, card):
     action = DECIDING[number % 3]
     more = (
         {"reason": "text"}
@@ -45,7 +45,7 @@ def decide_one(desk, number, card):
         if action == "edit"
         else {}
     )
-    return desk.decide(card, action, **more)
+    return session.decide(card, action, **more)
 
 
 def killed_after_every_decision(folder, kills):
@@ -53,9 +53,9 @@ def killed_after_every_decision(folder, kills):
     small(folder, 4 * kills)
 
     def work(say):
-        desk = Desk(folder, "Ann")
+        session = ReviewSession(folder, "Ann")
         for number in range(4 * kills):
-            say(decide_one(desk, number, desk.next()).clip_id)
+            say(decide_one(session, number, session.next()).clip_id)
 
     acknowledged = []
     for _ in range(kills):
@@ -71,9 +71,9 @@ def killed_after_every_decision(folder, kills):
     assert set(made.values()) == {1} and len(made) <= len(acknowledged) + kills  # a kill may hit before its answer
     with closing(sqlite3.connect(folder / FILE)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    with Desk(folder, "Bob") as desk:
-        assert desk.progress().done == len(made)
-        desk.decide(desk.next(), "accept")
+    with ReviewSession(folder, "Bob") as session:
+        assert session.progress().done == len(made)
+        session.decide(session.next(), "accept")
     stored = Counter(read(folder, ["review_status"])["review_status"].to_pylist())
     assert stored["unreviewed"] == 4 * kills - len(made) - 1
 
@@ -92,7 +92,7 @@ def two_at_once(folder, each, overlap=0.0):
 
     def working(name):
         def work(say):
-            with_desk = Desk(folder, name, overlap=overlap)
+            with_desk = ReviewSession(folder, name, overlap=overlap)
             for number in range(each):
                 card = with_desk.next()
                 say(f"{card.clip_id} {card.independent:d}")
@@ -147,14 +147,14 @@ def test_a_decision_waits_for_the_disk(tmp_path):
 
 def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path):
     folder = small(tmp_path / "m", 2)
-    desk = Desk(folder, "Ann")
-    card = desk.next()
-    desk._store.db.execute("CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+    session = ReviewSession(folder, "Ann")
+    card = session.next()
+    session._store.db.execute("CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(InputError):
-        desk.decide(card, "accept")
-    assert events(folder / FILE) == [] and desk.progress().left == 2
-    desk._store.db.execute("DROP TRIGGER broken")
-    assert desk.decide(card, "accept").clips == card.clips
+        session.decide(card, "accept")
+    assert events(folder / FILE) == [] and session.progress().left == 2
+    session._store.db.execute("DROP TRIGGER broken")
+    assert session.decide(card, "accept").clips == card.clips
 
 
 def test_rows_are_found_in_every_row_group(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from textual.events import Key
 
 from tbd.annotate.gates import GATES
 from tbd.manifest.reviews import FILE, events
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal import app as app_module
 from tbd.schema import Flag
 
@@ -23,7 +23,7 @@ def edits(folder):
 def test_a_whole_queue_is_cleared_by_keyboard_alone(tmp_path):
     folder = small(tmp_path / "m")
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("a", "x", "t", "x", "m", "x", "l", "r", "e")
         await terminal.write("Now ")
         await terminal.type("ctrl+s")
@@ -41,21 +41,21 @@ def test_a_whole_queue_is_cleared_by_keyboard_alone(tmp_path):
 
 def test_a_decision_is_on_disk_before_the_next_card_is_asked_for(tmp_path, monkeypatch):
     folder, found = small(tmp_path / "m"), []
-    deal = Desk.next
+    deal = ReviewSession.next
 
-    def watched(desk, after=None):
+    def watched(session, after=None):
         found.append(len(done(folder)))
-        return deal(desk, after)
+        return deal(session, after)
 
-    monkeypatch.setattr(Desk, "next", watched)
-    played(lambda terminal, desk: terminal.type("a", "space", "r"), folder)
+    monkeypatch.setattr(ReviewSession, "next", watched)
+    played(lambda terminal, session: terminal.type("a", "space", "r"), folder)
     assert found == [0, 1, 2, 3]
 
 
 def test_the_editor_takes_letters_that_are_commands_elsewhere(tmp_path):
     folder = small(tmp_path / "m", 1)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("e")
         await terminal.write("axq u ")
         assert done(folder) == []
@@ -68,7 +68,7 @@ def test_the_editor_takes_letters_that_are_commands_elsewhere(tmp_path):
 def test_tab_goes_from_level_to_level_and_token_counts_follow_every_key(tmp_path):
     folder = small(tmp_path / "m", 1)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert "18 of 40 tokens" in terminal.words()
         await terminal.type("e", "shift+tab")
         await terminal.write("Look ")
@@ -84,7 +84,7 @@ def test_tab_goes_from_level_to_level_and_token_counts_follow_every_key(tmp_path
 def test_too_many_tokens_are_said_while_typing(tmp_path):
     folder = small(tmp_path / "m", 1)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("e", "shift+tab")
         await terminal.write("a " * 24)
         assert "42 of 40 tokens · 2 too many" in terminal.words()
@@ -99,7 +99,7 @@ def test_the_gates_look_at_the_edited_text(tmp_path):
         bad = "sneer" in annotation.prompts[1]
         return [Flag("odd_word", 3, "A sneer is no smile.", "expression", "sneer")] if bad else []
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert "emotion_mismatch" in terminal.words()
         await terminal.type("e")
         await terminal.write("A ")
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_the_medium_stays_when_the_text_is_checked_again(tmp_
     dark = {"code": "dark", "severity": 2, "message": "The picture is dark.", "where": "media"}
     folder = manifest(tmp_path / "m", [flagged("clip_0", WARN, dark)])
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("e", "y")
         await terminal.until(lambda: "emotion_mismatch" not in terminal.words())
         assert "The picture is dark." in terminal.words()
@@ -125,7 +125,7 @@ def test_what_is_wrong_with_the_medium_stays_when_the_text_is_checked_again(tmp_
 def test_leaving_an_untouched_editor_asks_nothing(tmp_path):
     folder = small(tmp_path / "m", 1)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("e", "escape", "a")
 
     played(play, folder)
@@ -137,7 +137,7 @@ def test_leaving_an_untouched_editor_asks_nothing(tmp_path):
 def test_an_edit_is_not_thrown_away_without_a_question(tmp_path, key, answer, outcome):
     folder = small(tmp_path / "m", 1)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("e", "y", key)
         assert "Leave the edit?" in terminal.words()
         await terminal.type(answer)
@@ -152,14 +152,14 @@ def test_an_edit_is_not_thrown_away_without_a_question(tmp_path, key, answer, ou
 
 def test_an_edit_that_changes_nothing_is_an_acceptance(tmp_path):
     folder = small(tmp_path / "m", 1)
-    played(lambda terminal, desk: terminal.type("e", "ctrl+s"), folder)
+    played(lambda terminal, session: terminal.type("e", "ctrl+s"), folder)
     assert done(folder) == [("clip_000", "accept", None)]
 
 
 def test_a_row_without_a_text_can_be_given_one(tmp_path):
     folder = manifest(tmp_path / "m", [flagged("clip_0", FAIL, prompts=[], status="error", error="cut off")])
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert "error: cut off" in terminal.words()
         await terminal.type("e")
         for level in ("one", "two", "three", "four"):
@@ -174,7 +174,7 @@ def test_a_row_without_a_text_can_be_given_one(tmp_path):
 def test_undo_brings_the_card_back_and_says_what_it_took_back(tmp_path):
     folder = small(tmp_path / "m")
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("u")
         assert "there is nothing to take back" in terminal.words()
         await terminal.type("a", "u")
@@ -190,7 +190,7 @@ def test_undo_brings_the_card_back_and_says_what_it_took_back(tmp_path):
 def test_leaving_the_question_about_the_reason_rejects_nothing(tmp_path):
     folder = small(tmp_path / "m")
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("x", "z", "escape")
         assert terminal.app.card.clip_id == "clip_001"
 
@@ -201,7 +201,7 @@ def test_leaving_the_question_about_the_reason_rejects_nothing(tmp_path):
 def test_looking_about_decides_nothing(tmp_path):
     folder = small(tmp_path / "m")
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         seen = []
         for key in ("j", "j", "k", "k", "k", "question_mark", "escape"):
             await terminal.type(key)
@@ -215,19 +215,19 @@ def test_looking_about_decides_nothing(tmp_path):
 def test_a_filter_is_typed_and_everything_comes_back(tmp_path):
     folder = small(tmp_path / "m")
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("f")
         await terminal.write("mismatch")
         await terminal.type("enter")
-        assert desk.filters == {"flag": "emotion_mismatch"}
+        assert session.filters == {"flag": "emotion_mismatch"}
         assert terminal.app.card.clip_id == "clip_000"
         assert "flag emotion_mismatch" in terminal.screen().splitlines()[0]
         assert "0/3 done" in terminal.words()
         await terminal.type("f", "enter")  # the first line: everything
-        assert desk.filters == {}
+        assert session.filters == {}
         assert terminal.app.card.clip_id == "clip_001"
         await terminal.type("f", "down", "down", "escape")
-        assert desk.filters == {}
+        assert session.filters == {}
 
     played(play, folder)
 
@@ -235,7 +235,7 @@ def test_a_filter_is_typed_and_everything_comes_back(tmp_path):
 def test_skipped_cards_come_again_through_the_filter(tmp_path):
     folder = small(tmp_path / "m", 2)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("space", "space")
         assert "You skipped 2" in terminal.words()
         await terminal.type("a", "e", "x", "p", "s", "A")  # there is no card that they could speak of
@@ -249,7 +249,7 @@ def test_skipped_cards_come_again_through_the_filter(tmp_path):
 def test_all_shown_with_one_flag_are_accepted_after_one_question_and_one_undo_takes_them_back(tmp_path):
     folder = small(tmp_path / "m")
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("A")
         assert "levels_missing: 3 cards" in terminal.words()
         await terminal.type("escape")
@@ -259,27 +259,27 @@ def test_all_shown_with_one_flag_are_accepted_after_one_question_and_one_undo_ta
         assert [clip for clip, _, _ in done(folder)] == ["clip_001", "clip_003", "clip_005"]
         assert terminal.app.card.clip_id == "clip_000"
         await terminal.type("u")
-        assert desk.progress().left == 6
+        assert session.progress().left == 6
 
     played(play, folder)
 
 
 def test_rejecting_all_with_one_flag_asks_for_the_reason_only(tmp_path):
     folder = small(tmp_path / "m")
-    played(lambda terminal, desk: terminal.type("X", "m"), folder)
+    played(lambda terminal, session: terminal.type("X", "m"), folder)
     assert done(folder) == [(clip, "reject", "media") for clip in ("clip_001", "clip_003", "clip_005")]
 
 
 def test_of_two_flags_the_bulk_asks_which(tmp_path):
     folder = manifest(tmp_path / "m", [flagged("clip_0", WARN, FAIL), flagged("clip_1", WARN), flagged("clip_2", FAIL)])
-    played(lambda terminal, desk: terminal.type("X", "2", "l"), folder)
+    played(lambda terminal, session: terminal.type("X", "2", "l"), folder)
     assert done(folder) == [("clip_0", "reject", "label"), ("clip_1", "reject", "label")]
 
 
 def test_clips_are_split_off_a_chain(tmp_path):
     folder = chain(tmp_path / "m", 3)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("j")
         assert "applies to 3 clips" in terminal.words()
         await terminal.type("s", "n", "s", "down", "space", "s")  # with nothing ticked the question stays
@@ -294,8 +294,8 @@ def test_clips_are_split_off_a_chain(tmp_path):
 def test_a_decision_that_came_too_late_gets_the_difference_and_a_choice(tmp_path, key, last):
     folder = small(tmp_path / "m", 2)
 
-    async def play(terminal, desk):
-        with Desk(folder, "Bob", lease=0.0) as other:
+    async def play(terminal, session):
+        with ReviewSession(folder, "Bob", lease=0.0) as other:
             theirs = [*PROMPTS[:3], "The smile freezes."]
             other.decide(other.card("clip_001"), "edit", prompts=theirs)
             await terminal.type("a")
@@ -319,7 +319,7 @@ def test_a_blind_audit_shows_no_findings_neither_before_nor_while_editing(tmp_pa
     folder = manifest(tmp_path / "m", rows, run=run)
     alarm = [Flag("odd_word", 3, "No.", "expression")]
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert "blind audit" in terminal.words()
         await terminal.type("e", "y")
         await terminal.pilot.pause(0.4)
@@ -335,15 +335,15 @@ def test_while_somebody_types_the_card_is_held_and_its_loss_is_told(tmp_path, mo
     folder = small(tmp_path / "m", 1)
     monkeypatch.setattr(app_module, "RENEWAL", 0.05)
 
-    async def play(terminal, desk):
-        renewed, renew = [], desk.renew
-        monkeypatch.setattr(desk, "renew", lambda card: renewed.append(card.clip_id) or renew(card))
+    async def play(terminal, session):
+        renewed, renew = [], session.renew
+        monkeypatch.setattr(session, "renew", lambda card: renewed.append(card.clip_id) or renew(card))
         await terminal.pilot.pause(0.2)
         assert renewed == []
         await terminal.type("e", "y")
         await terminal.until(lambda: renewed)
         assert "another reviewer" not in terminal.words()
-        with Desk(folder, "Bob") as other:
+        with ReviewSession(folder, "Bob") as other:
             assert other.next().clip_id == "clip_000"
             await terminal.type("y")
             await terminal.until(lambda: "another reviewer has this card now" in terminal.words())
@@ -354,7 +354,7 @@ def test_while_somebody_types_the_card_is_held_and_its_loss_is_told(tmp_path, mo
 def test_keys_that_come_in_one_burst_act_one_after_another(tmp_path):
     folder = small(tmp_path / "m", 6)
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         for key in ("a", "x", "m", "r", "x", "a", "escape", "e", "H", "a", "ctrl+s"):
             terminal.app.post_message(Key(key, key if len(key) == 1 else None))
         await terminal.until(lambda: terminal.app.card.clip_id == ORDER[4])
@@ -370,7 +370,7 @@ def test_missing_flags_are_named_from_a_list_and_go_with_the_decision(tmp_path):
     folder = small(tmp_path / "m", 4)
     codes = {"levels_alike": "two levels say the same", "too_short": "a prompt of one or two words"}
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("m")
         assert "too_short a prompt of one or two words" in terminal.words()
         await terminal.type("down", "space", "m")
@@ -385,7 +385,7 @@ def test_missing_flags_are_named_from_a_list_and_go_with_the_decision(tmp_path):
 
 
 def test_a_desk_without_codes_has_no_flag_to_name(tmp_path):
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("m")
         assert "no other flag to name" in terminal.words()
 
@@ -395,7 +395,7 @@ def test_a_desk_without_codes_has_no_flag_to_name(tmp_path):
 def test_every_missing_flag_can_be_read_whole_at_80_columns(tmp_path):
     codes = {code: gate.meaning for code, gate in GATES.items()}
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         await terminal.type("m")
         seen = [terminal.words()]
         for _ in range(len(codes) // 10):

@@ -21,7 +21,7 @@ from textual.widgets._footer import FooterKey
 
 import tbd.review.terminal as terminal_package
 from tbd.errors import UsageError
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal import run_terminal
 from tbd.review.terminal.picture import Picture
 
@@ -70,7 +70,7 @@ def cut_off(app):
 def test_nothing_is_cut_off(tmp_path, size):
     keys = [[], ["question_mark"], ["x"], ["A"], ["f"], ["e"], ["escape", "j"], ["j"], ["s"], ["X"]]
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         for presses in keys:
             await terminal.type(*presses)
             screen = terminal.app.screen
@@ -88,7 +88,7 @@ def test_nothing_is_cut_off(tmp_path, size):
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_every_key_of_the_footer_is_visible(tmp_path, size):
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert terminal.app.query_one(Footer).max_scroll_x == 0
         assert terminal.screen().splitlines()[-1].rstrip().endswith("q quit")
 
@@ -96,7 +96,7 @@ def test_every_key_of_the_footer_is_visible(tmp_path, size):
 
 
 def test_markup_and_commands_to_the_terminal_are_shown_as_text(tmp_path):
-    async def play(terminal, desk):
+    async def play(terminal, session):
         screen = terminal.screen()
         assert "[bold red]A woman[/] ␛[31m" in screen
         assert "[bold]odd_code" in screen
@@ -115,15 +115,15 @@ def test_an_odd_text_that_was_not_touched_is_kept_letter_for_letter(tmp_path):
     folder = rich(tmp_path)
     before = {}
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         before["prompts"] = terminal.app.card.prompts
         await terminal.type("e", "tab", "tab", "tab")  # the scene has the finding; this is dynamics
         await terminal.write("Now ")
         await terminal.type("ctrl+s")
 
     played(play, folder)
-    with Desk(folder, "Bob") as desk:
-        prompts = desk.card("a_odd").prompts
+    with ReviewSession(folder, "Bob") as session:
+        prompts = session.card("a_odd").prompts
     assert prompts == (*(" ".join(text.split()) for text in before["prompts"][:3]), f"Now {PROMPTS[3]}")
     assert "\x1b" in prompts[0]
 
@@ -144,7 +144,7 @@ def test_the_findings_are_marked_in_the_text_where_they_bite(tmp_path):
             if segment.style and (segment.style.underline or segment.style.reverse)
         }
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert {"Moderate Happiness", "Lip Sneer"} <= styled(terminal)
         assert "II action units ✖" in terminal.words()
         assert "expression ▲" in terminal.words()
@@ -159,7 +159,7 @@ def test_the_reference_frame_is_drawn_in_half_blocks(tmp_path):
     clip = flagged("clip_0", WARN, file_name="a.mp4", crop_box=[0.0, 0.0, 64.0, 64.0], reference_frame=3)
     folder = manifest(tmp_path / "m", [clip], run={"roots": {"mead": str(root)}})
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         picture = terminal.app.query_one(Picture)
         await terminal.until(lambda: not isinstance(picture.image, str))
         await terminal.pilot.pause()
@@ -183,7 +183,7 @@ def test_without_a_picture_the_card_works_and_says_why(tmp_path, damage):
         (root / "a.mp4").write_bytes(damage)
     folder = manifest(tmp_path / "m", [flagged("clip_0", WARN, file_name="a.mp4")], run={"roots": {"mead": str(root)}})
 
-    async def play(terminal, desk):
+    async def play(terminal, session):
         picture = terminal.app.query_one(Picture)
         await terminal.until(lambda: isinstance(picture.image, str) and "a.mp4" in picture.image)
         await terminal.type("a")
@@ -193,7 +193,7 @@ def test_without_a_picture_the_card_works_and_says_why(tmp_path, damage):
 
 
 def test_the_header_counts_and_names_queue_reviewer_and_pace(tmp_path):
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert re.fullmatch(r" m · flagged · Zoë \[b\] +0/6 done · 6 left · 0:\d\d ", terminal.screen().splitlines()[0])
         await terminal.type("a")
         assert re.search(r"1/6 done · 5 left · \d+/h · 0:\d\d $", terminal.screen().splitlines()[0])
@@ -202,7 +202,7 @@ def test_the_header_counts_and_names_queue_reviewer_and_pace(tmp_path):
 
 
 def test_a_long_name_gives_way_to_the_figures(tmp_path):
-    async def play(terminal, desk):
+    async def play(terminal, session):
         assert re.search(r"nnn…  0/6 done · 6 left · 0:\d\d $", terminal.screen().splitlines()[0])
 
     played(play, small(tmp_path / "m"), reviewer="n" * 80)
@@ -210,7 +210,7 @@ def test_a_long_name_gives_way_to_the_figures(tmp_path):
 
 @pytest.mark.parametrize("queue", ["audit", "disagreements"])
 def test_an_empty_queue_is_said_and_opens_nothing(tmp_path, capsys, queue):
-    assert run_terminal(Desk(small(tmp_path / "m"), "Ann", queue=queue)) is None
+    assert run_terminal(ReviewSession(small(tmp_path / "m"), "Ann", queue=queue)) is None
     captured = capsys.readouterr()
     assert captured.err == f"nothing to review: the queue {queue!r} has no cards\n"
     assert captured.out == ""
@@ -220,31 +220,31 @@ def test_without_a_terminal_the_web_page_is_named_and_the_card_is_given_back(tmp
     folder = small(tmp_path / "m", 1)
     monkeypatch.setattr(os, "isatty", lambda descriptor: False)
     with pytest.raises(UsageError) as caught:
-        run_terminal(Desk(folder, "Ann"))
+        run_terminal(ReviewSession(folder, "Ann"))
     assert "--web" in caught.value.next
-    with Desk(folder, "Bob") as desk:
-        assert desk.next().clip_id == "clip_000"
+    with ReviewSession(folder, "Bob") as session:
+        assert session.next().clip_id == "clip_000"
 
 
 def test_a_mistake_of_the_program_is_no_quiet_end_and_what_was_decided_is_sealed(tmp_path, monkeypatch):
     folder = small(tmp_path / "m", 2)
 
-    def broken(desk, card):
-        desk.decide(card, "accept")
+    def broken(session, card):
+        session.decide(card, "accept")
         raise RuntimeError("bug")
 
     monkeypatch.setattr(terminal_package, "_refuse_pipes", lambda: None)
     monkeypatch.setattr(terminal_package, "_run", broken)
     with pytest.raises(RuntimeError):
-        run_terminal(Desk(folder, "Ann"))
+        run_terminal(ReviewSession(folder, "Ann"))
     assert done(folder) == [("clip_001", "accept", None)]
 
 
 PROGRAM = """
 import sys
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal import run_terminal
-sealed = run_terminal(Desk(sys.argv[1], "Ann"))
+sealed = run_terminal(ReviewSession(sys.argv[1], "Ann"))
 print("approved", sealed.approved)
 """
 

@@ -12,9 +12,9 @@ from rows import PROMPTS, failed
 from tbd.annotate.gates import check
 from tbd.manifest import read
 from tbd.manifest.reviews import FILE
-from tbd.review.desk import Desk
 from tbd.review.quotes import part, spans
-from tbd.review.web import seats
+from tbd.review.session import ReviewSession
+from tbd.review.web import tabs
 from tbd.review.web.marks import marked
 from tbd.review.web.replies import fields
 from tbd.schema import Flag
@@ -75,7 +75,7 @@ def test_ending_the_review_writes_the_decisions_into_the_manifest(tmp_path):
         browser.decide("edit", prompt=EDIT)
     assert read(site.folder).to_pylist()[1]["prompts_final"] == EDIT
     assert len(site.seats.sealed) == 1
-    with Desk(site.folder, "Bob") as bob:
+    with ReviewSession(site.folder, "Bob") as bob:
         assert bob.next().clip_id == "clip_000"  # leases were given back
 
 
@@ -169,7 +169,7 @@ def test_a_card_that_somebody_else_has_open_says_who(site, ann):
 
 def overtaken(site, ann):
     """Ann has a card open; Bob decides about it meanwhile."""
-    with Desk(site.folder, "Bob") as bob:
+    with ReviewSession(site.folder, "Bob") as bob:
         bob.decide(bob.card(ann.clip), "edit", prompts=[*EDIT[:3], "Bob's end."])
 
 
@@ -194,7 +194,7 @@ def test_after_a_stale_edit_ones_own_text_can_be_saved_as_a_new_decision(site, a
 
 
 def test_a_form_older_than_the_page_remembers_is_answered_with_the_difference(site, ann, monkeypatch):
-    monkeypatch.setattr(seats, "_REMEMBERED", 1)
+    monkeypatch.setattr(tabs, "_REMEMBERED", 1)
     old = ann.ticket
     ann.open("/review?clip=clip_003")
     answer = ann.submit("/decide", clip="clip_001", ticket=old, action="edit", prompt=EDIT)
@@ -262,7 +262,7 @@ def test_typed_text_is_counted_and_goes_through_the_gates_again_without_being_sa
 def test_an_open_card_is_held_for_longer_until_somebody_else_has_it(site, ann):
     ticket = ann.ticket
     assert ann.submit("/renew", ticket=ticket).json() == {"held": True}
-    site.seats.of("Ann").desk.close()
+    site.seats.of("Ann").session.close()
     site.seats._seats.clear()
     assert ann.submit("/renew", ticket=ticket).json() == {"held": False}
 
@@ -280,7 +280,7 @@ def test_a_browser_without_a_name_is_asked_for_one(tmp_path):
 
 def test_the_page_ahead_names_pictures_that_are_there_and_leases_nothing(site, ann):
     assert ann.get("/ahead?clip=clip_001").json() == {"strips": []}  # the videos are not on this machine
-    with Desk(site.folder, "Bob") as bob:
+    with ReviewSession(site.folder, "Bob") as bob:
         assert bob.next().clip_id == "clip_003"
 
 
@@ -290,7 +290,7 @@ def test_a_full_disk_is_said_and_is_no_bug(site, ann, monkeypatch):
     def full(*_, **__):
         raise MissingError("the disk is full", next="free some space")
 
-    monkeypatch.setattr(site.seats.of("Ann").desk, "decide", full)
+    monkeypatch.setattr(site.seats.of("Ann").session, "decide", full)
     assert ann.decide().status_code == 503
     assert "the disk is full" in ann.page.text and "free some space" in ann.page.text
 

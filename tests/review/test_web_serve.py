@@ -13,15 +13,15 @@ from review import small
 
 from tbd.errors import InputError, TbdError, UsageError
 from tbd.manifest import read
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.web.serve import listen, serve, tunnel
 
 SERVE = """
 import sys
 from pathlib import Path
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.web import serve
-print(len(serve(lambda name: Desk(Path(sys.argv[1]), name), port=0, reviewer="Ann")), flush=True)
+print(len(serve(lambda name: ReviewSession(Path(sys.argv[1]), name), port=0, reviewer="Ann")), flush=True)
 """
 
 
@@ -29,7 +29,7 @@ def test_a_port_in_use_is_an_error_with_a_way_on():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken") as caught:
-            serve(lambda name: pytest.fail("no desk is opened for a port that is taken"), port=port, reviewer="Ann")
+            serve(lambda name: pytest.fail("no session is opened for a port that is taken"), port=port, reviewer="Ann")
     assert caught.value.next == "tbd review --web --port 0"
 
 
@@ -41,7 +41,7 @@ def test_an_address_that_is_not_this_machines_is_an_error_of_the_user(host, port
 
 def test_a_reviewers_desk_is_opened_before_anything_is_printed(tmp_path, capsys):
     with pytest.raises(TbdError):
-        serve(lambda name: Desk(tmp_path / "nothing", name), port=0, reviewer="Ann")
+        serve(lambda name: ReviewSession(tmp_path / "nothing", name), port=0, reviewer="Ann")
     assert capsys.readouterr().out == ""
 
 
@@ -76,7 +76,7 @@ def test_a_stopped_server_gives_cards_back_and_writes_the_decisions_into_the_man
     assert "ssh -N -L " in words and "Traceback" not in words
     assert out.strip() == ("1" if stop == signal.SIGINT else "")
     assert [row["review_status"] for row in read(folder).to_pylist()] == ["unreviewed", "accepted"]
-    with Desk(folder, "Bob") as bob:
+    with ReviewSession(folder, "Bob") as bob:
         assert bob.next().clip_id == "clip_000"
 
 

@@ -10,10 +10,10 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from tbd.manifest.reviews import FILE, events
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.web.app import create_app
-from tbd.review.web.seats import Seats
 from tbd.review.web.serve import listen
+from tbd.review.web.tabs import Seats
 
 TOKEN = "the-token"
 ORIGIN = "http://127.0.0.1"
@@ -22,9 +22,9 @@ ORIGIN = "http://127.0.0.1"
 class Site:
     """A review of one manifest folder, open to several browsers."""
 
-    def __init__(self, folder, *, reviewer="Ann", host="127.0.0.1", **desk):
+    def __init__(self, folder, *, reviewer="Ann", host="127.0.0.1", **session):
         self.folder = folder
-        self.seats = Seats(lambda name: Desk(folder, name, **desk))
+        self.seats = Seats(lambda name: ReviewSession(folder, name, **session))
         self.app = create_app(self.seats, TOKEN, host=host, reviewer=reviewer)
 
     def stranger(self, **kwargs):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from textual.events import Key
 
 from tbd.manifest.reviews import FILE, events
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal.app import ReviewApp
 
 BREATHS = 200
@@ -45,20 +45,20 @@ class Terminal:
 
 
 @asynccontextmanager
-async def opened(desk, size=(80, 24)):
-    app = ReviewApp(desk, desk.next())
+async def opened(session, size=(80, 24)):
+    app = ReviewApp(session, session.next())
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield Terminal(app, pilot)
 
 
 def played(play, folder, *, size=(80, 24), reviewer="Ann", **options):
-    """Run ``play(terminal, desk)`` at a new desk, and return what it returns."""
+    """Run ``play(terminal, session)`` at a new session, and return what it returns."""
 
     async def run():
-        with Desk(folder, reviewer, **options) as desk:
-            async with opened(desk, size) as terminal:
-                return await play(terminal, desk)
+        with ReviewSession(folder, reviewer, **options) as session:
+            async with opened(session, size) as terminal:
+                return await play(terminal, session)
 
     return asyncio.run(run())
 

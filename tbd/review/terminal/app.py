@@ -15,7 +15,7 @@ from textual.widgets import Footer, Static
 
 from tbd.errors import TbdError
 from tbd.review.card import Card, Stale, Verb
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal import words
 from tbd.review.terminal.dialogs import Ask, Missing, Narrow, Split
 from tbd.review.terminal.marks import one_line, plain
@@ -50,7 +50,7 @@ def _key(key: str, action: str, words: str = "", key_display: str | None = None)
 
 
 class ReviewApp(App[None]):
-    """One reviewer at one desk. The desk is the caller's to close."""
+    """One reviewer at one session. The session is the caller's to close."""
 
     CSS_PATH = "review.tcss"
     TITLE = "tbd review"
@@ -81,23 +81,23 @@ class ReviewApp(App[None]):
         Binding("ctrl+c", "quit", show=False),  # an editor and a selection copy with it
     ]
 
-    def __init__(self, desk: Desk, card: Card | None) -> None:
+    def __init__(self, session: ReviewSession, card: Card | None) -> None:
         super().__init__()
-        self.desk, self.card = desk, card
+        self.session, self.card = session, card
         self.editing = False
         self.awake = False
 
     def compose(self) -> ComposeResult:
         """Figures, the card with its picture, keys."""
-        yield StatusLine(f"{self.desk.folder.name} · {self.desk.queue} · {self.desk.reviewer}")
-        with Horizontal(id="desk"):
-            yield CardView(self.desk)
+        yield StatusLine(f"{self.session.folder.name} · {self.session.queue} · {self.session.reviewer}")
+        with Horizontal(id="session"):
+            yield CardView(self.session)
             yield Static(id="ending")
-            yield Side(self.desk)
+            yield Side(self.session)
         yield Footer(compact=True)
 
     async def on_mount(self) -> None:
-        """Lay the first card on the desk."""
+        """Lay the first card on the session."""
         self.set_interval(RENEWAL, self._renew)
         await self.lay(self.card)
 
@@ -107,14 +107,14 @@ class ReviewApp(App[None]):
         """Show a card, or, when none is left, what there is to do now."""
         keys = (self.editing, self.card is None)
         self.card, self.editing = card, False
-        progress = self.desk.progress()
-        self.query_one(StatusLine).show(progress, self.desk.filters)
+        progress = self.session.progress()
+        self.query_one(StatusLine).show(progress, self.session.filters)
         self.query_one(Side).show(card)
         self.view.display = card is not None
         ending = self.query_one("#ending", Static)
         ending.display = card is None
         if card is None:
-            ending.update(words.ending(progress, self.desk.filters))
+            ending.update(words.ending(progress, self.session.filters))
         else:
             await self.view.show(card)
         if keys != (False, card is None):
@@ -122,7 +122,7 @@ class ReviewApp(App[None]):
 
     async def lay_next(self) -> None:
         """Show the card that comes behind the present one."""
-        await self.lay(self.attempt(lambda: self.desk.next(after=self.card.clip_id if self.card else None)))
+        await self.lay(self.attempt(lambda: self.session.next(after=self.card.clip_id if self.card else None)))
 
     @property
     def view(self) -> CardView:
@@ -157,7 +157,7 @@ class ReviewApp(App[None]):
     async def decide(self, wish: Wish) -> None:
         """Write a decision; when somebody decided meanwhile, show the difference and ask."""
         try:
-            receipt = self.desk.decide(
+            receipt = self.session.decide(
                 wish.card, wish.action, prompts=wish.prompts, reason=wish.reason, flags=wish.flags, clips=wish.clips
             )
         except Stale as stale:
@@ -205,16 +205,16 @@ class ReviewApp(App[None]):
 
     async def action_undo(self) -> None:
         """Take the last decision back and show its card again."""
-        receipt = self.attempt(self.desk.undo)
+        receipt = self.attempt(self.session.undo)
         if receipt is None:
             self.tell("there is nothing to take back")
         else:
-            await self.lay(self.desk.card(receipt.clip_id))
+            await self.lay(self.session.card(receipt.clip_id))
             self.tell(words.done(receipt, None))
 
     def action_all(self, action: str) -> None:
         """Decide all shown cards that share one flag with this one; asks once."""
-        shared = self.desk.progress().by_flag
+        shared = self.session.progress().by_flag
         codes = [code for code in dict.fromkeys(flag.code for flag in self.held.findings) if code in shared][:9]
         if not codes:
             self.tell("this card has no flag that other cards could share")
@@ -244,7 +244,7 @@ class ReviewApp(App[None]):
 
     async def decide_all(self, code: str, action: Verb, reason: str | None = None) -> None:
         """Write one decision about every shown card with a flag."""
-        receipt = self.attempt(lambda: self.desk.decide_all(code, action, reason))
+        receipt = self.attempt(lambda: self.session.decide_all(code, action, reason))
         if receipt is not None:
             await self.lay_next()
             self.tell(f"{words.done(receipt, reason)} with {one_line(code)}; u takes it back", seconds=6.0)
@@ -286,7 +286,7 @@ class ReviewApp(App[None]):
 
     async def action_previous(self) -> None:
         """Back to what was shown before."""
-        card = self.attempt(self.desk.previous)
+        card = self.attempt(self.session.previous)
         if card is None:
             self.tell("this is the first card that was shown")
         else:
@@ -294,20 +294,20 @@ class ReviewApp(App[None]):
 
     def action_filter(self) -> None:
         """Choose which cards to show."""
-        blind = self.desk.queue == "audit"  # its flags are not to be known
+        blind = self.session.queue == "audit"  # its flags are not to be known
         choices = [
             (key, value, f"{rows} rows")
-            for key, values in self.desk.choices().items()
+            for key, values in self.session.choices().items()
             if not (blind and key == "flag")
             for value, rows in values.items()
         ]
 
         async def answer(filters: Mapping[str, str] | None) -> None:
             if filters is not None:
-                self.attempt(lambda: self.desk.filter(filters))
-                await self.lay(self.attempt(self.desk.next))
+                self.attempt(lambda: self.session.filter(filters))
+                await self.lay(self.attempt(self.session.next))
 
-        self.push_screen(Narrow(self.desk.filters, choices), answer)
+        self.push_screen(Narrow(self.session.filters, choices), answer)
 
     def action_split(self) -> None:
         """Choose which clips of the card the next decision applies to."""
@@ -323,7 +323,7 @@ class ReviewApp(App[None]):
 
     def action_missing(self) -> None:
         """Name the flags that this card should have and has not."""
-        codes = self.desk.missing(self.held)
+        codes = self.session.missing(self.held)
         if not codes:
             self.tell("there is no other flag to name")
             return
@@ -379,5 +379,5 @@ class ReviewApp(App[None]):
     def _renew(self) -> None:
         """While somebody types, the card stays theirs."""
         card, awake, self.awake = self.card, self.awake, False
-        if card is not None and awake and self.attempt(lambda: self.desk.renew(card)) is False:
+        if card is not None and awake and self.attempt(lambda: self.session.renew(card)) is False:
             self.tell("another reviewer has this card now; a decision may meet theirs", severity="warning")

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from tbd.review.card import Card
-    from tbd.review.desk import Desk
+    from tbd.review.session import ReviewSession
 
 KEPT = 256
 """Side in pixels at which a frame is kept: more than any terminal shows."""
 
 
-def load(desk: Desk, card: Card) -> Image | str:
+def load(session: ReviewSession, card: Card) -> Image | str:
     """The canonical crop of a card's reference frame, or why there is none, in words."""
     from PIL import Image
 
     try:
-        clip = desk.canonical(card)
+        clip = session.canonical(card)
         if clip is None:
             return f"{card.file_name} is not on this machine"
         number = card.reference_frame

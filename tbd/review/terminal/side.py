@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tbd.errors import TbdError
 from tbd.review.card import Card
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal import facts
 from tbd.review.terminal.picture import Picture, load
 
@@ -26,9 +26,9 @@ KEPT = 32
 class Side(Vertical):
     """Shows cards one after another and fetches the picture of the one that comes next."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, session: ReviewSession) -> None:
         super().__init__(id="side")
-        self.desk, self.card = desk, None
+        self.session, self.card = session, None
         self.pictures: dict[str, Image | str] = {}
 
     card: Card | None
@@ -48,13 +48,13 @@ class Side(Vertical):
 
     @work(thread=True, exclusive=True, group="pictures")
     def _fetch(self, card: Card) -> None:
-        found = self.pictures.get(card.clip_id) or load(self.desk, card)
+        found = self.pictures.get(card.clip_id) or load(self.session, card)
         if self.app.is_running:
             self.app.call_from_thread(self._draw, card, found)
         with suppress(TbdError):  # fetching ahead is a courtesy; what is wrong will be said when the card comes
-            for ahead in self.desk.peek(1, after=card.clip_id) if self.app.is_running else ():
+            for ahead in self.session.peek(1, after=card.clip_id) if self.app.is_running else ():
                 if ahead.clip_id not in self.pictures:
-                    self.pictures[ahead.clip_id] = load(self.desk, ahead)
+                    self.pictures[ahead.clip_id] = load(self.session, ahead)
 
     def _draw(self, card: Card, found: Image | str) -> None:
         self.pictures[card.clip_id] = found

@@ -28,7 +28,7 @@ class StatusLine(Widget):
         self.set_interval(1.0, self.refresh)
 
     def show(self, progress: Progress, filters: Mapping[str, str]) -> None:
-        """Other figures, for a card that was just laid on the desk."""
+        """Other figures, for a card that was just laid on the session."""
         self.progress, self.filters, self.since = progress, filters, time.monotonic()
         self.refresh()
 

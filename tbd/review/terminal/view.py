@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from tbd.errors import TbdError
 from tbd.review.card import LEVELS, Card, budgets, level_names
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.terminal import facts
 from tbd.review.terminal.level import Level
 from tbd.review.terminal.marks import concerning, plain
@@ -28,9 +28,9 @@ class CardView(VerticalScroll):
 
     card: Card
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, session: ReviewSession) -> None:
         super().__init__(id="card")
-        self.desk = desk
+        self.session = session
         self.chosen: tuple[str, ...] = ()
         self.named: tuple[str, ...] = ()
         self.flags: Sequence[Flag] = ()
@@ -136,7 +136,7 @@ class CardView(VerticalScroll):
     @work(thread=True, exclusive=True, group="gates")
     def _recheck(self, card: Card, prompts: tuple[str, ...]) -> None:
         try:
-            flags, _ = self.desk.recheck(card, prompts)
+            flags, _ = self.session.recheck(card, prompts)
         except TbdError as error:
             self.app.call_from_thread(self.notify, plain(error.message), markup=False, severity="error")
         else:

@@ -1,4 +1,4 @@
-"""The pages: each address, what it does at the reviewer's desk, and what is shown then.
+"""The pages: each address, what it does at the reviewer's session, and what is shown then.
 
 GET  /review?flag=…&clip=…   a card; without ``clip`` the next one that is open
 GET  /review/next, /previous move without deciding
@@ -21,23 +21,23 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tbd.errors import InputError, TbdError, UsageError
-from tbd.review import rules
+from tbd.review import validation
 from tbd.review.card import Card, Stale, Verb
 from tbd.review.web import forms, views
 from tbd.review.web.forms import Form
 from tbd.review.web.guard import Guard
 from tbd.review.web.media import Media
 from tbd.review.web.render import STATIC, fragment, page, static
-from tbd.review.web.seats import MakeDesk, Seat, Seats
+from tbd.review.web.tabs import OpenSession, Seat, Seats
 
 Handler = Callable[[Request, Seat, Form], Response]
 
 
-def create_app(seats: Seats | MakeDesk, token: str, *, host: str = "127.0.0.1", reviewer: str = "") -> Guard:
+def create_app(seats: Seats | OpenSession, token: str, *, host: str = "127.0.0.1", reviewer: str = "") -> Guard:
     """The review page as an ASGI application.
 
     Args:
-        seats: the reviewers' desks, or a function that makes a desk for a name.
+        seats: the reviewers' sessions, or a function that makes a session for a name.
         token: secret that a browser must bring once, as ``?token=``.
         host: the address that is listened on; a loopback one is answered under loopback names only.
         reviewer: name that a new browser starts with; "" asks for one.
@@ -68,7 +68,7 @@ def create_app(seats: Seats | MakeDesk, token: str, *, host: str = "127.0.0.1", 
 
 
 class Pages:
-    """The pages of a card. Each takes the reviewer's seat for as long as it works at the desk."""
+    """The pages of a card. Each takes the reviewer's seat for as long as it works at the session."""
 
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
@@ -78,10 +78,10 @@ class Pages:
         return page("name.html", 400 if problem else 200, reviewer=request.state.session.reviewer, problem=problem)
 
     def take_name(self, request: Request, form: Form) -> Response:
-        """A browser says who sits at it; the desk is opened."""
+        """A browser says who sits at it; the session is opened."""
         name = form.one("name").strip()
         try:
-            rules.refuse_name(name)
+            validation.refuse_name(name)
         except UsageError as error:
             return self.ask_name(request, error.message)
         self._seats.of(name)
@@ -91,7 +91,7 @@ class Pages:
     def start(self, request: Request) -> Response:
         """To the reviewer's queue, with the filters that it has: those of the command line at first."""
         reviewer = request.state.session.reviewer
-        filters = self._seats.of(reviewer).desk.filters if reviewer else {}
+        filters = self._seats.of(reviewer).session.filters if reviewer else {}
         return RedirectResponse(views.address("/review", filters), 303)
 
     def review(self, request: Request) -> Response:
@@ -107,7 +107,7 @@ class Pages:
                 return self._card(reviewer, seat, seat.card(clip_id), editing=request.query_params.get("edit") == "1")
             if card := seat.deal():
                 return _to_card(seat, card)
-            return page("done.html", note=seat.say(), **views.frame(seat.desk, reviewer))
+            return page("done.html", note=seat.say(), **views.frame(seat.session, reviewer))
 
     def move(self, request: Request) -> Response:
         """``/review/next?after=ID`` and ``/review/previous``: to another card, without a decision."""
@@ -116,12 +116,12 @@ class Pages:
             if request.path_params["step"] == "next":
                 card, end = seat.deal(request.query_params.get("after")), "No other card is open."
             elif request.path_params["step"] == "previous":
-                card, end = seat.desk.previous(), "This is the first card you were shown."
+                card, end = seat.session.previous(), "This is the first card you were shown."
             else:
                 raise HTTPException(404)
             if card is None:
                 seat.note, clip_id = end, request.query_params.get("after")
-                return RedirectResponse(views.address("/review", seat.desk.filters, clip=clip_id), 303)
+                return RedirectResponse(views.address("/review", seat.session.filters, clip=clip_id), 303)
             return _to_card(seat, card)
 
     def decide(self, request: Request, form: Form) -> Response:
@@ -137,7 +137,7 @@ class Pages:
             without = set(form.all("without"))
             clips = [clip for clip in card.clips if clip not in without] if without else None
             try:
-                receipt = seat.desk.decide(
+                receipt = seat.session.decide(
                     card, action, prompts=prompts, reason=reason, flags=form.all("flags"), clips=clips
                 )
             except Stale as stale:
@@ -150,7 +150,7 @@ class Pages:
         seat = self._seat(request)
         reason = (form.one("reason") or None) if form.one("action") == "reject" else None
         with seat.lock:
-            receipt = seat.desk.decide_all(form.one("flag"), cast(Verb, form.one("action")), reason)
+            receipt = seat.session.decide_all(form.one("flag"), cast(Verb, form.one("action")), reason)
             seat.note = views.said(receipt, reason) + " One undo takes all of it back."
             return _onward(seat)
 
@@ -158,16 +158,16 @@ class Pages:
         """Take the last decision back and show its card."""
         seat = self._seat(request)
         with seat.lock:
-            receipt = seat.desk.undo()
+            receipt = seat.session.undo()
             clip_id = receipt.clip_id if receipt else form.one("clip") or None
             seat.note = views.said(receipt) if receipt else "There is nothing to take back."
-            return RedirectResponse(views.address("/review", seat.desk.filters, clip=clip_id), 303)
+            return RedirectResponse(views.address("/review", seat.session.filters, clip=clip_id), 303)
 
     def again(self, request: Request, form: Form) -> Response:
         """Let the skipped cards come again."""
         seat = self._seat(request)
         with seat.lock:
-            seat.desk.filter(dict(seat.desk.filters))
+            seat.session.filter(dict(seat.session.filters))
             return _onward(seat)
 
     def recheck(self, request: Request, form: Form) -> Response:
@@ -177,7 +177,7 @@ class Pages:
         if card is None:
             raise HTTPException(410)
         prompts = form.all("prompt")[: len(card.prompts) or 4]
-        flags, tokens = seat.desk.recheck(card, prompts)
+        flags, tokens = seat.session.recheck(card, prompts)
         counted = views.counted(prompts, tokens)
         verdict = fragment("verdict.html", flags=() if card.blind else flags, card=card, budgets=counted["budgets"])
         return JSONResponse({"tokens": counted["tokens"], "verdict": verdict})
@@ -186,14 +186,14 @@ class Pages:
         """Hold an open card for longer."""
         seat = self._seat(request)
         card = seat.shown(form.one("ticket"))
-        held = card is not None and (card.state != "open" or seat.desk.renew(card))
+        held = card is not None and (card.state != "open" or seat.session.renew(card))
         return JSONResponse({"held": held})
 
     def ahead(self, request: Request) -> Response:
         """Pictures of the cards that come next, for the browser to fetch while this one is open."""
         seat = self._seat(request)
         with seat.lock:
-            cards = seat.desk.peek(1, request.query_params.get("clip"))
+            cards = seat.session.peek(1, request.query_params.get("clip"))
         return JSONResponse({"strips": [f"{views.card(card)['media']}/strip.jpg" for card in cards if card.path]})
 
     def _seat(self, request: Request) -> Seat:
@@ -207,13 +207,13 @@ class Pages:
 
     def _card(self, reviewer: str, seat: Seat, card: Card, *, editing: bool = False) -> Response:
         ticket, note = seat.ticket(card), seat.say()
-        around = views.frame(seat.desk, reviewer)
+        around = views.frame(seat.session, reviewer)
         return page(
             "card.html",
             ticket=ticket,
             note=note,
             editing=editing,
-            missing=seat.desk.missing(card),
+            missing=seat.session.missing(card),
             **around,
             **views.card(card),
         )
@@ -221,7 +221,7 @@ class Pages:
     def _conflict(self, request: Request, seat: Seat, stale: Stale, form: Form) -> Response:
         """Somebody was faster: the difference, and a choice."""
         current, kept = stale.current, [(name, form.all(name)) for name in ("action", "reason", "prompt", "flags")]
-        around = views.frame(seat.desk, request.state.session.reviewer)
+        around = views.frame(seat.session, request.state.session.reviewer)
         ticket = seat.ticket(current)
         return page(
             "stale.html",
@@ -243,20 +243,20 @@ def _posted(handler: Callable[[Request, Form], Response]) -> Any:
 
 
 def _to_card(seat: Seat, card: Card) -> Response:
-    return RedirectResponse(views.address("/review", seat.desk.filters, clip=card.clip_id), 303)
+    return RedirectResponse(views.address("/review", seat.session.filters, clip=card.clip_id), 303)
 
 
 def _onward(seat: Seat, after: str | None = None) -> Response:
     """To the next card, or to the page that says there is none."""
     card = seat.deal(after)
-    return _to_card(seat, card) if card else RedirectResponse(views.address("/review", seat.desk.filters), 303)
+    return _to_card(seat, card) if card else RedirectResponse(views.address("/review", seat.session.filters), 303)
 
 
 def _forgotten(seat: Seat, form: Form, prompts: list[str] | None) -> Stale:
     """A form that is older than what is remembered: nothing is known of what its reviewer saw."""
-    current = seat.desk.card(form.one("clip"))
-    mine = rules.plain(prompts) if prompts else None
-    difference = rules.stale(current, current, mine).difference
+    current = seat.session.card(form.one("clip"))
+    mine = validation.plain(prompts) if prompts else None
+    difference = validation.stale(current, current, mine).difference
     return Stale(f"{current.clip_id}: this page was too old to be decided on; nothing was saved", current, difference)
 
 

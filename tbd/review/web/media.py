@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from tbd.review.web.seats import Seats
 from tbd.review.web.strips import FRAMES, Strips, strip
+from tbd.review.web.tabs import Seats
 
 if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
@@ -49,7 +49,7 @@ class Media:
         reviewer = request.state.session.reviewer
         if not reviewer:
             raise HTTPException(403)
-        clip = self._seats.of(reviewer).desk.canonical(request.path_params["clip_id"])
+        clip = self._seats.of(reviewer).session.canonical(request.path_params["clip_id"])
         if clip is None:
             raise HTTPException(404, "The clip is not on this machine.")
         return clip

@@ -14,13 +14,13 @@ from tbd.errors import InputError, MissingError, UsageError
 from tbd.manifest.seal import Sealed
 from tbd.review.web.app import create_app
 from tbd.review.web.guard import loopback
-from tbd.review.web.seats import MakeDesk, Seats
+from tbd.review.web.tabs import OpenSession, Seats
 
 PORT = 8765
 
 
 def serve(
-    make_desk: MakeDesk,
+    make_desk: OpenSession,
     host: str = "127.0.0.1",
     port: int = PORT,
     token: str | None = None,
@@ -31,14 +31,14 @@ def serve(
     The full address goes to stdout on one line; what a person has to know goes to stderr.
 
     Args:
-        make_desk: makes the desk of a reviewer.
+        make_desk: makes the session of a reviewer.
         host: address to listen on; anything but the loopback can be reached by others.
         port: 0 takes a free one.
         token: secret in the address; None draws one.
-        reviewer: name that browsers start with; their desk is opened before the address is printed. "" asks.
+        reviewer: name that browsers start with; their session is opened before the address is printed. "" asks.
 
     Returns:
-        What was sealed, by the desks whose decisions were not in the manifest yet.
+        What was sealed, by the sessions whose decisions were not in the manifest yet.
 
     Raises:
         UsageError: the port is taken, or the reviewer's name cannot be one.

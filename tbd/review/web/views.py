@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tbd.review import quotes
 from tbd.review.card import FILTERS, LEVELS, Budget, Card, Receipt, budgets
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.review.web.marks import marked
 from tbd.review.web.replies import fields
 from tbd.schema import Flag
@@ -33,15 +33,17 @@ def filters_of(query: Mapping[str, str]) -> dict[str, str]:
     return {name: query[name] for name in FILTERS if query.get(name, "").strip()}
 
 
-def frame(desk: Desk, reviewer: str) -> dict[str, Any]:
+def frame(session: ReviewSession, reviewer: str) -> dict[str, Any]:
     """What every page of a reviewer shows around the card."""
     return {
         "reviewer": reviewer,
-        "queue": desk.queue,
-        "progress": desk.progress(),
-        "filters": desk.filters,
-        "choices": {name: values for name, values in desk.choices().items() if name != "flag" or desk.queue != "audit"},
-        "to": partial(address, filters=desk.filters),
+        "queue": session.queue,
+        "progress": session.progress(),
+        "filters": session.filters,
+        "choices": {
+            name: values for name, values in session.choices().items() if name != "flag" or session.queue != "audit"
+        },
+        "to": partial(address, filters=session.filters),
     }
 
 

@@ -9,8 +9,8 @@ from tbd.review.card import Card
 from tbd.review.store import Store
 
 
-class Hand:
-    """Leases and history of one desk. Leases are given and taken inside a transaction of the store."""
+class Leases:
+    """Leases and history of one session. Leases are given and taken inside a transaction of the store."""
 
     def __init__(self, store: Store, reviewer: str, lease: float) -> None:
         self._store, self._reviewer, self._lease = store, reviewer, lease
@@ -25,7 +25,7 @@ class Hand:
         self._chains.add(chain)
 
     def give_back(self, chains: Iterable[str] | None = None) -> None:
-        """End leases; all of this desk when none are named."""
+        """End leases; all of this session when none are named."""
         chains = self._chains if chains is None else set(chains)
         self._store.release(self._reviewer, chains)
         self._chains = self._chains - chains

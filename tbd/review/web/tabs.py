@@ -1,4 +1,4 @@
-"""One seat for each reviewer: a desk, the cards that were put on the page, and what to say next."""
+"""One seat for each reviewer: a session, the cards that were put on the page, and what to say next."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from tbd.manifest.seal import Sealed
 from tbd.review.card import Card
 
 if TYPE_CHECKING:
-    from tbd.review.desk import Desk
+    from tbd.review.session import ReviewSession
 
-MakeDesk = Callable[[str], "Desk"]
+OpenSession = Callable[[str], "ReviewSession"]
 _REMEMBERED = 1_000
 """Cards whose forms can still be sent; an older one is answered with the difference, never lost."""
 
 
 class Seat:
-    """A reviewer at a desk, in any number of tabs. Hold ``lock`` from the filters to the card.
+    """A reviewer at a session, in any number of tabs. Hold ``lock`` from the filters to the card.
 
     Attributes:
         note: what the next page says about the decision before; it is said once.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.lock, self.note = desk, threading.RLock(), ""
+    def __init__(self, session: ReviewSession) -> None:
+        self.session, self.lock, self.note = session, threading.RLock(), ""
         self._cards: OrderedDict[str, Card] = OrderedDict()
         self._dealt: Card | None = None
 
     def use(self, filters: Mapping[str, str]) -> None:
         """Set the queue to what the address says."""
-        if dict(filters) != dict(self.desk.filters):
-            self.desk.filter(filters)
+        if dict(filters) != dict(self.session.filters):
+            self.session.filter(filters)
             self._dealt = None
 
     def deal(self, after: str | None = None) -> Card | None:
         """The next card; the page that shows it need not make it again."""
-        self._dealt = self.desk.next(after)
+        self._dealt = self.session.next(after)
         return self._dealt
 
     def card(self, clip_id: str) -> Card:
@@ -49,7 +49,7 @@ class Seat:
             InputError: there is no such clip.
         """
         dealt, self._dealt = self._dealt, None
-        return dealt if dealt and dealt.clip_id == clip_id else self.desk.card(clip_id)
+        return dealt if dealt and dealt.clip_id == clip_id else self.session.card(clip_id)
 
     def ticket(self, card: Card) -> str:
         """A name for a card as it is shown now; the form brings it back with the decision."""
@@ -72,7 +72,7 @@ class Seat:
 class Seats:
     """The seats by reviewer; a seat is made when its reviewer comes first."""
 
-    def __init__(self, make_desk: MakeDesk) -> None:
+    def __init__(self, make_desk: OpenSession) -> None:
         self._make, self._lock = make_desk, threading.Lock()
         self._seats: dict[str, Seat] = {}
         self.sealed: list[Sealed] = []
@@ -95,6 +95,6 @@ class Seats:
             while self._seats:
                 _, seat = self._seats.popitem()
                 with seat.lock:
-                    sealed = seat.desk.close()
+                    sealed = seat.session.close()
                 self.sealed += [sealed] if sealed else []
         return self.sealed

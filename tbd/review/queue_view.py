@@ -8,12 +8,12 @@ import numpy as np
 
 from tbd.errors import UsageError
 from tbd.review.card import Progress
-from tbd.review.ledger import Ledger, disagree
+from tbd.review.decisions import DecisionLog, disagree
 from tbd.review.queue import Numbers, Queue, luck
 from tbd.review.rows import Rows
 
 
-class Dealer:
+class QueueView:
     """The open cards of a queue, by their number in it.
 
     Args:
@@ -21,13 +21,15 @@ class Dealer:
         settling: the queue is that of the disagreements.
     """
 
-    def __init__(self, queue: Queue, rows: Rows, ledger: Ledger, reviewer: str, overlap: float, settling: bool) -> None:
-        self.queue, self._rows, self._ledger = queue, rows, ledger
+    def __init__(
+        self, queue: Queue, rows: Rows, log: DecisionLog, reviewer: str, overlap: float, settling: bool
+    ) -> None:
+        self.queue, self._rows, self._log = queue, rows, log
         self._reviewer, self._overlap, self._settling = reviewer, overlap, settling
         self.open = np.ones(len(queue), bool)
         self.skipped = np.zeros(len(queue), bool)
         self._waiting = queue.place >= 0
-        self.look_at(ledger.clips())
+        self.look_at(log.clips())
 
     def look_at(self, clips: Iterable[str]) -> None:
         """See again whether the cards of these clips are open."""
@@ -45,7 +47,7 @@ class Dealer:
 
     def waits(self, number: int) -> bool:
         """Whether a row waits for this reviewer's decision."""
-        held = self._ledger.opinions(self._rows.clip(number))
+        held = self._log.opinions(self._rows.clip(number))
         if self._settling and self.place(number) is not None:
             return bool(held) and disagree(held)
         others = {opinion.reviewer for opinion in held}
@@ -59,7 +61,7 @@ class Dealer:
         """Whether this reviewer may have the row's card while these reviewers hold it."""
         others = set(holders) - {self._reviewer}
         if self.independent(number):
-            judged = {opinion.reviewer for opinion in self._ledger.opinions(self._rows.clip(number))}
+            judged = {opinion.reviewer for opinion in self._log.opinions(self._rows.clip(number))}
             return len((others | judged) - {self._reviewer}) < self._judges(number)
         return not others
 

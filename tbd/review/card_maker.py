@@ -9,15 +9,15 @@ from typing import Any
 
 from tbd.manifest.reviews import Opinion, combine, text_hash
 from tbd.review.card import Card
-from tbd.review.dealer import Dealer
+from tbd.review.decisions import DecisionLog
 from tbd.review.findings import Findings
-from tbd.review.ledger import Ledger
+from tbd.review.queue_view import QueueView
 from tbd.review.rows import Rows
 from tbd.schema import Flag
 
 
 @dataclass(frozen=True)
-class Maker:
+class CardMaker:
     """Makes the cards of one queue.
 
     Attributes:
@@ -26,9 +26,9 @@ class Maker:
     """
 
     rows: Rows
-    ledger: Ledger
+    log: DecisionLog
     findings: Findings
-    dealer: Dealer
+    view: QueueView
     roots: Mapping[str, Path]
     reviewer: str
     blind: bool
@@ -37,9 +37,9 @@ class Maker:
         """The card that a row is on, as it is now."""
         members = self._members(number)
         row = self.rows.row(members[0])
-        held = self.ledger.opinions(row["clip_id"])
-        waits, independent = self.dealer.waits(members[0]), self.dealer.independent(members[0])
-        prompts = self.rows.prompts(members[0]) if waits and independent else self.ledger.text(members[0])
+        held = self.log.opinions(row["clip_id"])
+        waits, independent = self.view.waits(members[0]), self.view.independent(members[0])
+        prompts = self.rows.prompts(members[0]) if waits and independent else self.log.text(members[0])
         findings, only = ((), {}) if self.blind else self._findings(members)
         return Card(
             clip_id=row["clip_id"],
@@ -54,7 +54,7 @@ class Maker:
             independent=independent,
             path=self.path(row, "file_name"),
             before_hash=text_hash(prompts),
-            seen=self.ledger.last,
+            seen=self.log.last,
             held_by=held_by,
             state="open" if waits or not held else combine(held).status,
         )
@@ -71,15 +71,15 @@ class Maker:
 
     def _members(self, number: int) -> list[int]:
         """The rows of the card's chain with the row's text that are decided alike, or all still open."""
-        at = self.dealer.place(number)
-        unit = [number] if at is None else self.dealer.queue.units[at]
+        at = self.view.place(number)
+        unit = [number] if at is None else self.view.queue.units[at]
         state = self._state(number)
         return [other for other in unit if other == number or self._state(other) == state]
 
     def _state(self, number: int) -> tuple[Any, ...]:
-        waits = self.dealer.waits(number)
-        hidden = waits and self.dealer.independent(number)
-        held = () if hidden else self.ledger.opinions(self.rows.clip(number))
+        waits = self.view.waits(number)
+        hidden = waits and self.view.independent(number)
+        held = () if hidden else self.log.opinions(self.rows.clip(number))
         return (
             self.rows.prompts(number),
             waits,

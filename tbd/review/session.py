@@ -1,9 +1,9 @@
-"""A reviewer's desk: cards come, decisions go to disk, and both user interfaces sit at it.
+"""A reviewer's session: cards come, decisions go to disk, and both user interfaces sit at it.
 
-desk = Desk(folder, "Ann", queue="flagged", check=gates.check)
-while card := desk.next():
-    desk.decide(card, "accept")        # on disk when it returns
-desk.close()                           # gives cards back, seals the manifest again
+session = ReviewSession(folder, "Ann", queue="flagged", check=gates.check)
+while card := session.next():
+    session.decide(card, "accept")        # on disk when it returns
+session.close()                           # gives cards back, seals the manifest again
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tbd.manifest import run
 from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
 from tbd.manifest.tokens import count_tokens
-from tbd.review import curation, rules
+from tbd.review import curation, validation
 from tbd.review.card import Card, Progress, Receipt, Verb
-from tbd.review.dealer import Dealer
+from tbd.review.card_maker import CardMaker
+from tbd.review.decisions import DecisionLog
 from tbd.review.findings import Check, Findings
-from tbd.review.hand import Hand
-from tbd.review.ledger import Ledger
-from tbd.review.making import Maker
+from tbd.review.leases import Leases
 from tbd.review.queue import build, recorded_draw, refuse
+from tbd.review.queue_view import QueueView
 from tbd.review.rows import Rows
 from tbd.review.sealing import is_behind, seal_again
 from tbd.review.store import Store
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
 
 
-class Desk:
+class ReviewSession:
     """One reviewer's session at one manifest. Safe to use from several threads of one process.
 
-    The manifest is read as it is when the desk opens; decisions of others are seen at once.
+    The manifest is read as it is when the session opens; decisions of others are seen at once.
 
     Args:
         folder: a manifest folder, or its Parquet file.
@@ -77,20 +77,20 @@ class Desk:
         lease: float = 600.0,
         codes: Mapping[str, str] | None = None,
     ) -> None:
-        rules.refuse_name(reviewer)
-        rules.refuse_share(overlap)
+        validation.refuse_name(reviewer)
+        validation.refuse_share(overlap)
         refuse(queue, filters or {})
         self.reviewer, self.queue, self._overlap, self.codes = reviewer, queue, overlap, codes
         self._lock = threading.RLock()
         self._rows = Rows(folder)
         self.folder = self._rows.file.parent
-        rules.refuse_lost_store(self._rows)
+        validation.refuse_lost_store(self._rows)
         self._findings = Findings(self.folder, check)
         self._roots = run.roots(self.folder) | ({"": root} if root else {})
         self._store = Store(self.folder)
-        self._ledger = Ledger(self._store, self._rows)
-        self._ledger.refresh()
-        self._hand = Hand(self._store, reviewer, lease)
+        self._log = DecisionLog(self._store, self._rows)
+        self._log.refresh()
+        self._leases = Leases(self._store, reviewer, lease)
         self._made: dict[str, float] = {}  # batch of a decision of this session -> seconds
         self._closed = False
         self.filter(filters or {})
@@ -104,18 +104,18 @@ class Desk:
         refuse(self.queue, filters)
         with self._lock:
             draw, settling = recorded_draw(self.folder), self.queue == "disagreements"
-            conflicts = self._ledger.conflicts() if settling else ()
+            conflicts = self._log.conflicts() if settling else ()
             found = build(self.queue, filters, self._rows, draw, conflicts)
-            self._dealer = Dealer(found, self._rows, self._ledger, self.reviewer, self._overlap, settling)
+            self._view = QueueView(found, self._rows, self._log, self.reviewer, self._overlap, settling)
             blind = self.queue == "audit"
-            self._maker = Maker(
-                self._rows, self._ledger, self._findings, self._dealer, self._roots, self.reviewer, blind
+            self._maker = CardMaker(
+                self._rows, self._log, self._findings, self._view, self._roots, self.reviewer, blind
             )
             self.filters = dict(filters)
 
     def choices(self) -> Mapping[str, Mapping[str, int]]:
         """What can be filtered by: ``flag``, ``emotion``, ``level``, ``subject`` -> value -> rows of the queue."""
-        return self._dealer.queue.choices
+        return self._view.queue.choices
 
     def missing(self, card: Card) -> dict[str, str]:
         """The ``codes``, with their meanings, that a card does not show; on a blind card all of them."""
@@ -134,9 +134,9 @@ class Desk:
         with self._lock, self._store.transaction():
             self._refresh()
             holders = self._store.holders()
-            for at in self._dealer.upcoming(self._place(after)):
+            for at in self._view.upcoming(self._place(after)):
                 number = self._first_waiting(at)
-                if self._dealer.free(number, holders.get(self._rows.chain(number), ())):
+                if self._view.free(number, holders.get(self._rows.chain(number), ())):
                     return self._deal(number)
             return None
 
@@ -146,22 +146,22 @@ class Desk:
         Called again it goes further back; ``next`` starts at the front again.
         """
         with self._lock:
-            clip_id = self._hand.back()
+            clip_id = self._leases.back()
             return None if clip_id is None else self.card(clip_id)
 
     def peek(self, count: int = 1, after: str | None = None) -> list[Card]:
         """The cards that ``next`` would give, without leasing them: for fetching pictures ahead.
 
-        The card that is open still waits, so name it: ``desk.peek(2, after=card.clip_id)``.
+        The card that is open still waits, so name it: ``session.peek(2, after=card.clip_id)``.
         """
         with self._lock:
             self._refresh()
             holders, found = self._store.holders(), list[Card]()
-            for at in self._dealer.upcoming(self._place(after)):
+            for at in self._view.upcoming(self._place(after)):
                 number = self._first_waiting(at)
                 if len(found) == count:
                     break
-                if self._dealer.free(number, holders.get(self._rows.chain(number), ())):
+                if self._view.free(number, holders.get(self._rows.chain(number), ())):
                     found.append(self._maker.make(number))
             return found
 
@@ -178,9 +178,9 @@ class Desk:
             with self._store.transaction():
                 self._refresh()
                 others = self._store.holders().get(self._rows.chain(number), set()) - {self.reviewer}
-                if not self._dealer.waits(number):
+                if not self._view.waits(number):
                     return self._deal(number, lease=False)
-                if not self._dealer.free(number, others):
+                if not self._view.free(number, others):
                     return self._deal(number, lease=False, held_by=", ".join(sorted(others)))
                 return self._deal(number)
 
@@ -189,9 +189,9 @@ class Desk:
         with self._lock, self._store.transaction():
             number = self._rows.number(card.clip_id)
             chain = self._rows.chain(number)
-            free = self._dealer.free(number, self._store.holders().get(chain, ()))
+            free = self._view.free(number, self._store.holders().get(chain, ()))
             if free:
-                self._hand.take(chain)
+                self._leases.take(chain)
             return free
 
     def decide(
@@ -222,23 +222,23 @@ class Desk:
             UsageError: no such action, reason, clip on this card or flag; an edit without a text.
             MissingError: the disk is full; nothing was written.
         """
-        chosen, prompts = rules.clips_of(card, clips), rules.edited(card, action, prompts)
-        rules.refuse_verb(action, reason)
-        rules.refuse_flags(card, flags, self.codes)
+        chosen, prompts = validation.clips_of(card, clips), validation.edited(card, action, prompts)
+        validation.refuse_verb(action, reason)
+        validation.refuse_flags(card, flags, self.codes)
         if action == "edit" and prompts == card.prompts:
             action, prompts = "accept", None
         with self._lock:
-            spent = self._hand.seconds(card) if seconds is None else seconds
+            spent = self._leases.seconds(card) if seconds is None else seconds
             event = self._event(action, prompts, reason, tuple(flags), spent)
             with self._store.transaction():
                 self._refresh()
                 if action != "skip":
-                    rules.refuse_stale(card, chosen, prompts, self._ledger, self._maker)
+                    validation.refuse_stale(card, chosen, prompts, self._log, self._maker)
                 self._store.add(replace(event, clip_id=clip_id, before_hash=card.before_hash) for clip_id in chosen)
                 self._release(card, set(card.clips) if action == "skip" else set(chosen))
             self._note(event, spent)
             if action == "skip":
-                self._dealer.skip([card.clip_id])
+                self._view.skip([card.clip_id])
             return Receipt(action, chosen)
 
     def decide_all(self, flag: str, action: Verb, reason: str | None = None) -> Receipt:
@@ -251,7 +251,7 @@ class Desk:
         """
         if action not in ("accept", "reject"):
             raise UsageError(f"{action}: all cards with one flag can be accepted or rejected at once, nothing else")
-        rules.refuse_verb(action, reason)
+        validation.refuse_verb(action, reason)
         if self.queue == "audit":
             raise UsageError("an audit is blind: its cards cannot be decided by flag")
         with self._lock:
@@ -259,7 +259,7 @@ class Desk:
             event = self._event(action, None, reason, confirmed, None)
             with self._store.transaction():
                 self._refresh()
-                numbers, left_out = self._dealer.flagged(flag, self._store.holders())
+                numbers, left_out = self._view.flagged(flag, self._store.holders())
                 self._store.add(
                     replace(event, clip_id=self._rows.clip(number), before_hash=text_hash(self._text(number)))
                     for number in numbers
@@ -285,17 +285,17 @@ class Desk:
                 )
             self._refresh()
             self._made.pop(batch[0].batch or "", None)
-            self._dealer.skip([done.clip_id for done in batch], False)
+            self._view.skip([done.clip_id for done in batch], False)
             return Receipt("undo", tuple(sorted(done.clip_id for done in batch)), undone=cast(Verb, batch[0].action))
 
     def recheck(self, card: Card, prompts: Sequence[str]) -> tuple[list[Flag], list[int]]:
         """Run the gates on an edited text, without writing anything.
 
         Returns:
-            The flags (none when the desk has no ``check``), the severest first, and the CLIP tokens
+            The flags (none when the session has no ``check``), the severest first, and the CLIP tokens
             of each level. ``card.budgets`` and ``tbd.review.card.budgets`` give the limits.
         """
-        text = rules.plain(prompts)
+        text = validation.plain(prompts)
         return self._findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
 
     def canonical(self, card: Card | str) -> CanonicalClip | None:
@@ -313,7 +313,7 @@ class Desk:
         """How far the queue is."""
         with self._lock:
             self._refresh()
-            return self._dealer.progress(self._made.values(), self.queue == "audit")
+            return self._view.progress(self._made.values(), self.queue == "audit")
 
     def close(self) -> Sealed | None:
         """End the leases and seal the manifest again with every review. Closing twice does nothing.
@@ -326,7 +326,7 @@ class Desk:
                 return None
             self._closed = True
             with suppress(TbdError), self._store.transaction():  # leases end by themselves too
-                self._hand.give_back()
+                self._leases.give_back()
             behind = is_behind(self._rows.file, self._store.newest())
             self._store.close()
             self._findings.close()
@@ -344,30 +344,30 @@ class Desk:
         self.close()
 
     def _refresh(self) -> None:
-        self._dealer.look_at(self._ledger.refresh())
+        self._view.look_at(self._log.refresh())
 
     def _place(self, clip_id: str | None) -> int | None:
         number = None if clip_id is None else self._rows.find(clip_id)
-        return None if number is None else self._dealer.place(number)
+        return None if number is None else self._view.place(number)
 
     def _first_waiting(self, at: int) -> int:
-        return next(number for number in self._dealer.queue.units[at] if self._dealer.waits(number))
+        return next(number for number in self._view.queue.units[at] if self._view.waits(number))
 
     def _deal(self, number: int, *, lease: bool = True, held_by: str = "") -> Card:
         """Put a card before the reviewer, inside a transaction."""
         if lease:
-            self._hand.take(self._rows.chain(number))
+            self._leases.take(self._rows.chain(number))
         card = self._maker.make(number, held_by)
-        self._hand.show(card)
+        self._leases.show(card)
         return card
 
     def _release(self, card: Card, clips: Collection[str]) -> None:
         """Give the card's chain back, unless some of its rows still wait."""
         number = self._rows.number(card.clip_id)
-        at = self._dealer.place(number)
-        unit = [] if at is None else self._dealer.queue.units[at]
-        if not any(self._dealer.waits(other) for other in unit if self._rows.clip(other) not in clips):
-            self._hand.give_back([self._rows.chain(number)])
+        at = self._view.place(number)
+        unit = [] if at is None else self._view.queue.units[at]
+        if not any(self._view.waits(other) for other in unit if self._rows.clip(other) not in clips):
+            self._leases.give_back([self._rows.chain(number)])
 
     def _event(
         self,
@@ -390,4 +390,4 @@ class Desk:
             self._made[event.batch] = seconds or 0.0
 
     def _text(self, number: int) -> tuple[str, ...]:
-        return self._rows.prompts(number) if self._dealer.independent(number) else self._ledger.text(number)
+        return self._rows.prompts(number) if self._view.independent(number) else self._log.text(number)

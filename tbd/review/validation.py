@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.review.card import LEVELS, REASONS, Card, LevelDifference, Stale, Verb
-from tbd.review.ledger import Ledger
-from tbd.review.making import Maker
+from tbd.review.card_maker import CardMaker
+from tbd.review.decisions import DecisionLog
 from tbd.review.rows import Rows
 
 _NAME = 80
@@ -110,14 +110,16 @@ def edited(card: Card, action: str, prompts: Sequence[str] | None) -> tuple[str,
     return text
 
 
-def refuse_stale(card: Card, clips: Sequence[str], mine: tuple[str, ...] | None, ledger: Ledger, maker: Maker) -> None:
+def refuse_stale(
+    card: Card, clips: Sequence[str], mine: tuple[str, ...] | None, log: DecisionLog, maker: CardMaker
+) -> None:
     """Raises ``Stale`` when what stands about a clip is not what stood when the card was made.
 
     What others decide about an overlap card does not count: it is not shown, and is theirs.
     """
     whose = maker.reviewer if card.independent else None
     for clip_id in clips:
-        if ledger.changed(clip_id, card.seen, whose):
+        if log.changed(clip_id, card.seen, whose):
             raise stale(card, maker.make(maker.rows.number(clip_id)), mine)
 
 

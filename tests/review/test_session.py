@@ -1,4 +1,4 @@
-"""One reviewer, and several, at their desks; nothing here waits for time to pass."""
+"""One reviewer, and several, at their sessions; nothing here waits for time to pass."""
 
 import json
 
@@ -10,7 +10,7 @@ from tbd.errors import InputError, UsageError
 from tbd.manifest import count_tokens, read, text_hash
 from tbd.manifest.reviews import FILE, events
 from tbd.review.card import Stale, budgets
-from tbd.review.desk import Desk
+from tbd.review.session import ReviewSession
 from tbd.schema import Flag
 
 EDIT = ["A man.", "Mild Joy.", "The lips part.", "They close."]
@@ -23,45 +23,45 @@ def folder(tmp_path):
 
 @pytest.fixture
 def ann(folder):
-    with Desk(folder, "Ann") as desk:
-        yield desk
+    with ReviewSession(folder, "Ann") as session:
+        yield session
 
 
 def sit(folder, name, **kwargs):
-    return Desk(folder, name, **kwargs)
+    return ReviewSession(folder, name, **kwargs)
 
 
-def clear(desk, action="accept", **kwargs):
+def clear(session, action="accept", **kwargs):
     """Decide every card; the first clips of the cards in the order they came."""
     shown = []
-    while card := desk.next():
-        desk.decide(card, action, **kwargs)
+    while card := session.next():
+        session.decide(card, action, **kwargs)
         shown.append(card.clip_id)
     return shown
 
 
 def test_the_flagged_queue_is_cleared_severest_first_and_the_manifest_is_sealed_again(folder):
-    desk = sit(folder, "Ann")
-    assert clear(desk) == ["clip_001", "clip_003", "clip_005", "clip_000", "clip_002", "clip_004"]
-    sealed = desk.close()
+    session = sit(folder, "Ann")
+    assert clear(session) == ["clip_001", "clip_003", "clip_005", "clip_000", "clip_002", "clip_004"]
+    sealed = session.close()
     assert (sealed.approved, sealed.review["accepted"]) == (6, 6)
     stored = read(folder, ["approved", "reviewers"])
     assert all(stored["approved"].to_pylist()) and stored["reviewers"][0].as_py() == ["Ann"]
-    assert desk.close() is None
+    assert session.close() is None
 
 
 def test_a_session_without_decisions_leaves_the_manifest_as_it_is(folder):
     before = (folder / "manifest.parquet").stat().st_mtime_ns
-    with sit(folder, "Ann") as desk:
-        desk.next()
+    with sit(folder, "Ann") as session:
+        session.next()
     assert (folder / "manifest.parquet").stat().st_mtime_ns == before
 
 
 def test_a_card_shows_findings_with_place_and_quote(tmp_path):
     where = WARN | {"quote": "Moderate Happiness"}
     folder = manifest(tmp_path / "m", [flagged("c", where, FAIL, prompts=PROMPTS)])
-    with sit(folder, "Ann") as desk:
-        card = desk.next()
+    with sit(folder, "Ann") as session:
+        card = session.next()
     assert [(flag.code, flag.severity, flag.where, flag.quote) for flag in card.findings] == [
         ("levels_missing", 3, "step4", ""),
         ("emotion_mismatch", 2, "expression", "Moderate Happiness"),
@@ -82,8 +82,8 @@ def test_a_card_shows_findings_with_place_and_quote(tmp_path):
 def test_without_a_journal_the_gates_are_asked_and_other_codes_stay(tmp_path):
     folder = manifest(tmp_path / "m", [flagged("c", WARN, DARK)], journal=False)
     found = Flag("emotion_mismatch", 2, "Anger.", "expression", "smile"), Flag("new_gate", 3, "Not in the manifest.")
-    with sit(folder, "Ann", check=lambda annotation: found) as desk:
-        findings = desk.next().findings
+    with sit(folder, "Ann", check=lambda annotation: found) as session:
+        findings = session.next().findings
     assert found[0] in findings and {flag.code for flag in findings} == {"emotion_mismatch", "dark"}
 
 
@@ -95,24 +95,24 @@ def test_a_journal_that_moved_on_is_not_believed(tmp_path):
     newer = flagged("c", WARN, prompts=EDIT) | {"findings": [WARN | {"message": "about another text"}]}
     with sqlite3.connect(folder / "journal.sqlite") as connection:
         connection.execute("UPDATE row SET body = ?", [zlib.compress(json.dumps(newer).encode())])
-    with sit(folder, "Ann") as desk:
-        assert "another text" not in desk.next().findings[0].message
+    with sit(folder, "Ann") as session:
+        assert "another text" not in session.next().findings[0].message
 
 
 def test_one_card_for_a_chain_and_clips_split_off(tmp_path):
     folder = chain(tmp_path / "m", 28)
-    with sit(folder, "Ann") as desk:
-        desk.decide(desk.next(), "accept")
-        card = desk.next()
+    with sit(folder, "Ann") as session:
+        session.decide(session.next(), "accept")
+        card = session.next()
         assert len(card.clips) == 28
         away = card.clips[3:5]
-        assert desk.decide(card, "reject", reason="media", clips=away).clips == away
-        rest = desk.next()
+        assert session.decide(card, "reject", reason="media", clips=away).clips == away
+        rest = session.next()
         assert set(rest.clips) == set(card.clips) - set(away)
-        assert desk.decide(rest, "edit", prompts=EDIT).clips == rest.clips
-        assert desk.next() is None
-        assert desk.card(away[0]).clips == away  # decided alike, one card again
-        assert desk.progress().done == 2
+        assert session.decide(rest, "edit", prompts=EDIT).clips == rest.clips
+        assert session.next() is None
+        assert session.card(away[0]).clips == away  # decided alike, one card again
+        assert session.progress().done == 2
     stored = read(folder, ["review_status"])["review_status"].to_pylist()
     assert (stored.count("edited"), stored.count("rejected"), stored.count("accepted")) == (26, 2, 1)
 
@@ -120,17 +120,17 @@ def test_one_card_for_a_chain_and_clips_split_off(tmp_path):
 def test_flags_that_only_some_clips_of_a_chain_have_are_told_apart(tmp_path):
     text = {"chain_id": "one", "prompts": PROMPTS}
     folder = manifest(tmp_path / "m", [flagged("c1", WARN, **text), flagged("c2", WARN, DARK, **text)])
-    with sit(folder, "Ann") as desk:
-        card = desk.next()
+    with sit(folder, "Ann") as session:
+        card = session.next()
     assert card.clips == ("c1", "c2") and card.only == {"dark": ("c2",)}
     assert {flag.code for flag in card.findings} == {"emotion_mismatch", "dark"}
 
 
 def test_rows_of_a_chain_with_another_text_are_another_card(tmp_path):
     rows = [flagged(f"c{at}", WARN, chain_id="one", prompts=PROMPTS if at < 2 else EDIT) for at in range(4)]
-    with sit(manifest(tmp_path / "m", rows), "Ann") as desk:
-        assert [desk.decide(desk.next(), "accept").clips for _ in range(2)] == [("c0", "c1"), ("c2", "c3")]
-        assert desk.next() is None
+    with sit(manifest(tmp_path / "m", rows), "Ann") as session:
+        assert [session.decide(session.next(), "accept").clips for _ in range(2)] == [("c0", "c1"), ("c2", "c3")]
+        assert session.next() is None
 
 
 def test_an_edit_is_the_text_that_others_and_the_manifest_see(folder, ann):
@@ -170,32 +170,32 @@ def test_what_cannot_be_meant_is_refused_and_nothing_is_written(folder, ann, act
 
 
 def test_a_surrogate_in_an_edit_cannot_break_the_manifest(folder):
-    with sit(folder, "Ann") as desk:
-        desk.decide(desk.next(), "edit", prompts=["bad \ud800 sign", *EDIT[1:]])
+    with sit(folder, "Ann") as session:
+        session.decide(session.next(), "edit", prompts=["bad \ud800 sign", *EDIT[1:]])
     assert read(folder, ["prompts_final"])["prompts_final"][1].as_py()[0] == "bad ? sign"
 
 
 def test_skipped_cards_come_again_in_the_next_session(folder):
-    with sit(folder, "Ann") as desk:
-        assert clear(desk, "skip") and desk.progress().skipped == desk.progress().left == 6
+    with sit(folder, "Ann") as session:
+        assert clear(session, "skip") and session.progress().skipped == session.progress().left == 6
         assert sit(folder, "Bob").next().clip_id == "clip_001"
-    with sit(folder, "Ann") as desk:
-        assert desk.next(after="clip_001").clip_id == "clip_003"
+    with sit(folder, "Ann") as session:
+        assert session.next(after="clip_001").clip_id == "clip_003"
 
 
 def test_undo_goes_back_step_by_step_over_skips_and_sessions(folder):
-    with sit(folder, "Ann") as desk:
+    with sit(folder, "Ann") as session:
         for action in ("accept", "skip", "accept"):
-            desk.decide(desk.next(), action)
-    with sit(folder, "Ann") as desk:
-        back = [desk.undo() for _ in range(4)]
+            session.decide(session.next(), action)
+    with sit(folder, "Ann") as session:
+        back = [session.undo() for _ in range(4)]
         assert [(receipt.clip_id, receipt.undone) for receipt in back[:3]] == [
             ("clip_005", "accept"),
             ("clip_003", "skip"),
             ("clip_001", "accept"),
         ]
         assert back[3] is None
-        assert desk.progress().left == 6
+        assert session.progress().left == 6
     assert read(folder, ["review_status"])["review_status"].unique().to_pylist() == ["unreviewed"]
 
 
@@ -206,10 +206,10 @@ def test_undo_takes_back_nothing_of_others(folder, ann):
 
 
 def test_a_whole_chain_is_one_undo(tmp_path):
-    with sit(chain(tmp_path / "m", 5), "Ann") as desk:
-        clear(desk)
-        assert len(desk.undo().clips) == 5
-        assert len(desk.next().clips) == 5
+    with sit(chain(tmp_path / "m", 5), "Ann") as session:
+        clear(session)
+        assert len(session.undo().clips) == 5
+        assert len(session.next().clips) == 5
 
 
 def test_a_bulk_decision_leaves_out_what_others_hold_and_one_undo_takes_it_back(folder, ann):
@@ -301,24 +301,24 @@ def test_an_overlap_card_is_judged_by_two_who_do_not_see_each_other(folder):
 
 def test_overlap_is_a_share_and_the_same_for_everybody(tmp_path):
     folder = small(tmp_path / "m", 40)
-    desks = [sit(folder, name, overlap=0.3) for name in ("Ann", "Bob")]
-    cards = [[desk.card(f"clip_{at:03}").independent for at in range(40)] for desk in desks]
+    sessions = [sit(folder, name, overlap=0.3) for name in ("Ann", "Bob")]
+    cards = [[session.card(f"clip_{at:03}").independent for at in range(40)] for session in sessions]
     assert cards[0] == cards[1] and 4 <= sum(cards[0]) <= 20
 
 
 def test_disagreements_are_queued_and_settled(folder):
     for name, action, more in (("Ann", "accept", {}), ("Bob", "reject", {"reason": "text"})):
-        with sit(folder, name, overlap=1.0) as desk:
-            clear(desk, action, **more)
-    with sit(folder, "Cleo", queue="disagreements") as desk:
-        card = desk.next()
+        with sit(folder, name, overlap=1.0) as session:
+            clear(session, action, **more)
+    with sit(folder, "Cleo", queue="disagreements") as session:
+        card = session.next()
         assert [opinion.reviewer for opinion in card.opinions] == ["Ann", "Bob"]
-        assert desk.progress().left == 6
-        desk.decide(card, "accept")
-        assert desk.progress().left == 5
-        desk.undo()
-        assert desk.progress().left == 6
-        clear(desk)
+        assert session.progress().left == 6
+        session.decide(card, "accept")
+        assert session.progress().left == 5
+        session.undo()
+        assert session.progress().left == 6
+        clear(session)
     assert all(read(folder, ["approved"])["approved"].to_pylist())
 
 
@@ -329,15 +329,15 @@ def audited(tmp_path, share, count=200):
 
 def test_the_audit_is_a_blind_seeded_share_of_the_clean_rows(tmp_path):
     folder = audited(tmp_path, 0.1)
-    with sit(folder, "Ann", queue="audit") as desk:
-        cards = [desk.card(clip_id) for clip_id in clear(desk)]
+    with sit(folder, "Ann", queue="audit") as session:
+        cards = [session.card(clip_id) for clip_id in clear(session)]
     assert len(cards) == 18  # a tenth of the 180 that the gates pass
     assert all(card.blind and not card.findings and not card.row["needs_review"] for card in cards)
     assert not any(card.opinions for card in cards if card.opinions and card.opinions[0].reviewer != "Ann")
-    with sit(folder, "Bob", queue="audit") as desk:
-        assert desk.next() is None and desk.progress().by_flag == {}
+    with sit(folder, "Bob", queue="audit") as session:
+        assert session.next() is None and session.progress().by_flag == {}
         with pytest.raises(UsageError, match="blind"):
-            desk.decide_all("dark", "accept")
+            session.decide_all("dark", "accept")
 
 
 def test_filters_narrow_a_queue_and_can_be_changed(tmp_path):
@@ -346,24 +346,24 @@ def test_filters_narrow_a_queue_and_can_be_changed(tmp_path):
         flagged("b", FAIL, emotion="anger", level=3, subject="W009"),
         flagged("c", WARN, FAIL, emotion="fear", subject="M003"),
     ]
-    with sit(manifest(tmp_path / "m", rows), "Ann", filters={"emotion": "anger"}) as desk:
-        assert [card.clip_id for card in desk.peek(9)] == ["b", "a"]
-        assert desk.choices()["subject"] == {"M003": 2, "W009": 1}
+    with sit(manifest(tmp_path / "m", rows), "Ann", filters={"emotion": "anger"}) as session:
+        assert [card.clip_id for card in session.peek(9)] == ["b", "a"]
+        assert session.choices()["subject"] == {"M003": 2, "W009": 1}
         for filters, clips in (
             ({"level": "3"}, ["b"]),
             ({"subject": "M003", "flag": "levels_missing"}, ["c"]),
             ({"emotion": "joy"}, []),
         ):
-            desk.filter(filters)
-            assert [card.clip_id for card in desk.peek(9)] == clips
-        assert desk.next() is None and desk.progress().total == 0
+            session.filter(filters)
+            assert [card.clip_id for card in session.peek(9)] == clips
+        assert session.next() is None and session.progress().total == 0
         with pytest.raises(UsageError, match="no filter 'colour'"):
-            desk.filter({"colour": "red"})
+            session.filter({"colour": "red"})
 
 
 def test_the_queue_of_all_rows_is_in_order(tmp_path):
-    with sit(audited(tmp_path, 0.1, 30), "Ann", queue="all") as desk:
-        assert [card.clip_id for card in desk.peek(3, after="c019")] == ["c020", "c021", "c022"]
+    with sit(audited(tmp_path, 0.1, 30), "Ann", queue="all") as session:
+        assert [card.clip_id for card in session.peek(3, after="c019")] == ["c020", "c021", "c022"]
 
 
 def test_previous_goes_back_through_what_was_shown(folder, ann):
@@ -388,11 +388,11 @@ def test_a_decision_can_be_changed_by_going_back(folder, ann):
 
 def test_any_clip_has_a_card_and_an_unknown_one_is_refused(tmp_path):
     folder = manifest(tmp_path / "m", [flagged("clean"), flagged("bad", FAIL)])
-    with sit(folder, "Ann") as desk:
-        assert desk.card("clean").clips == ("clean",)
+    with sit(folder, "Ann") as session:
+        assert session.card("clean").clips == ("clean",)
         for strange in ("nobody", "../../etc/passwd", "", "é\x00"):
             with pytest.raises(InputError, match="no clip"):
-                desk.card(strange)
+                session.card(strange)
 
 
 def test_recheck_runs_the_gates_on_the_edited_text_and_counts_tokens(folder):
@@ -400,11 +400,11 @@ def test_recheck_runs_the_gates_on_the_edited_text_and_counts_tokens(folder):
         assert annotation.step_outputs[-1] == "\n".join(annotation.prompts)
         return [Flag("leaked", 3, "A code.", "scene", "AU12")] if "AU12" in annotation.prompts[0] else []
 
-    with sit(folder, "Ann", check=check) as desk:
-        flags, tokens = desk.recheck(desk.next(), ["AU12", *EDIT[1:]])
+    with sit(folder, "Ann", check=check) as session:
+        flags, tokens = session.recheck(session.next(), ["AU12", *EDIT[1:]])
         assert tokens == [count_tokens(text) for text in ["AU12", *EDIT[1:]]]
         assert [flag.quote for flag in flags] == ["AU12"]
-        assert desk.recheck(desk.next(), EDIT)[0] == []
+        assert session.recheck(session.next(), EDIT)[0] == []
     assert [(budget.name, budget.over) for budget in budgets(["word " * 50, *EDIT[1:]])] == [
         ("scene", True),
         ("expression + muscles + dynamics", False),
@@ -428,21 +428,21 @@ def test_files_are_found_below_the_root_only(tmp_path):
     names = {"a": "here.mp4", "b": "gone.mp4", "c": "../outside.mp4", "d": str(tmp_path / "outside.mp4"), "e": "\x00"}
     rows = [flagged(clip_id, FAIL, file_name=name) for clip_id, name in names.items()]
     folder = manifest(tmp_path / "m", rows, run={"root": "/moved/away", "dataset": "mead"})
-    with sit(folder, "Ann", root=root) as desk:
-        assert {clip_id: desk.card(clip_id).path for clip_id in names} == dict.fromkeys("abcde") | {
+    with sit(folder, "Ann", root=root) as session:
+        assert {clip_id: session.card(clip_id).path for clip_id in names} == dict.fromkeys("abcde") | {
             "a": root / "here.mp4"
         }
-        clip = desk.canonical(desk.card("a"))
+        clip = session.canonical(session.card("a"))
         assert (clip.path, clip.crop_box) == (root / "here.mp4", (500, 100, 1180, 780))
-        assert desk.canonical(desk.card("b")) is None
-    with sit(folder, "Ann") as desk:
-        assert desk.card("a").path is None
+        assert session.canonical(session.card("b")) is None
+    with sit(folder, "Ann") as session:
+        assert session.card("a").path is None
 
 
 @pytest.mark.parametrize("name", ["Ann", "李 小龙", "O'Brien; DROP TABLE event --", "<b>é</b>", "👩‍🔬", "x" * 80])
 def test_reviewer_names_are_kept_as_typed(folder, name):
-    with sit(folder, name) as desk:
-        desk.decide(desk.next(), "accept")
+    with sit(folder, name) as session:
+        session.decide(session.next(), "accept")
     assert read(folder, ["reviewers"])["reviewers"][1].as_py() == [name]
 
 
@@ -469,8 +469,8 @@ def test_no_manifest_and_a_store_that_is_none(tmp_path, folder):
 
 
 def test_a_lost_store_is_not_replaced_by_an_empty_one(folder):
-    with sit(folder, "Ann") as desk:
-        clear(desk)
+    with sit(folder, "Ann") as session:
+        clear(session)
     (folder / FILE).unlink()
     with pytest.raises(InputError, match=r"6 rows are reviewed, but reviews\.sqlite is missing"):
         sit(folder, "Ann")
@@ -486,20 +486,20 @@ def test_after_the_last_desk_the_store_is_one_plain_file(folder):
 
 def test_flags_that_the_gates_missed_are_named_with_the_decision_and_unknown_ones_refused(folder):
     codes = {"emotion_mismatch": "the units do not show the emotion", "levels_alike": "two levels say the same"}
-    with sit(folder, "Ann", codes=codes) as desk:
-        card = desk.next()  # has levels_missing, which is not among the codes
-        assert desk.missing(card) == codes
+    with sit(folder, "Ann", codes=codes) as session:
+        card = session.next()  # has levels_missing, which is not among the codes
+        assert session.missing(card) == codes
         with pytest.raises(UsageError, match="no flag 'levels_alik'"):
-            desk.decide(card, "accept", flags=["levels_alik"])
+            session.decide(card, "accept", flags=["levels_alik"])
         assert events(folder / FILE) == []
-        desk.decide(card, "accept", flags=["levels_missing", "levels_alike"])
+        session.decide(card, "accept", flags=["levels_missing", "levels_alike"])
         assert events(folder / FILE)[0].flags == ("levels_missing", "levels_alike")
-        assert list(desk.missing(desk.card("clip_000"))) == ["levels_alike"]
+        assert list(session.missing(session.card("clip_000"))) == ["levels_alike"]
 
 
 def test_a_blind_card_offers_every_code_also_those_it_has(tmp_path):
     rows = [flagged(f"c{at}", DARK) for at in range(3)]
     folder = manifest(tmp_path / "m", rows, run={"recipe": {"gates": {"audit": 1.0}}})
     codes = {"dark": "the picture is dark", "levels_alike": "two levels say the same"}
-    with sit(folder, "Ann", queue="audit", codes=codes) as desk:
-        assert desk.missing(desk.next()) == codes
+    with sit(folder, "Ann", queue="audit", codes=codes) as session:
+        assert session.missing(session.next()) == codes

@@ -10,7 +10,7 @@ from tbd.review.rows import Rows
 from tbd.review.store import Store
 
 
-class Ledger:
+class DecisionLog:
     """Every event by clip, and the opinions about the text that the manifest has now."""
 
     def __init__(self, store: Store, rows: Rows) -> None:
