@@ -13,9 +13,9 @@ import typer
 from tbd import __version__
 from tbd.cli import annotate, demo, doctor, init, prepare, review
 from tbd.cli import eval as evaluation
-from tbd.cli.manifest import app as manifest
-from tbd.cli.train import app as train
-from tbd.cli.weights import app as weights
+from tbd.cli.manifest import app as manifest_app
+from tbd.cli.train import app as train_app
+from tbd.cli.weights import app as weights_app
 from tbd.console import document, hush, out, say
 from tbd.errors import TbdError
 
@@ -43,12 +43,12 @@ def _root(
 
 
 app.command()(annotate.annotate)
-app.add_typer(manifest, name="manifest")
+app.add_typer(manifest_app, name="manifest")
 app.command()(prepare.prepare)
 app.command()(review.review)
-app.add_typer(train, name="train")
+app.add_typer(train_app, name="train")
 app.command("eval")(evaluation.eval_)
-app.add_typer(weights, name="weights")
+app.add_typer(weights_app, name="weights")
 app.command()(doctor.doctor)
 app.command()(init.init)
 app.command()(demo.demo)

@@ -48,7 +48,7 @@ LOW_DISK = 5e9
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One line of the report. ``bad`` breaks something that every stage needs; ``note`` does not."""
 
     name: str
@@ -88,28 +88,28 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[Diagnosis]:
     fine = sys.version_info >= (3, 11)
-    yield Finding("python", "ok" if fine else "bad", f"{platform.python_version()} ({sys.executable})")
-    yield Finding("tbd", "ok", f"{tbd.__version__} ({Path(tbd.__file__).parent})")
+    yield Diagnosis("python", "ok" if fine else "bad", f"{platform.python_version()} ({sys.executable})")
+    yield Diagnosis("tbd", "ok", f"{tbd.__version__} ({Path(tbd.__file__).parent})")
 
 
-def _libraries() -> Iterator[Finding]:
+def _libraries() -> Iterator[Diagnosis]:
     for name, tested in TESTED.items():
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "bad", "not installed: pip install think-before-draw")
+            yield Diagnosis(name, "bad", "not installed: pip install think-before-draw")
             continue
         same = version.split("+")[0] == tested
-        yield Finding(name, "ok" if same else "note", version if same else f"{version} (tested with {tested})")
+        yield Diagnosis(name, "ok" if same else "note", version if same else f"{version} (tested with {tested})")
 
 
-def _media() -> Iterator[Finding]:
+def _media() -> Iterator[Diagnosis]:
     try:
         import av
     except ImportError as error:
-        yield Finding("ffmpeg", "bad", f"PyAV cannot be imported: {error}")
+        yield Diagnosis("ffmpeg", "bad", f"PyAV cannot be imported: {error}")
         return
     missing = []
     for codec, direction in CODECS:
@@ -119,59 +119,59 @@ def _media() -> Iterator[Finding]:
             missing.append(f"{codec} ({'decode' if direction == 'r' else 'encode'})")
     version = ".".join(map(str, av.library_versions["libavcodec"]))
     words = f"libavcodec {version} in PyAV" + (f", without {', '.join(missing)}" if missing else ": h264, hevc, aac")
-    yield Finding("ffmpeg", "bad" if missing else "ok", words)
+    yield Diagnosis("ffmpeg", "bad" if missing else "ok", words)
 
 
-def _faces_and_text() -> Iterator[Finding]:
+def _faces_and_text() -> Iterator[Diagnosis]:
     found = weights.find(weights.lookup("mtcnn"))
     words = (
         str(found) if found else "the weights inside facenet-pytorch are not there: pip install facenet-pytorch==2.5.3"
     )
-    yield Finding("face detector", "ok" if found else "bad", words)
+    yield Diagnosis("face detector", "ok" if found else "bad", words)
     spec = importlib.util.find_spec("open_clip")
     folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
     there = any(next(folder.glob("bpe_simple_vocab*"), None) for folder in folders)
     words = "CLIP's vocabulary is here" if there else "CLIP's vocabulary is missing: pip install open_clip_torch"
-    yield Finding("token counts", "ok" if there else "bad", words)
+    yield Diagnosis("token counts", "ok" if there else "bad", words)
 
 
-def _place() -> Iterator[Finding]:
+def _place() -> Iterator[Diagnosis]:
     free = shutil.disk_usage(Path.cwd()).free
     words = f"{human_bytes(free)} free in {Path.cwd()}"
-    yield Finding("disk", "ok" if free >= LOW_DISK else "note", words)
+    yield Diagnosis("disk", "ok" if free >= LOW_DISK else "note", words)
     own = [name for name in workspace.SHIPPED_FOLDERS if (Path.cwd() / name).is_dir()]
     manifests = [path.name for path in workspace.manifests()]
     words = (
         f"own folders: {', '.join(own) or 'none (tbd init makes them)'}; manifests: {', '.join(manifests) or 'none'}"
     )
-    yield Finding("workspace", "ok", f"{words}; shipped: {workspace.shipped()}")
+    yield Diagnosis("workspace", "ok", f"{words}; shipped: {workspace.shipped()}")
 
 
-def _weights() -> Iterator[Finding]:
+def _weights() -> Iterator[Diagnosis]:
     here = [entry for entry in weights.CATALOGUE if weights.find(entry)]
-    yield Finding("weights", "ok", f"here: {', '.join(entry.key for entry in here)}")
+    yield Diagnosis("weights", "ok", f"here: {', '.join(entry.key for entry in here)}")
     missing = [entry.key for entry in weights.CATALOGUE if entry not in here]
     if missing:
-        yield Finding("weights", "note", f"not here: {', '.join(missing)} (tbd weights list tells what each is for)")
+        yield Diagnosis("weights", "note", f"not here: {', '.join(missing)} (tbd weights list tells what each is for)")
     bound = [f"{entry.key} ({entry.licence})" for entry in here if entry.commercial != "yes"]
     if bound:
-        yield Finding("licences", "note", f"think before commercial use of {', '.join(bound)}")
+        yield Diagnosis("licences", "note", f"think before commercial use of {', '.join(bound)}")
 
 
-def _gpu() -> Iterator[Finding]:
+def _gpu() -> Iterator[Diagnosis]:
     try:
         import torch
     except Exception as error:  # noqa: BLE001 - a broken CUDA library shows as almost anything
-        yield Finding("gpu", "bad", f"torch cannot be imported: {error}")
+        yield Diagnosis("gpu", "bad", f"torch cannot be imported: {error}")
         return
     names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     for index, device in enumerate(names):
-        yield Finding("gpu", "ok", f"{index}: {device.name}, {human_bytes(device.total_memory)}")
+        yield Diagnosis("gpu", "ok", f"{index}: {device.name}, {human_bytes(device.total_memory)}")
     if not names:
-        yield Finding("gpu", "note", "none that torch can use; everything runs on the CPU, slowly")
+        yield Diagnosis("gpu", "note", "none that torch can use; everything runs on the CPU, slowly")
 
 
-def _works(findings: list[Finding]) -> dict[str, str]:
+def _works(findings: list[Diagnosis]) -> dict[str, str]:
     """Command -> ``works``, or what it still needs."""
     broken = [finding.name for finding in findings if finding.state == "bad"]
     if broken:

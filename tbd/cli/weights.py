@@ -31,7 +31,7 @@ Target = Annotated[
 TERMS = {"yes": "", "no": "[non-commercial]", "unstated": "[ask before commercial use]"}
 
 
-class Stage(StrEnum):
+class Purpose(StrEnum):
     """What weights are pulled for."""
 
     annotate = "annotate"
@@ -99,7 +99,7 @@ def pull(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]…", help="Names from `tbd weights list`, or hub repositories.")
     ] = None,
-    stage: Annotated[Stage | None, typer.Option("--for", help="Everything that a command uses.")] = None,
+    stage: Annotated[Purpose | None, typer.Option("--for", help="Everything that a command uses.")] = None,
     weights_dir: Target = None,
     accept: Annotated[
         bool, typer.Option("--accept-licences", help="You may use what is for non-commercial research only.")
@@ -149,7 +149,7 @@ def add(
         raise typer.Exit(1)
 
 
-def _wanted(names: Sequence[str], stage: Stage | None) -> list[Weights]:
+def _wanted(names: Sequence[str], stage: Purpose | None) -> list[Weights]:
     chosen = [weights.lookup(name) for name in names]
     if stage:
         chosen += [entry for entry in CATALOGUE if stage in entry.stages and not entry.choice]

@@ -137,6 +137,19 @@ def _nose(identity: Identity, expression: Expression) -> Points:
     return np.array([wings[0], (0.0, 0.73 - 0.03 * expression.both(9)), wings[1]])
 
 
+def _lip_line(
+    shares: tuple[float, ...], middle: float, sides: Points, corners: tuple[Points, Points], roundness: float
+) -> Points:
+    """Corner to corner: ``shares`` say where each inner point lies between the middle (0) and its corner (1)."""
+    inner = []
+    for share in shares:
+        corner, own = (corners[0], sides[0]) if share < 0 else (corners[1], sides[1])
+        weight = abs(share)
+        depth = middle if weight == 0 else own
+        inner.append((corner[0] * weight, depth + (corner[1] - depth) * weight**roundness))
+    return np.array([corners[0], *inner, corners[1]])
+
+
 def _mouth(identity: Identity, expression: Expression) -> dict[str, Points]:
     e, both = expression, expression.both
     gap = opening(e)
@@ -159,14 +172,7 @@ def _mouth(identity: Identity, expression: Expression) -> dict[str, Points]:
     left, right = np.array([-corner_x[0], corner_y[0]]), np.array([corner_x[1], corner_y[1]])
 
     def line(shares: tuple[float, ...], middle: float, sides: Points) -> Points:
-        """Corner to corner: ``shares`` say where each inner point lies between the middle (0) and its corner (1)."""
-        inner = []
-        for share in shares:
-            corner, own = (left, sides[0]) if share < 0 else (right, sides[1])
-            weight = abs(share)
-            depth = middle if weight == 0 else own
-            inner.append((corner[0] * weight, depth + (corner[1] - depth) * weight**roundness))
-        return np.array([left, *inner, right])
+        return _lip_line(shares, middle, sides, (left, right), roundness)
 
     bow = line((-0.62, -0.22, 0.0, 0.22, 0.62), middle_top, top)
     bow[1:-1, 1] -= upper * np.array([0.62, 1.0, 0.78, 1.0, 0.62])

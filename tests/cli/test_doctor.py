@@ -67,7 +67,7 @@ def test_the_words_for_people_have_a_line_for_every_finding(capsys):
 
 def test_only_the_whole_report_looks_for_a_gpu(monkeypatch, capsys):
     looks = []
-    monkeypatch.setattr(doctor, "_gpu", lambda: looks.append(1) or [doctor.Finding("gpu", "note", "none")])
+    monkeypatch.setattr(doctor, "_gpu", lambda: looks.append(1) or [doctor.Diagnosis("gpu", "note", "none")])
     assert main(["doctor", "--fast"]) == 0
     assert looks == []
     assert main(["doctor"]) == 0
