@@ -59,15 +59,29 @@ def scored(folder, videos, metrics, true):
         return one_pass.score(ClipJob("clip", GroundTruth(reference=true), videos, metrics, Settings()), store)
 
 
-def test_the_quick_suite_is_faster_than_the_clip_plays(films, tmp_path):
+def test_the_quick_suite_takes_a_few_times_what_decoding_takes(films, tmp_path):
+    """Of the run's video and its ground truth, once each; least of three interleaved, after the first has compiled."""
     true, pred = films
     metrics = choose(suite("quick").metrics)
     videos = (RunVideo("run", "run", pred), *BASELINES)
-    alone = processor(lambda: scored(tmp_path / "alone", videos[:1], metrics, true))
-    whole = processor(lambda: scored(tmp_path / "whole", videos, metrics, true))
-    words = f"run alone {SECONDS / alone:.1f} x, with both anchors {SECONDS / whole:.1f} x"
-    print(f"\nquick suite on {SECONDS} s at 512x512, one core: {words} as fast as it plays")
-    assert whole < SECONDS
+    scored(tmp_path / "first", videos, metrics, true)
+    decode, alone, whole = (
+        min(times)
+        for times in zip(
+            *(
+                (
+                    processor(lambda: [sum(1 for _ in video.frames(path)) for path in films]),
+                    processor(lambda i=i: scored(tmp_path / f"alone{i}", videos[:1], metrics, true)),
+                    processor(lambda i=i: scored(tmp_path / f"whole{i}", videos, metrics, true)),
+                )
+                for i in range(3)
+            ),
+            strict=True,
+        )
+    )
+    words = f"run alone {alone / decode:.1f} x, with both baselines {whole / decode:.1f} x pure decoding"
+    print(f"\nquick suite on {SECONDS} s at 512x512, one core: {words} ({SECONDS / whole:.1f} x as fast as it plays)")
+    assert whole < 10 * decode
 
 
 def test_one_pass_over_three_runs_beats_separate_tools(tmp_path, monkeypatch):
@@ -90,7 +104,7 @@ def test_one_pass_over_three_runs_beats_separate_tools(tmp_path, monkeypatch):
     for name, tool in TOOLS.items():
         begin = time.process_time()
         for take in videos:
-            tool(take.video, true, peers, tmp_path)
+            tool(take.path, true, peers, tmp_path)
         theirs[name] = time.process_time() - begin
     each = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in theirs.items())
     total = sum(theirs.values())

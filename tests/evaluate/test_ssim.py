@@ -94,14 +94,6 @@ def test_the_protocols_give_three_numbers():
     assert len({round(float(ssim(noisy(ref, 12), ref, protocol)[0]), 3) for protocol in PROTOCOLS}) == 3
 
 
-@pytest.mark.parametrize("rows", [1, 5, 1000])
-def test_bands_do_not_change_the_result(rows, monkeypatch):
-    ref = frames(1, 61, 40)
-    expected = ssim(noisy(ref, 12), ref)[0]
-    monkeypatch.setattr(module, "BAND", rows)
-    assert ssim(noisy(ref, 12), ref)[0] == pytest.approx(expected, abs=1e-14)
-
-
 @pytest.mark.parametrize("bad", BAD_FRAMES.values(), ids=BAD_FRAMES)
 def test_what_is_no_stack_of_frames_is_refused(bad):
     with pytest.raises(TbdError):

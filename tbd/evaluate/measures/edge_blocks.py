@@ -21,14 +21,10 @@ MIDDLE = 16
 """Rows in the middle of a block that are looked at first."""
 
 HALO = 6
-"""Pixels around a pixel that decide whether it is a Canny edge: 4 of the Gaussian, 1 of Sobel, 1 of the maximum."""
-
-TAPS = np.exp(-0.5 * np.arange(5, dtype=np.float64) ** 2)
-TAPS /= TAPS[0] + 2 * TAPS[1:].sum()
+"""Pixels around a pixel that decide whether it is a Canny edge."""
 
 Image = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
-Picture = npt.NDArray[np.float32]
 
 
 def edge_blocks(image: Image, asked: Mask) -> Mask:
@@ -44,32 +40,19 @@ def edge_blocks(image: Image, asked: Mask) -> Mask:
     Returns:
         ``(H // 64, W // 64)``.
     """
-    padded = np.pad(image.astype(np.float32), HALO, constant_values=np.nan)
-    found = _by_middle(padded, *asked.shape)
-    found |= _by_block(padded, asked & ~found)
-    for row, column in np.argwhere(asked & ~found):
-        certain = _is_edge_block(image, row * BLOCK, column * BLOCK)
+    from tbd.evaluate.measures.kernels import sure_edges
+
+    found = np.zeros_like(asked)
+    first = (BLOCK - MIDDLE) // 2
+    for row, column in np.argwhere(asked):
+        top, left = row * BLOCK, column * BLOCK
+        sure = sure_edges(image, top + first, left, MIDDLE, BLOCK, ENOUGH) >= ENOUGH
+        certain = sure or sure_edges(image, top, left, BLOCK, BLOCK, ENOUGH) >= ENOUGH or None
+        if certain is None:
+            certain = _is_edge_block(image, top, left)
         if certain is None:
             return _canny_counts(image, *asked.shape) >= ENOUGH
         found[row, column] = certain
-    return found
-
-
-def _by_middle(padded: Picture, down: int, across: int) -> Mask:
-    """Blocks of which the middle rows alone have enough sure Canny pixels."""
-    first = (BLOCK - MIDDLE) // 2
-    strips = padded[HALO : HALO + down * BLOCK].reshape(down, BLOCK, -1)[:, first - HALO : first + MIDDLE + HALO]
-    columns = _sure(strips)[:, :, : across * BLOCK].sum(axis=1)
-    enough: Mask = columns.reshape(down, across, BLOCK).sum(axis=2) >= ENOUGH
-    return enough
-
-
-def _by_block(padded: Picture, asked: Mask) -> Mask:
-    """Blocks, of those asked for, that have enough sure Canny pixels."""
-    side = BLOCK + 2 * HALO
-    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side))[::BLOCK, ::BLOCK]
-    found = np.zeros_like(asked)
-    found[asked] = _sure(views[: asked.shape[0], : asked.shape[1]][asked]).sum(axis=(1, 2)) >= ENOUGH
     return found
 
 
@@ -101,38 +84,3 @@ def _canny(image: Image, low: float, high: float) -> Mask:
         image.astype(np.float64), sigma=1, low_threshold=low, high_threshold=high
     )
     return edges
-
-
-def _sure(stack: Picture) -> Mask:
-    """Pixels that are Canny edges for sure, ``(n, H - 12, W - 12)`` of ``(n, H, W)``; none where NaN is near.
-
-    A pixel is one if its gradient is above the high threshold and larger than all eight around it: then it is
-    larger than any interpolation between them. In single precision the gradient errs by less than 0.001 grey
-    levels, so that a gradient above 1 that is 0.5 % larger than those around it is safe.
-    """
-    smooth = _smooth(_smooth(stack, 1), 2)
-    dy = smooth[:, 2:] - smooth[:, :-2]
-    dy = dy[:, :, :-2] + 2 * dy[:, :, 1:-1] + dy[:, :, 2:]
-    dx = smooth[:, :, 2:] - smooth[:, :, :-2]
-    dx = dx[:, :-2] + 2 * dx[:, 1:-1] + dx[:, 2:]
-    power = dx * dx
-    power += dy * dy
-    sides = np.maximum(power[:, :, :-2], power[:, :, 2:])
-    three = np.maximum(sides, power[:, :, 1:-1])
-    around = np.maximum(three[:, :-2], three[:, 2:])
-    np.maximum(around, sides[:, 1:-1], out=around)
-    sure: Mask = power[:, 1:-1, 1:-1] > np.maximum(around * np.float32(1.01), np.float32(1))
-    return sure
-
-
-def _smooth(a: Picture, axis: int) -> Picture:
-    """Gaussian of sigma 1, cut at 4, along an axis; only where it lies inside."""
-    n = a.shape[axis]
-
-    def part(start: int) -> Picture:
-        return a[:, start : n - 8 + start] if axis == 1 else a[:, :, start : n - 8 + start]
-
-    found = part(4) * np.float32(TAPS[0])
-    for k in range(1, 5):
-        found += (part(4 - k) + part(4 + k)) * np.float32(TAPS[k])
-    return found

@@ -59,6 +59,9 @@ def check_pair(pred: Any, ref: Any) -> None:
 
 def grey(frames: Pixels) -> Pixels:
     """Grey levels ``(T, H, W)`` uint8 of RGB frames, as PIL's mode L: (19595 R + 38470 G + 7471 B + 2^15) >> 16."""
-    from PIL import Image
+    from tbd.evaluate.measures.kernels import grey_levels
 
-    return np.stack([np.asarray(Image.fromarray(frame).convert("L")) for frame in frames])
+    found = np.empty(frames.shape[:3], np.uint8)
+    for frame, levels in zip(frames, found, strict=True):
+        grey_levels(frame, levels)
+    return found

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.measures.edge_blocks import BLOCK, Image, Mask, edge_blocks
+from tbd.evaluate.measures.edge_blocks import BLOCK, Image, edge_blocks
 from tbd.evaluate.measures.frames import FrameError, Scores, grey
 from tbd.evaluate.measures.statistics import mean
 from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
@@ -34,8 +34,6 @@ LOW_CONTRAST = 50
 JNB_LOW, JNB = 5, 3
 
 _EXPLAIN = "tbd eval --explain cpbd"
-
-Places = npt.NDArray[np.intp]
 
 
 def cpbd(gray: npt.NDArray[Any]) -> float:
@@ -50,19 +48,21 @@ def cpbd(gray: npt.NDArray[Any]) -> float:
     Raises:
         FrameError: not two-dimensional, not grey levels from 0 to 255.
     """
+    from tbd.evaluate.measures.kernels import edge_counts, edge_strengths, tilted
+
     image = _checked(gray)
     down, across = image.shape[0] // BLOCK, image.shape[1] // BLOCK
     if not down or not across:
         return 0.0
-    rows, columns, rising = _edges(image)
-    inside = (rows < down * BLOCK) & (columns < across * BLOCK)
-    rows, columns, rising = rows[inside], columns[inside], rising[inside]
-    block = rows // BLOCK * across + columns // BLOCK
-    edges = np.bincount(block, minlength=down * across)
-    sharp = _widths(image, rows, columns, rising) <= _noticeable(image[: down * BLOCK, : across * BLOCK])[block]
-    counted = edge_blocks(image, edges.reshape(down, across) > 0).ravel()
-    total = int(edges[counted].sum())
-    return int(np.count_nonzero(sharp & counted[block])) / total if total else 0.0
+    strength = np.empty(image.shape, np.result_type(image, np.int32))
+    threshold = 64 * 2 * np.sqrt(edge_strengths(image, strength) / 64 / image.size)  # 64: Sobel's 1/8, squared
+    if strength.dtype.kind == "i":
+        threshold = np.int32(threshold)  # whole numbers above it are above what is left of it
+    noticeable = _noticeable(image[: down * BLOCK, : across * BLOCK])
+    edges, sharp = edge_counts(image, strength, threshold, noticeable, tilted(image))
+    counted = edge_blocks(image, edges > 0)
+    found = int(edges[counted].sum())
+    return int(sharp[counted].sum()) / found if found else 0.0
 
 
 def _checked(gray: Any) -> Image:
@@ -82,64 +82,12 @@ def _checked(gray: Any) -> Image:
     return gray.astype(np.float64)
 
 
-def _edges(image: Image) -> tuple[Places, Places, Mask]:
-    """Rows and columns of the edges whose width counts, and whether the grey levels rise to the right there."""
-    padded = np.pad(image, 1, mode="edge")
-    column = padded[:-2] + 2 * padded[1:-1] + padded[2:]
-    slope = column[:, 2:] - column[:, :-2]
-    strength = np.multiply(slope, slope, dtype=np.result_type(image, np.int32))
-    threshold = 64 * 2 * np.sqrt(strength.sum(dtype=np.float64) / 64 / image.size)  # 64: Sobel's 1/8, squared
-    here = strength[1:-1, 1:-1]
-    thin = (here > strength[1:-1, :-2]) & (here > strength[1:-1, 2:])
-    thin |= (here > strength[:-2, 1:-1]) & (here > strength[2:, 1:-1])
-    thin &= here > threshold
-    rows, columns = np.nonzero(thin)
-    rows, columns = rows + 1, columns + 1
-    return _level(image, rows, columns)
-
-
-def _level(image: Image, rows: Places, columns: Places) -> tuple[Places, Places, Mask]:
-    """Keep the edges whose gradient is horizontal to within 22.5 degrees: |dy| <= tan(22.5) |dx|, or dx = 0."""
-    dx = (image[rows, columns + 1] - image[rows, columns - 1]).astype(np.float64)
-    dy = (image[rows + 1, columns] - image[rows - 1, columns]).astype(np.float64)
-    if not ((dx < 0) | (dx != 0) & (dy != 0)).any() and not _tilted(image):
-        keep = np.zeros(len(rows), bool)
-    else:
-        keep = (dx == 0) | ((np.abs(dx) + np.abs(dy)) ** 2 < 2 * dx * dx)
-    return rows[keep], columns[keep], (dx >= 0)[keep]
-
-
-def _tilted(image: Image) -> bool:
-    """Whether the gradient points anywhere but to the right at any pixel of the picture."""
-    dy, dx = np.gradient(image.astype(np.float64))
-    return bool(((dx < 0) | (dx != 0) & (dy != 0)).any())
-
-
-def _widths(image: Image, rows: Places, columns: Places, rising: Mask) -> npt.NDArray[np.int8]:
-    """Widths of edges, exact up to ``JNB_LOW``: two pixels, and one for each step further out that goes on rising.
-
-    With A the row and c the edge, steps are A[c+2] - A[c+1], A[c+3] - A[c+2] … and A[c-1] - A[c-2] …; the two
-    steps at c itself are not looked at.
-    """
-    far = JNB_LOW - 1
-    steps = np.zeros((image.shape[0], image.shape[1] + 2 * far), np.int8)
-    steps[:, far : -far - 1] = np.sign(image[:, 1:] - image[:, :-1])
-    place, wanted = rows * steps.shape[1] + columns + far, np.where(rising, np.int8(1), np.int8(-1))
-    flat, width = steps.ravel(), np.full(len(rows), 2, np.int8)
-    for outwards, first in ((1, 1), (-1, -2)):
-        goes_on = np.ones(len(rows), bool)
-        for k in range(far):
-            goes_on &= flat[place + first + outwards * k] == wanted
-            width += goes_on
-    return width
-
-
-def _noticeable(image: Image) -> npt.NDArray[np.int8]:
-    """Just noticeable width of each block, row by row of blocks."""
+def _noticeable(image: Image) -> npt.NDArray[np.int64]:
+    """``(down, across)`` just noticeable widths of the blocks, in pixels."""
     blocks = image.reshape(image.shape[0] // BLOCK, BLOCK, -1)
     highest, lowest = (bound(axis=1).reshape(len(blocks), -1, BLOCK) for bound in (blocks.max, blocks.min))
-    contrast = (highest.max(axis=2) - lowest.min(axis=2)).ravel()
-    return np.where(contrast.astype(np.int16) <= LOW_CONTRAST, JNB_LOW, JNB).astype(np.int8)
+    contrast = highest.max(axis=2) - lowest.min(axis=2)
+    return np.where(contrast.astype(np.int16) <= LOW_CONTRAST, JNB_LOW, JNB)
 
 
 class CPBD(Metric):

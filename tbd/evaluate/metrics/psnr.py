@@ -35,17 +35,14 @@ def psnr(pred: Pixels, ref: Pixels) -> Scores:
     Raises:
         FrameError: not such frames, or of different shapes.
     """
+    from tbd.evaluate.measures.kernels import squared_error
+
     check_pair(pred, ref)
-    mse = np.array([_squared_error(*pair) for pair in zip(pred, ref, strict=True)]) / pred[0].size
+    pairs = zip(pred.reshape(len(pred), -1), ref.reshape(len(ref), -1), strict=True)
+    mse = np.array([squared_error(*pair) for pair in pairs]) / pred[0].size
     with np.errstate(divide="ignore"):
         found: Scores = 10 * np.log10(255**2 / mse)
     return found
-
-
-def _squared_error(pred: Pixels, ref: Pixels) -> int:
-    """Sum of squared differences, exact: uint8 holds |a - b|, uint16 its square."""
-    distance = np.maximum(pred, ref) - np.minimum(pred, ref)
-    return int(np.multiply(distance, distance, dtype=np.uint16).sum(dtype=np.uint64))
 
 
 class _Capped(FrameMean):

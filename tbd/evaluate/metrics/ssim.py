@@ -14,9 +14,8 @@ numbers follow three protocols, which differ from the second decimal on:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +28,8 @@ from tbd.evaluate.metrics.frame_mean import FrameMean
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 SIDE = 7
-AREA = SIDE * SIDE
-BAND = 32
-"""Rows that are worked on at a time, so that the arrays in between stay in the processor's cache."""
 
 Picture = npt.NDArray[np.uint8]
-Integers = npt.NDArray[Any]
 
 
 def ssim(pred: Pixels, ref: Pixels, protocol: str = "skimage") -> Scores:
@@ -67,60 +62,12 @@ def _check_size(width: int, height: int, side: int) -> None:
 
 def _uniform(pred: Picture, ref: Picture) -> float:
     """``skimage`` on ``(H, W)`` or ``(H, W, 3)``, in exact integers up to the last division."""
+    from tbd.evaluate.measures.kernels import ssim_sum
+
     height, width, channels = (*pred.shape, 1)[:3]
-    x, y = pred.reshape(height, -1), ref.reshape(height, -1)
-    rows = height - SIDE + 1
-    sums = [_band(x[at : at + BAND + SIDE - 1], y[at : at + BAND + SIDE - 1], channels) for at in range(0, rows, BAND)]
-    return float(math.fsum(sums) / (rows * (width - SIDE + 1) * channels))
-
-
-def _band(pred: Picture, ref: Picture, channels: int) -> float:
-    """Sum of the SSIM map. With n = 49 and sums over the window, every term is n^2 or n (n - 1) times its namesake.
-
-    Two variances are only ever added, so four window sums do: of x, y, xy and (x - y)^2. Pixels and their products
-    fit 16 bits (a difference modulo 2^16 has the right square), all else fits 32.
-    """
-    x, y = pred.astype(np.uint16), ref.astype(np.uint16)
-    sum_x, sum_y = (_window(a, channels).astype(np.int32) for a in (x, y))
-    product = _window((x * y).astype(np.int32), channels)
-    x -= y
-    error = _window((x * x).astype(np.int32), channels)
-    means = 2 * sum_x * sum_y
-    product *= 2 * AREA
-    product -= means  # 2 n (n - 1) covariances
-    sum_x -= sum_y
-    sum_x *= sum_x
-    error *= AREA
-    error += product
-    error -= sum_x  # n (n - 1) times both variances
-    sum_x += means  # n^2 times both squared means
-    c1, c2 = C1 * AREA**2, C2 * AREA * (AREA - 1)
-    found = _product(means, c1, product, c2)
-    found /= _product(sum_x, c1, error, c2)
-    return float(found.sum())
-
-
-def _product(a: Integers, c1: float, b: Integers, c2: float) -> npt.NDArray[np.float64]:
-    """``(a + c1) (b + c2)``; casting first and adding then is faster than a sum of mixed types."""
-    one, other = a.astype(np.float64), b.astype(np.float64)
-    one += c1
-    other += c2
-    one *= other
-    return one
-
-
-def _window(a: Integers, channels: int) -> Integers:
-    """Sums of 7 x 7 windows inside ``(H, W channels)``: runs of 2, 4, 7 down the columns, then along the rows."""
-    two = a[:-1] + a[1:]
-    seven = two[:-5] + two[2:-3]
-    seven += two[4:-1]
-    seven += a[6:]
-    s = channels
-    two = seven[:, :-s] + seven[:, s:]
-    found: Integers = two[:, : -5 * s] + two[:, 2 * s : -3 * s]
-    found += two[:, 4 * s : -s]
-    found += seven[:, 6 * s :]
-    return found
+    x, y = (np.ascontiguousarray(one).reshape(height, -1) for one in (pred, ref))
+    total: float = ssim_sum(x, y, channels)
+    return total / ((height - SIDE + 1) * (width - SIDE + 1) * channels)
 
 
 def _gaussian(pred: Picture, ref: Picture) -> float:

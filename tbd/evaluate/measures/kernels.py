@@ -1,0 +1,321 @@
+"""The loops over pixels of SSIM and CPBD, compiled by numba: exact integers, one pass, no arrays in between.
+
+Importing this module costs half a second, so it is imported where it is used. What was compiled is kept beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Pixels = npt.NDArray[np.uint8]
+
+SIDE = 7
+"""Of SSIM's window."""
+
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+
+PART = 16384
+"""Squares of grey levels whose sum fits 31 bits, of which a processor adds more at a time than of 64."""
+
+BLOCK, FAR = 64, 4
+"""Side of CPBD's blocks, and steps to both sides that can decide whether an edge is sharp."""
+
+HALO = 6
+"""Pixels around a pixel that decide whether it is a Canny edge: 4 of the Gaussian, 1 of Sobel, 1 of the maximum."""
+
+TAPS = np.exp(-0.5 * np.arange(5, dtype=np.float64) ** 2)
+TAPS /= TAPS[0] + 2 * TAPS[1:].sum()
+TAPS = TAPS.astype(np.float32)
+
+
+def _compiled(function: Any) -> Any:
+    """Without the interpreter's lock; sums may be taken in another order, and nothing else may change."""
+    cached = "TBD_NO_COMPILED_CACHE" not in os.environ
+    order = {"reassoc", "nsz", "contract"}
+    return njit(nogil=True, cache=cached, error_model="numpy", fastmath=order)(function)
+
+
+@_compiled
+def ssim_sum(x: Pixels, y: Pixels, channels: int) -> float:
+    """Sum of the SSIM map of 7 x 7 uniform windows with sample covariance, over pixels and channels.
+
+    With n = 49 and sums over the window, every term is n^2 or n (n - 1) times its namesake, in exact integers
+    up to the last division. Two variances are only ever added, so four window sums do: of x, y, xy and (x - y)^2.
+
+    Args:
+        x, y: ``(H, W channels)`` grey levels, H and W at least 7.
+        channels: of a pixel, side by side.
+    """
+    height, width = x.shape
+    inside = width - (SIDE - 1) * channels
+    columns = np.zeros((4, width), np.int32)
+    windows = np.empty((4, inside), np.int32)
+    total = 0.0
+    for row in range(height):
+        if row < SIDE:
+            _add_row(columns[0], columns[1], columns[2], columns[3], x[row], y[row])
+        else:
+            old = row - SIDE
+            _replace_row(columns[0], columns[1], columns[2], columns[3], x[row], y[row], x[old], y[old])
+        if row >= SIDE - 1:
+            for i in range(4):
+                _along(columns[i], windows[i], channels)
+            total += _ratios(windows[0], windows[1], windows[2], windows[3])
+    return total
+
+
+@_compiled
+def _add_row(sx: Any, sy: Any, sxy: Any, error: Any, x: Pixels, y: Pixels) -> None:
+    for c in range(len(x)):
+        a, b = np.int32(x[c]), np.int32(y[c])
+        sx[c] += a
+        sy[c] += b
+        sxy[c] += a * b
+        error[c] += (a - b) * (a - b)
+
+
+@_compiled
+def _replace_row(sx: Any, sy: Any, sxy: Any, error: Any, x: Pixels, y: Pixels, old_x: Pixels, old_y: Pixels) -> None:
+    for c in range(len(x)):
+        a, b, old_a, old_b = np.int32(x[c]), np.int32(y[c]), np.int32(old_x[c]), np.int32(old_y[c])
+        sx[c] += a - old_a
+        sy[c] += b - old_b
+        sxy[c] += a * b - old_a * old_b
+        error[c] += (a - b) * (a - b) - (old_a - old_b) * (old_a - old_b)
+
+
+@_compiled
+def _along(column: Any, window: Any, channels: int) -> None:
+    """Sums of seven neighbours of one channel. Views begin at 0, so that the compiler may take eight at a time."""
+    n = len(window)
+    one, two, three = column[:n], column[channels : channels + n], column[2 * channels : 2 * channels + n]
+    four, five = column[3 * channels : 3 * channels + n], column[4 * channels : 4 * channels + n]
+    six, seven = column[5 * channels : 5 * channels + n], column[6 * channels : 6 * channels + n]
+    for c in range(n):
+        window[c] = one[c] + two[c] + three[c] + four[c] + five[c] + six[c] + seven[c]
+
+
+@_compiled
+def _ratios(sum_x: Any, sum_y: Any, sum_xy: Any, error: Any) -> float:
+    n = SIDE * SIDE
+    c1, c2 = C1 * n * n, C2 * n * (n - 1)
+    total = 0.0
+    for c in range(len(sum_x)):
+        sx, sy = np.float64(sum_x[c]), np.float64(sum_y[c])  # whole numbers below 2^53 stay exact
+        means = 2 * sx * sy
+        apart = (sx - sy) * (sx - sy)
+        covariance = 2 * n * np.float64(sum_xy[c]) - means  # 2 n (n - 1) covariances
+        variances = n * np.float64(error[c]) + covariance - apart  # n (n - 1) times both variances
+        squares = apart + means  # n^2 times both squared means
+        total += ((means + c1) * (covariance + c2)) / ((squares + c1) * (variances + c2))
+    return total
+
+
+@_compiled
+def edge_strengths(image: Any, strength: Any) -> float:
+    """Write the squared horizontal Sobel gradient (times 64) of ``(H, W)`` grey levels into ``strength``; its sum.
+
+    Beyond its edges the picture goes on as there.
+    """
+    height, width = image.shape
+    column = np.empty(width + 2, strength.dtype)
+    total = 0.0
+    for row in range(height):
+        above, here, below = image[max(row - 1, 0)], image[row], image[min(row + 1, height - 1)]
+        for c in range(width):
+            column[c + 1] = above[c] + 2 * here[c] + below[c]
+        column[0], column[width + 1] = column[1], column[width]
+        line = 0.0
+        for c in range(width):
+            slope = column[c + 2] - column[c]
+            strength[row, c] = slope * slope
+            line += slope * slope
+        total += line
+    return total
+
+
+@_compiled
+def edge_counts(image: Any, strength: Any, threshold: Any, noticeable: Any, everywhere: bool) -> tuple[Any, Any]:
+    """How many edges each block has, and how many of them are at most as wide as its just noticeable width.
+
+    Args:
+        image: ``(H, W)`` grey levels, int16 or float64.
+        strength: of ``edge_strengths``.
+        threshold: that an edge's strength must pass, of its kind of number.
+        noticeable: ``(down, across)`` just noticeable widths in pixels.
+        everywhere: False where the gradient points nowhere but to the right, so that no edge has a width.
+
+    Returns:
+        Two ``(down, across)`` int64 arrays.
+    """
+    down, across = noticeable.shape
+    edges, sharp = np.zeros((down, across), np.int64), np.zeros((down, across), np.int64)
+    height, width = image.shape
+    for row in range(1, min(height - 1, down * BLOCK) if everywhere else 0):
+        above, line, below = strength[row - 1], strength[row], strength[row + 1]
+        higher, level, lower = image[row - 1], image[row], image[row + 1]
+        for c in range(1, min(width - 1, across * BLOCK)):
+            here = line[c]
+            if here <= threshold:
+                continue
+            if not ((here > line[c - 1] and here > line[c + 1]) or (here > above[c] and here > below[c])):
+                continue
+            dx = np.float64(level[c + 1]) - np.float64(level[c - 1])
+            dy = np.float64(lower[c]) - np.float64(higher[c])
+            if dx != 0 and (abs(dx) + abs(dy)) ** 2 >= 2 * dx * dx:
+                continue
+            edges[row // BLOCK, c // BLOCK] += 1
+            if _edge_width(level, c, dx >= 0) <= noticeable[row // BLOCK, c // BLOCK]:
+                sharp[row // BLOCK, c // BLOCK] += 1
+    return edges, sharp
+
+
+@_compiled
+def _edge_width(line: Any, c: int, rising: bool) -> int:
+    """Two pixels, and one for each step further out that goes on rising (or falling); exact up to five."""
+    width = 2
+    for k in range(FAR):
+        if c + 2 + k >= len(line):
+            break
+        step = np.float64(line[c + 2 + k]) - np.float64(line[c + 1 + k])
+        if step == 0 or (step > 0) != rising:
+            break
+        width += 1
+    for k in range(FAR):
+        if c - 2 - k < 0:
+            break
+        step = np.float64(line[c - 1 - k]) - np.float64(line[c - 2 - k])
+        if step == 0 or (step > 0) != rising:
+            break
+        width += 1
+    return width
+
+
+@_compiled
+def tilted(image: Any) -> bool:
+    """Whether the gradient (``numpy.gradient``) points anywhere but to the right at any pixel."""
+    height, width = image.shape
+    for row in range(height):
+        up, down = max(row - 1, 0), min(row + 1, height - 1)
+        for c in range(width):
+            dx = np.float64(image[row, min(c + 1, width - 1)]) - np.float64(image[row, max(c - 1, 0)])
+            dy = np.float64(image[down, c]) - np.float64(image[up, c])
+            if dx < 0 or (dx != 0 and dy != 0):
+                return True
+    return False
+
+
+@_compiled
+def sure_edges(image: Any, top: int, left: int, rows: int, columns: int, enough: int) -> int:
+    """Pixels of a part of a picture that are Canny edges for sure, counted up to ``enough``; none near the border.
+
+    A pixel is one if its gradient is above the high threshold and larger than what is interpolated between its
+    neighbours on both sides, in the gradient's direction. In single precision the gradient errs by less than
+    0.001 grey levels, so that a gradient above 1 that is 0.5 % larger is safe.
+    """
+    height, width = image.shape
+    first, last = max(top, HALO), min(top + rows, height - HALO)
+    begin, end = max(left, HALO), min(left + columns, width - HALO)
+    if first >= last or begin >= end:
+        return 0
+    dy, dx, length = _gradient(_smoothed(image, first - 2, last + 2, begin - 2, end + 2))
+    found = 0
+    for row in range(1, length.shape[0] - 1):
+        for c in range(1, length.shape[1] - 1):
+            if length[row, c] > 1 and _is_ridge(dy[row, c], dx[row, c], length, row, c):
+                found += 1
+        if found >= enough:
+            return found
+    return found
+
+
+@_compiled
+def _is_ridge(dy: Any, dx: Any, length: Any, row: int, c: int) -> bool:
+    """Larger than both sides in the gradient's direction, each interpolated between a straight and a slanting neighbour."""
+    down = np.abs(dy) >= np.abs(dx)
+    weight = np.abs(dx) / np.abs(dy) if down else np.abs(dy) / np.abs(dx)
+    across = 1 if (dy >= 0) == (dx >= 0) else -1
+    here = length[row, c] * np.float32(0.995)
+    for side in (1, -1):
+        straight = length[row + side, c] if down else length[row, c + side * across]
+        slanting = length[row + side, c + side * across]
+        if slanting * weight + straight * (1 - weight) >= here:
+            return False
+    return True
+
+
+@_compiled
+def _smoothed(image: Any, first: int, last: int, begin: int, end: int) -> Any:
+    """Gaussian of sigma 1, cut at 4, of a part that lies at least 4 pixels inside."""
+    wide = end - begin + 8
+    down = np.empty((last - first, wide), np.float32)
+    for row in range(last - first):
+        middle = image[first + row, begin - 4 : begin - 4 + wide]
+        for c in range(wide):
+            down[row, c] = TAPS[0] * np.float32(middle[c])
+        for k in range(1, 5):
+            above = image[first + row - k, begin - 4 : begin - 4 + wide]
+            below = image[first + row + k, begin - 4 : begin - 4 + wide]
+            for c in range(wide):
+                down[row, c] += TAPS[k] * (np.float32(above[c]) + np.float32(below[c]))
+    n = end - begin
+    found = np.empty((last - first, n), np.float32)
+    for row in range(last - first):
+        middle = down[row, 4 : 4 + n]
+        for c in range(n):
+            found[row, c] = TAPS[0] * middle[c]
+        for k in range(1, 5):
+            one, other = down[row, 4 - k : 4 - k + n], down[row, 4 + k : 4 + k + n]
+            for c in range(n):
+                found[row, c] += TAPS[k] * (one[c] + other[c])
+    return found
+
+
+@_compiled
+def _gradient(smooth: Any) -> tuple[Any, Any, Any]:
+    """Sobel's gradient inside ``(H, W)``, down and to the right, and its length: three ``(H - 2, W - 2)``."""
+    n = smooth.shape[1] - 2
+    shape = (smooth.shape[0] - 2, n)
+    dy, dx, length = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for row in range(len(dy)):
+        a, b, c = smooth[row], smooth[row + 1], smooth[row + 2]
+        for i in range(n):
+            down = (c[i] - a[i]) + 2 * (c[i + 1] - a[i + 1]) + (c[i + 2] - a[i + 2])
+            right = (a[i + 2] - a[i]) + 2 * (b[i + 2] - b[i]) + (c[i + 2] - c[i])
+            dy[row, i], dx[row, i] = down, right
+            length[row, i] = np.sqrt(down * down + right * right)
+    return dy, dx, length
+
+
+@_compiled
+def grey_levels(frame: Any, grey: Any) -> None:
+    """Write ``(H, W, 3)`` uint8 RGB as grey levels into ``(H, W)``: (19595 R + 38470 G + 7471 B + 2^15) >> 16."""
+    for row in range(frame.shape[0]):
+        for c in range(frame.shape[1]):
+            red, green, blue = np.uint32(frame[row, c, 0]), np.uint32(frame[row, c, 1]), np.uint32(frame[row, c, 2])
+            level = np.uint32(19595) * red + np.uint32(38470) * green + np.uint32(7471) * blue + np.uint32(1 << 15)
+            grey[row, c] = level >> np.uint32(16)
+
+
+@_compiled
+def squared_error(x: Any, y: Any) -> int:
+    """Sum of squared differences of two flat arrays of grey levels, exact."""
+    total = 0
+    for begin in range(0, len(x), PART):
+        total += _part_error(x[begin : begin + PART], y[begin : begin + PART])
+    return total
+
+
+@_compiled
+def _part_error(x: Any, y: Any) -> Any:
+    total = np.int32(0)
+    for i in range(len(x)):
+        apart = np.int32(np.int32(x[i]) - np.int32(y[i]))
+        total = np.int32(total + np.int32(apart * apart))
+    return total
