@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from tbd import workspace
 from tbd.catalogue import CATALOGUE, File, Weights, language_model
-from tbd.digests import sha256
 from tbd.downloads import Download, Told, fetch
 from tbd.errors import InputError, MissingError, UsageError
+from tbd.hashes import sha256_file as sha256
 
 __all__ = [
     "CATALOGUE",

@@ -73,7 +73,10 @@ def eval_(
     split: Annotated[
         str | None, typer.Option(help="Only rows of this split. Default: the run's.", rich_help_panel=options.CLIPS)
     ] = None,
+    where: options.Where = None,
     clips: options.ClipFile = None,
+    sample: options.Sample = None,
+    seed: options.Seed = None,
     limit: options.Limit = None,
     root: options.Root = None,
     shard: options.Shard = None,
@@ -136,12 +139,15 @@ def eval_(
     from tbd.evaluate.inputs.plan import plan
     from tbd.evaluate.inputs.sources import EvaluationRequest
     from tbd.evaluate.run import run
+    from tbd.selection import Selection
 
     options.too_many(0, 0, max_failed)
+    selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = EvaluationRequest(
-        tuple(runs or ()), manifest, reference, pairs, tuple(filter(None, (metrics or "").split(","))), suite,
-        align, length, region, output, options.roots(root), split, options.lines(clips), limit, shard, workers,
-        device, size, baselines,
+        runs=tuple(runs or ()), manifest=manifest, reference=reference, pairs=pairs,
+        metrics=tuple(filter(None, (metrics or "").split(","))), suite=suite, align=align, length=length,
+        region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
+        seed=seed or 0, workers=workers, device=device, baselines=baselines,
     )  # fmt: skip
     planned = plan(request)
     for name, pairing in planned.pairings.items():

@@ -27,7 +27,7 @@ def run(plan: EvaluationPlan, progress: Progress, stopping: threading.Event | No
     """
     rows = [*plan.rows]
     with cache.ScoreCache() as store:
-        for scored in scored_by(plan.jobs, plan.workers, store, stopping):
+        for scored in scored_by(plan.jobs, plan.workers, store.folder, stopping):
             rows += scored
             progress.advance(failed=int(any(row.status != "ok" for row in scored if row.kind == "run")))
         if stopping is not None and stopping.is_set():

@@ -189,8 +189,8 @@ def test_a_second_call_scores_nothing_again(project, capsys, monkeypatch):
 def test_stopped_in_the_middle_it_goes_on(project, capsys, monkeypatch):
     from tbd.evaluate import run as running
 
-    def stop_after_one(jobs, count, store, stopping):
-        yield from workers.scored_by(jobs[:1], 0, store, stopping)
+    def stop_after_one(jobs, count, cache, stopping):
+        yield from workers.scored_by(jobs[:1], 0, cache, stopping)
         stopping.set()
 
     monkeypatch.setattr(running, "scored_by", stop_after_one)
@@ -312,4 +312,4 @@ def test_a_row_without_a_crop_box_is_scored_as_far_as_it_can(project, capsys, tm
 def test_a_damaged_cache_says_how_to_go_on(project, capsys, tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "evaluate.sqlite").write_bytes(b"no database" * 1000)
-    assert "rm " in run(capsys, "--suite", "quick", "--workers", 0, expect=3).err
+    assert "move " in run(capsys, "--suite", "quick", "--workers", 0, expect=3).err

@@ -251,7 +251,7 @@ def test_a_bug_in_one_metric_costs_the_others_nothing_and_is_not_remembered(tmp_
     rows = {row.protocol: row for row in one_pass.score(asked, store)}
     assert rows["buggy@x"].score.reason == "bug: ZeroDivisionError: planted"
     assert {row.status for name, row in rows.items() if name != "buggy@x"} == {"ok"}
-    key = one_pass._asked(clip.ClipContext(asked, store), asked.videos[0], one_pass.groups(asked.metrics)[0]).own.key
+    key = one_pass._asked(clip.ClipContext(asked), asked.videos[0], one_pass.groups(asked.metrics)[0]).own.key
     assert not store.has(key)
 
 

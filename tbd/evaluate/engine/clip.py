@@ -17,6 +17,7 @@ from tbd.evaluate.inputs.align import Transform
 from tbd.evaluate.inputs.jobs import VAE, ClipJob, Comparison, MetricGroup, RunVideo
 from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.metrics.base import ClipInfo
+from tbd.hashes import sha256_file
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -24,8 +25,8 @@ Pixels = npt.NDArray[np.uint8]
 class ClipContext:
     """Everything about one clip that is looked up rather than decoded; nothing is read before it is asked for."""
 
-    def __init__(self, job: ClipJob, store: cache.ScoreCache) -> None:
-        self.job, self.store = job, store
+    def __init__(self, job: ClipJob) -> None:
+        self.job = job
         self._opened: dict[RunVideo, FrameStream | str] = {}
         self._transforms: dict[tuple[RunVideo, bool, align.Region], Transform] = {}
         self._sound: dict[RunVideo, npt.NDArray[np.int16] | None] = {}
@@ -234,7 +235,7 @@ class ClipContext:
         if lead.needs_portrait:
             told["portrait"] = "" if self.truth_problem else [self._content(self.truth), self._reference_frame]
         if beside := self._beside(video, group):
-            told["beside"] = self.store.sha256(beside)
+            told["beside"] = sha256_file(beside)
         parts: dict[str, Any] = {
             "metric": group.name,
             "version": max(metric.version for metric in group.metrics),
@@ -274,10 +275,10 @@ class ClipContext:
         return seen
 
     def _content(self, stream: FrameStream) -> dict[str, Any]:
-        seen: dict[str, Any] = {"file": self.store.sha256(stream.source.path), "fps": stream.fps}
+        seen: dict[str, Any] = {"file": sha256_file(stream.source.path), "fps": stream.fps}
         if stream.clip is not None:
             clip = stream.clip
             seen |= {"window": [clip.start, clip.end], "box": stream.box, "box_side": stream.side}
             seen["rule"] = [clip.rule.version, clip.rule.sample_rate]
-            seen["sound"] = self.store.sha256(clip.audio_file) if clip.audio_file else ""
+            seen["sound"] = sha256_file(clip.audio_file) if clip.audio_file else ""
         return seen

@@ -44,7 +44,7 @@ def score(job: ClipJob, store: cache.ScoreCache) -> list[ScoreRow]:
     Raises:
         InputError, MissingError: the cache cannot be used.
     """
-    context = ClipContext(job, store)
+    context = ClipContext(job)
     asked = [_asked(context, video, group) for video in job.videos for group in groups(job.metrics)]
     checks = {
         video: _check(context, video) for video in job.videos if video.kind == "run" and not context.problem(video)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from tbd.evaluate.inputs.record import EvaluationRecord
 from tbd.evaluate.inputs.sources import EvaluationRequest, TruthSource
 from tbd.evaluate.metrics import registry
 from tbd.evaluate.metrics.base import ClipScore, Metric
-from tbd.shards import part
+from tbd.selection import shard_of, shard_part
 
 RESULTS = Path("results")
 
@@ -81,7 +80,7 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
         version=__version__,
         truth_root={name: path.as_posix() for name, path in truth.roots.items()},
     )
-    shard = part(request.shard) if request.shard else None
+    shard = shard_part(request.selection.shard) if request.selection.shard else None
     jobs = [
         replace(job, weights={name: [sha for _, sha, _ in one.files] for name, one in seen.items()})
         for job in _jobs(runs, pairings, truth, metrics, settings, shown)
@@ -210,4 +209,4 @@ def _workers_and_threads(workers: int | None, device: str, jobs: int) -> tuple[i
 
 def _mine(clip_id: str, shard: tuple[int, int] | None) -> bool:
     """Whether a clip belongs to a part; the same parts on every machine."""
-    return shard is None or int(hashlib.sha256(clip_id.encode()).hexdigest(), 16) % shard[1] == shard[0] - 1
+    return shard is None or shard_of(clip_id, shard[1]) == shard[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from tbd.evaluate.inputs import pairing
 from tbd.evaluate.inputs.jobs import GroundTruth
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.metrics.base import Metric
+from tbd.selection import ROW_KEYS, Selection, select
 
 RUNS, RUN = Path("runs"), "run.json"
 
 COLUMNS = (
-    "clip_id dataset subject view emotion emotion_raw level split file_name audio_file_name start end crop_box "
-    "reference_frame face_box action_units transcript has_audio"
+    "clip_id dataset subject gender view emotion emotion_raw level intensity split file_name audio_file_name start end crop_box "
+    "reference_frame face_box action_units transcript has_audio "
+    "mode status review_status backend model"
 ).split()
 """Of the manifest: what names a clip, what its ground truth is, and what metrics ask for."""
 
@@ -34,8 +36,8 @@ class EvaluationRequest:
         metrics: as in ``--metrics``; empty takes the suite's.
         roots: where datasets lie on this machine.
         split: only rows of this side; None takes what ``run.json`` says, else all rows.
-        clips: clip_ids to keep.
-        shard: ``i/n``, counted from 1.
+        selection: which clips.
+        seed: of ``selection.sample``.
         workers: processes; 0 works in this one; None takes one a core, or one on a GPU.
         size: shorter side to which all pictures are brought.
         baselines: also score the ground truth, through the VAE, and the still picture.
@@ -54,9 +56,8 @@ class EvaluationRequest:
     output: Path | None = None
     roots: Mapping[str, Path] = field(default_factory=dict)
     split: str | None = None
-    clips: tuple[str, ...] | None = None
-    limit: int | None = None
-    shard: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    seed: int = 0
     workers: int | None = None
     device: str = "auto"
     size: int | None = None
@@ -235,13 +236,9 @@ def _selected(
         if not kept:
             raise UsageError(f"no row of the manifest has the split {split!r}", next="tbd manifest report MANIFEST")
         rows = kept
-    chosen = rows
-    if request.clips is not None:
-        unknown = set(request.clips) - {row["clip_id"] for row in rows}
-        if unknown:
-            raise UsageError(f"--clips: no clip {min(unknown)!r} among the {len(rows)} rows")
-        chosen = [row for row in rows if row["clip_id"] in set(request.clips)]
-    return ExpectedRows(sorted(chosen, key=lambda row: str(row["clip_id"]))[: request.limit], rows)
+    asked = replace(request.selection, shard=None)  # a part is taken of the jobs
+    chosen = select(rows, asked, keys=ROW_KEYS, seed=request.seed)
+    return ExpectedRows(chosen, rows)
 
 
 def paired(request: EvaluationRequest, folder: Path, rows: ExpectedRows) -> Pairing:
@@ -253,9 +250,20 @@ def paired(request: EvaluationRequest, folder: Path, rows: ExpectedRows) -> Pair
     if request.pairs is not None:
         return rows.of(pairing.with_table(request.pairs, folder, rows.every, request.reference))
     if request.reference is not None and not rows.every:
-        return _limited(pairing.with_folder(folder, request.reference), request.limit)
+        return _chosen(pairing.with_folder(folder, request.reference), request.selection)
     return rows.of(pairing.with_manifest(folder, rows.every))
 
 
-def _limited(found: Pairing, limit: int | None) -> Pairing:
-    return found if limit is None else Pairing(tuple(pair for pair in found.pairs if pair.expected)[:limit])
+def _chosen(found: Pairing, selection: Selection) -> Pairing:
+    """Of two folders only names are known: ``--clips`` and ``--limit`` choose among these.
+
+    Raises:
+        UsageError: something is asked for that only a manifest tells.
+    """
+    if selection.where or selection.sample:
+        raise UsageError("--where and --sample need a manifest: files between two folders have no labels")
+    if selection.clips is None and selection.limit is None:
+        return found
+    names = [{"clip_id": pair.clip_id} for pair in found.pairs if pair.expected]
+    kept = {one["clip_id"] for one in select(names, Selection(clips=selection.clips, limit=selection.limit))}
+    return Pairing(tuple(pair for pair in found.pairs if pair.clip_id in kept))

@@ -24,7 +24,7 @@ SCALE, SHIFT = 0.03, 0.03
 THUMBNAIL = 32
 """Side in pixels of the grey pictures that are held against their mirror images."""
 
-MIRROR = 0.1
+MIRROR = 0.04
 """By how much the mirror image must correlate better before a video counts as mirrored."""
 
 

@@ -66,8 +66,8 @@ def _uniform(pred: Picture, ref: Picture) -> float:
 
     height, width, channels = (*pred.shape, 1)[:3]
     x, y = (np.ascontiguousarray(one).reshape(height, -1) for one in (pred, ref))
-    total: float = ssim_sum(x, y, channels)
-    return total / ((height - SIDE + 1) * (width - SIDE + 1) * channels)
+    area: int = (height - SIDE + 1) * (width - SIDE + 1) * channels
+    return float(ssim_sum(x, y, channels)) / area
 
 
 def _gaussian(pred: Picture, ref: Picture) -> float:
