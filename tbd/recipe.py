@@ -13,9 +13,10 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tbd import workspace
 from tbd.errors import RecipeError
@@ -25,6 +26,15 @@ class Recipe(BaseModel):
     """Base of every recipe section: unknown keys are mistakes, values cannot change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none(cls, given: Any) -> Any:
+        """TOML has no None: a key that may be None takes the word ``none`` for it."""
+        if not isinstance(given, Mapping):
+            return given
+        empty = {key for key, field in cls.model_fields.items() if NoneType in get_args(field.annotation)}
+        return {key: None if key in empty and value == "none" else value for key, value in given.items()}
 
 
 R = TypeVar("R", bound=Recipe)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ImageAutoencoder:
-    """Stable Diffusion's VAE, frozen; a latent has an eighth of the picture's side.
+    """diffusers' autoencoder (Stable Diffusion's VAE, or one of ``tbd train autoencoder``), frozen.
 
     Args:
         model: diffusers' autoencoder.
@@ -40,7 +40,7 @@ class ImageAutoencoder:
             frames: ``(N, S, S, 3)`` uint8 RGB.
 
         Returns:
-            ``(N, 8, S/8, S/8)`` float32 on the model's device: mean, then log-variance, not yet scaled.
+            ``(N, 8, S / factor, S / factor)`` float32 on the model's device: mean, then log-variance, not yet scaled.
         """
         pictures = torch.as_tensor(frames).permute(0, 3, 1, 2)
         found = []
@@ -62,13 +62,26 @@ class ImageAutoencoder:
         mean, *spread = moments.float().split(self.config.latent_channels, -3)
         if noise is not None and spread:
             mean = mean + noise * (0.5 * spread[0].clamp(-30, 20)).exp()
-        return mean * self.config.scaling_factor
+        shift, scale = self._whitening(mean.device)
+        return (mean - shift) * scale
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
-        """``(N, 4, h, w)`` scaled latents -> ``(N, 8h, 8w, 3)`` uint8 RGB."""
+        """``(N, 4, h, w)`` scaled latents -> ``(N, factor * h, factor * w, 3)`` uint8 RGB."""
         found = []
-        for part in (latents / self.config.scaling_factor).split(self.batch):
+        shift, scale = self._whitening(latents.device)
+        for part in (latents / scale + shift).split(self.batch):
             x = self.model.decode(part.to(self.model.device, self.model.dtype)).sample.float()
             found.append(((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(found)
+
+    def _whitening(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(4, 1, 1)`` each: what is taken from a mean, and what the rest is multiplied by.
+
+        ``config.json`` has one ``scaling_factor``, and may have ``latents_mean`` and ``latents_std`` by channel.
+        """
+        channels = self.config.latent_channels
+        means, stds = (getattr(self.config, name, None) for name in ("latents_mean", "latents_std"))
+        shift = torch.tensor(means or [0.0] * channels, device=device).reshape(-1, 1, 1)
+        spread = torch.tensor(stds or [1.0] * channels, device=device).reshape(-1, 1, 1)
+        return shift, self.config.scaling_factor / spread

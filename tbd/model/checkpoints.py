@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tbd.digests import sha256
 from tbd.errors import InputError
-from tbd.model.recipe import ModelRecipe
+from tbd.hashes import sha256_file
+from tbd.model.recipe import ModelRecipe, PartWeights
 from tbd.recipe import digest
 
 if TYPE_CHECKING:
     import torch
     from diffusers import DDIMScheduler
 
+    from tbd.model.frozen_encoders import FrozenEncoders
     from tbd.model.network import TBDNetwork
 
 META, SCHEDULER, AVERAGE = "meta.json", "scheduler", "ema/weights.safetensors"
@@ -88,7 +89,7 @@ class Checkpoint:
     def hash(self) -> str:
         """sha256 over its weights, 64 hex digits."""
         files = sorted(path for part in (*PARTS, "ema") for path in (self.path / part).glob("*.safetensors"))
-        return digest({str(path.relative_to(self.path)): sha256(path) for path in files})
+        return digest({str(path.relative_to(self.path)): sha256_file(path) for path in files})
 
     def network(self, *, average: bool = True) -> TBDNetwork:
         """The network, on the CPU.
@@ -111,6 +112,25 @@ class Checkpoint:
             with torch.no_grad():
                 own[name].copy_(value)
         return network
+
+    def encoders(self, device: str = "cpu") -> FrozenEncoders:
+        """The frozen networks that it was trained with.
+
+        Raises:
+            MissingError: one is not on this machine; says how to get it.
+            InputError: one is another than it was.
+        """
+        from tbd.model.frozen_encoders import encoder_identities, load_encoders
+
+        parts, seed = PartWeights.model_validate(self.meta["recipe"]["weights"]), int(self.meta["recipe"]["seed"])
+        wanted, found = self.meta["encoders"], encoder_identities(self.recipe.network, parts, seed)
+        odd = [name for name in wanted if wanted[name] != found[name]]
+        if odd:
+            raise InputError(
+                f"{self.path}: was trained with another {odd[0]} encoder than {parts.model_dump()} finds",
+                next=f"the weights with sha256 {wanted[odd[0]]}",
+            )
+        return load_encoders(self.recipe.network, parts, seed=seed, device=device)
 
     def scheduler(self) -> DDIMScheduler:
         """The noise schedule that it was trained with, for the sampler.

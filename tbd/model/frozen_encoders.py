@@ -1,8 +1,9 @@
-"""The frozen networks around the one that is trained, and the weights that training starts from."""
+"""The frozen networks around the one that is trained: image autoencoder, text and speech encoder."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +12,26 @@ from typing import Any, cast
 import torch
 
 from tbd import weights
-from tbd.digests import sha256
 from tbd.errors import InputError
+from tbd.hashes import sha256_file
 from tbd.model.autoencoder import ImageAutoencoder
-from tbd.model.network import TBDNetwork, build_network
-from tbd.model.published_weights import load_hallo, load_motion, load_sd15
-from tbd.model.recipe import Network
-from tbd.model.shapes import NetworkSizes, network_sizes
+from tbd.model.initial_weights import seeded
+from tbd.model.recipe import Network, PartWeights
+from tbd.model.shapes import network_sizes
 from tbd.model.speech import SpeechEncoder
 from tbd.model.text import TextEncoder
-from tbd.model.weight_files import WEIGHTS, LoadReport, fill
+from tbd.model.weight_files import WEIGHTS
 
+RANDOM = "random"
+"""A part without a file."""
 LOG_VARIANCE = -10.0
 """Of a random autoencoder's posterior."""
+_FILES = {"vae": WEIGHTS, "text_encoder": "model.safetensors", "speech": "model.safetensors"}
 
 
 @dataclass(frozen=True)
 class FrozenEncoders:
-    """Image, text and speech encoder, all frozen."""
+    """Image autoencoder, text and speech encoder."""
 
     image: ImageAutoencoder
     text: TextEncoder
@@ -40,12 +43,12 @@ class FrozenEncoders:
         return {name: getattr(self, name).identity for name in ("image", "text", "speech")}
 
 
-def load_encoders(network: Network, *, vae: str, text_encoder: str, speech: str, device: str = "cpu") -> FrozenEncoders:
-    """The published encoders, found on this machine; float32.
+def load_encoders(network: Network, parts: PartWeights, *, seed: int = 0, device: str = "cpu") -> FrozenEncoders:
+    """The encoders of a recipe in float32: each from its file on this machine, or at random weights.
 
     Args:
         network: what they are for.
-        vae, text_encoder, speech: catalogue keys, hub ids or folders.
+        parts: where each is; ``random`` draws its weights from ``seed``.
         device: where they run.
 
     Raises:
@@ -56,19 +59,25 @@ def load_encoders(network: Network, *, vae: str, text_encoder: str, speech: str,
     from transformers import CLIPTextModel, Wav2Vec2Model
 
     sizes = network_sizes(network)
-    image_at, text_at, speech_at = (weights.resolve(name) for name in (vae, text_encoder, speech))
-    text_at = text_at / "text_encoder" if (text_at / "text_encoder").is_dir() else text_at
-    image = _pretrained(AutoencoderKL, image_at)
-    text = _pretrained(CLIPTextModel, text_at)
-    sound = _pretrained(Wav2Vec2Model, speech_at, unused="lm_head", kept="masked_spec_embed")
-    _sized(image, image_at, latent_channels=sizes.vae["latent_channels"])
-    _sized(text, text_at, hidden_size=sizes.unet["cross_attention_dim"])
-    layers, channels = sizes.audio["layers"], sizes.audio["channels"]
-    _sized(sound, speech_at, num_hidden_layers=layers, hidden_size=channels, do_stable_layer_norm=False)
+    drawn = random_encoders(network, seed) if RANDOM in (parts.vae, parts.text_encoder, parts.speech) else None
+    image: Any = drawn.image.model if drawn and parts.vae == RANDOM else None
+    text: Any = drawn.text.model if drawn and parts.text_encoder == RANDOM else None
+    sound: Any = drawn.speech.model if drawn and parts.speech == RANDOM else None
+    if image is None:
+        image = _pretrained(AutoencoderKL, folder := _folder("vae", parts))
+        _sized(image, folder, latent_channels=sizes.vae["latent_channels"])
+    if text is None:
+        text = _pretrained(CLIPTextModel, folder := _folder("text_encoder", parts))
+        _sized(text, folder, hidden_size=sizes.unet["cross_attention_dim"])
+    if sound is None:
+        sound = _pretrained(Wav2Vec2Model, folder := _folder("speech", parts), unused="lm_head", kept="masked_spec")
+        layers, channels = sizes.audio["layers"], sizes.audio["channels"]
+        _sized(sound, folder, num_hidden_layers=layers, hidden_size=channels, do_stable_layer_norm=False)
+    names = encoder_identities(network, parts, seed)
     return FrozenEncoders(
-        ImageAutoencoder(image.to(device), _identity(image_at / WEIGHTS)),
-        TextEncoder(text.to(device), _identity(text_at / "model.safetensors")),
-        SpeechEncoder(sound.to(device), _identity(speech_at / "model.safetensors")),
+        ImageAutoencoder(image.to(device), names["image"]),
+        TextEncoder(text.to(device), names["text"]),
+        SpeechEncoder(sound.to(device), names["speech"]),
     )
 
 
@@ -80,9 +89,8 @@ def random_encoders(network: Network, seed: int, device: str = "cpu") -> FrozenE
     from diffusers import AutoencoderKL
     from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
-    sizes: NetworkSizes = network_sizes(network)
-    identity = f"random-{network.size}-{seed}"
-    with _seeded(seed):
+    sizes, identity = network_sizes(network), _random_identity(network, seed)
+    with seeded(seed):
         image: Any = cast(Any, AutoencoderKL)(**sizes.vae)
         image.quant_conv.bias.data[sizes.vae["latent_channels"] :] = LOG_VARIANCE
         text: Any = CLIPTextModel(CLIPTextConfig(**sizes.text))
@@ -94,58 +102,48 @@ def random_encoders(network: Network, seed: int, device: str = "cpu") -> FrozenE
     )
 
 
-def pretrained_network(
-    network: Network, *, unet: str, warm_start: str | None = None
-) -> tuple[TBDNetwork, list[LoadReport]]:
-    """The network of stage 1 at Stable Diffusion's weights, with a report on every key.
-
-    Args:
-        network: size and layers.
-        unet: catalogue key, hub id or folder of SD 1.5.
-        warm_start: Hallo's net.pth on top.
+def encoder_identities(network: Network, parts: PartWeights, seed: int) -> dict[str, str]:
+    """``FrozenEncoders.identities`` from the files alone: no model is built.
 
     Raises:
-        MissingError, InputError: as ``load_base``.
+        MissingError, InputError: as ``load_encoders``, for what can be seen from outside.
     """
-    made = build_network(network, 1)
-    reports = load_sd15(made, weights.resolve(unet))
-    if warm_start is not None:
-        reports += load_hallo(made, weights.resolve(warm_start))
-    return made, reports
+    found = {}
+    for name, part in (("image", "vae"), ("text", "text_encoder"), ("speech", "speech")):
+        if getattr(parts, part) == RANDOM:
+            found[name] = _random_identity(network, seed)
+            continue
+        file = _folder(part, parts) / _FILES[part]
+        if not file.is_file():
+            raise InputError(f"{file}: the weights are expected in this one file", next="tbd weights list")
+        found[name] = sha256_file(file)
+    return found
 
 
-def random_network(network: Network, stage: int, seed: int) -> TBDNetwork:
-    """A network at random weights, the same for the same seed."""
-    with _seeded(seed):
-        return build_network(network, stage)
-
-
-def add_stage2_layers(
-    first: TBDNetwork, network: Network, *, motion: str | None, warm_start: str | None, seed: int
-) -> tuple[TBDNetwork, list[LoadReport]]:
-    """The network of stage 2 from that of stage 1: audio and motion layers are added, everything else is taken over.
-
-    Args:
-        first: of stage 1, with the same layers.
-        network: size and layers.
-        motion: AnimateDiff's weights; None starts the motion layers at random, ending in zeros.
-        warm_start: Hallo's net.pth, for its motion layers and audio projection.
-        seed: of the new layers.
+def latent_factor(network: Network, parts: PartWeights | None = None) -> int:
+    """Pixels a latent, along a side, from the autoencoder's ``config.json``; without ``parts`` the size's own.
 
     Raises:
-        InputError: ``first`` is another network.
-        MissingError: as ``load_base``.
+        MissingError, InputError: as ``load_encoders``.
     """
-    grown = random_network(network, 2, seed)
-    reports = [
-        fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=r"(audio|motion)_modules").check(),
-        fill(grown.reference_net, first.reference_net.state_dict(), "stage 1 -> reference_net").check(),
-    ]
-    if motion is not None:
-        reports.append(load_motion(grown.unet, weights.resolve(motion)))
-    if warm_start is not None:
-        reports += load_hallo(grown, weights.resolve(warm_start))
-    return grown, reports
+    blocks = network_sizes(network).vae["block_out_channels"]
+    if parts is not None and parts.vae != RANDOM:
+        file = _folder("vae", parts) / "config.json"
+        try:
+            blocks = json.loads(file.read_text(encoding="utf-8"))["block_out_channels"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file}: no autoencoder ({type(error).__name__})", next="tbd weights verify") from None
+    return int(2 ** (len(blocks) - 1))
+
+
+def _random_identity(network: Network, seed: int) -> str:
+    return f"random-{network.size}-{seed}"
+
+
+def _folder(part: str, parts: PartWeights) -> Path:
+    folder = weights.resolve(getattr(parts, part))
+    inside = folder / "text_encoder"  # as in a whole stable-diffusion-v1-5
+    return inside if part == "text_encoder" and inside.is_dir() else folder
 
 
 def _pretrained(kind: Any, folder: Path, *, unused: str = "", kept: str = "") -> Any:
@@ -188,12 +186,6 @@ def _sized(model: Any, folder: Path, **wanted: int) -> None:
         )
 
 
-def _identity(file: Path) -> str:
-    if not file.is_file():
-        raise InputError(f"{file}: the weights are expected in this one file", next="tbd weights list")
-    return sha256(file)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without transformers' own bar, and table of keys: ours is stricter, and says it in one line."""
@@ -209,10 +201,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(before)
         if bar:
             logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -5,7 +5,7 @@ The paper leaves some of these open; each open point is one key, and its other r
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -87,8 +87,8 @@ class Noise(Recipe):
 class Network(Recipe):
     """The layers (section 3.3, Fig. 5, Appendix A)."""
 
-    size: Literal["sd15", "tiny"] = "sd15"
-    """``tiny`` has the same layers at toy widths: for tests, the demo and a laptop."""
+    size: Literal["sd15", "small", "tiny"] = "sd15"
+    """The same layers at three widths: 2.5 G, 8 M and 0.4 M parameters; ``tiny`` is for tests, ``small`` for a laptop."""
     text_layer: Literal["shared", "separate"] = "shared"
     """``shared``: the text attention inside SD's own transformer; ``separate``: its own layer (Appendix A to the letter)."""
     reference_text: Literal["empty", "coarse", "zeros"] = "empty"
@@ -101,6 +101,34 @@ class Network(Recipe):
     """wav2vec frames on either side of a video frame."""
     audio_tokens: int = Field(32, ge=1)
     """Tokens that one frame's sound becomes."""
+
+
+class PartWeights(Recipe):
+    """Where every part starts: a catalogue key, a hub id, a file or folder (``tbd weights list``), or ``random``."""
+
+    start: Literal["pretrained", "random"] = "pretrained"
+    """``random``: so does every part whose own key still has its default."""
+    unet: str = "sd-1.5"
+    text_encoder: str = "sd-1.5-text"
+    vae: str = "sd-vae-ft-mse"
+    """``tbd train autoencoder`` makes others."""
+    speech: str = "wav2vec2"
+    motion: str | None = "animatediff-v2"
+    """None is ``random``: the motion layers then end in zeros."""
+    warm_start: str | None = None
+    """``hallo`` or a path to its net.pth, laid over the weights above."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolved(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        found = dict(given)
+        if given.get("start") == "random":
+            for part in ("unet", "text_encoder", "vae", "speech", "motion"):
+                default = cls.model_fields[part].default
+                found[part] = "random" if found.get(part, default) == default else found[part]
+        return found
 
 
 class ModelRecipe(Recipe):

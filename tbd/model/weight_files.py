@@ -97,7 +97,7 @@ def read_weights(path: Path) -> StateDict:
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file", next="tbd weights list")
-    found = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
+    found = _safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise InputError(f"{path}: holds no weights (a dictionary of tensors was expected)", next="tbd weights list")
@@ -160,7 +160,12 @@ def _safetensors(path: Path) -> Any:
         raise _damaged(path, error) from None
 
 
-def _pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Any:
+    """What ``torch.save`` wrote: tensors, numbers and texts.
+
+    Raises:
+        InputError: damaged, or a pickle that wants to run code.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's doubts about a file; what matters is said by the error

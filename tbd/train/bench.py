@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tbd.errors import MissingError
+from tbd.model.frozen_encoders import latent_factor
 from tbd.model.network import TBDNetwork, build_network
 from tbd.model.noise import noise_scheduler
 from tbd.model.shapes import network_sizes
@@ -168,7 +169,7 @@ def _readied(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[torch
 
 def _batch(recipe: TrainRecipe, stage: int, device: torch.device) -> Batch:
     """Made-up inputs in the shapes of a stage."""
-    size, batch = recipe.data.size // 8, recipe.hardware.batch
+    size, batch = recipe.data.size // latent_factor(recipe.network), recipe.hardware.batch
     frames, sizes = stage_settings(recipe, stage).frames, network_sizes(recipe.network)
     earlier = recipe.network.motion_frames if stage == 2 else 0
     window, length = 2 * recipe.network.audio_context + 1, 77 * recipe.model.chunks

@@ -21,7 +21,7 @@ import torch
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.model.frozen_encoders import FrozenEncoders
+from tbd.model.frozen_encoders import FrozenEncoders, latent_factor
 from tbd.model.shapes import network_sizes
 from tbd.train.batch import clip_layers, clip_moments
 from tbd.train.clips import TrainingClip, TrainingClips
@@ -259,7 +259,8 @@ def _pictures(clip: TrainingClip) -> Iterator[torch.Tensor]:
 
 
 def _clip_bytes(clip: TrainingClip, recipe: TrainRecipe) -> int:
-    side, channels = recipe.data.size // 8, 8 if recipe.data.moments == "both" else 4
+    side = recipe.data.size // latent_factor(recipe.network, recipe.weights)
+    channels = 8 if recipe.data.moments == "both" else 4
     sizes: dict[str, Any] = network_sizes(recipe.network).audio
     sound = sizes["layers"] * sizes["channels"] if clip.has_audio else 0
     return clip.frames * (channels * side * side + sound) * HALF

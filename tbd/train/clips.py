@@ -30,6 +30,7 @@ class TrainingClip:
     Attributes:
         manifest: name of its manifest folder.
         clip_id: unique within it.
+        person: whom it shows, ``dataset/subject``.
         prompts: as many levels as the recipe hears, coarse to fine.
         emotion, level: of the label.
         canonical: its pictures and sound, at the recipe's size.
@@ -39,6 +40,7 @@ class TrainingClip:
 
     manifest: str
     clip_id: str
+    person: str
     prompts: tuple[str, ...]
     emotion: str
     level: int | None
@@ -214,7 +216,15 @@ def _unusable(row: Mapping[str, Any], clip: CanonicalClip | None, recipe: TrainR
 def _clip(name: str, row: Mapping[str, Any], clip: CanonicalClip, recipe: TrainRecipe) -> TrainingClip:
     prompts = tuple(levels(row["prompts_final"], recipe.model.guidance.k))
     return TrainingClip(
-        name, row["clip_id"], prompts, row["emotion"], row["level"], clip, _frames(row, clip), row["has_audio"]
+        name,
+        row["clip_id"],
+        f"{row['dataset']}/{row['subject']}",
+        prompts,
+        row["emotion"],
+        row["level"],
+        clip,
+        _frames(row, clip),
+        row["has_audio"],
     )
 
 

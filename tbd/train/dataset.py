@@ -31,6 +31,7 @@ class TrainingDataset(Dataset[Sample]):
         recipe: sizes, chances, seed.
         stage: 1 or 2.
         keep: the cache; None reads the media.
+        factor: pixels a latent, along a side.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class TrainingDataset(Dataset[Sample]):
         recipe: TrainRecipe,
         stage: int,
         keep: LatentCache | None,
+        factor: int,
     ) -> None:
         self.clips, self.order, self.recipe, self.stage, self.keep = clips, order, recipe, stage, keep
+        self.factor = factor
 
     def __len__(self) -> int:
         return len(self.order)
@@ -76,7 +79,7 @@ class TrainingDataset(Dataset[Sample]):
         return {"draw": drawn, "keep_motion": whole, **found, **self._chance(drawn, len(pictures), count)}
 
     def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
-        side = self.recipe.data.size // 8
+        side = self.recipe.data.size // self.factor
         generator = torch.Generator().manual_seed(drawn.noise_seed)
         noise = standard_noise((4, count, side, side), self.recipe.model.noise.offset, generator)
         return {"noise": noise, "posterior": torch.randn((pictures, 4, side, side), generator=generator)}
@@ -125,7 +128,7 @@ def clip_sound(clip: TrainingClip) -> np.ndarray[Any, np.dtype[np.float32]]:
     return samples
 
 
-def data_loader(samples: TrainingDataset, numbers: Sequence[int], batch: int, workers: int) -> DataLoader[Sample]:
+def data_loader(samples: Dataset[Sample], numbers: Sequence[int], batch: int, workers: int) -> DataLoader[Sample]:
     """Batches of the samples ``numbers``, in this order.
 
     Args:

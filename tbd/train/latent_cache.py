@@ -18,7 +18,7 @@ import torch
 
 from tbd import workspace
 from tbd.errors import InputError
-from tbd.media.files import sha256_file
+from tbd.hashes import sha256_file
 from tbd.recipe import digest
 from tbd.train.clips import TrainingClip
 

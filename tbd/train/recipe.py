@@ -6,23 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from tbd.model.recipe import ModelRecipe, Network
+from tbd.model.recipe import ModelRecipe, Network, PartWeights
 from tbd.recipe import Recipe, operational
-
-
-class Weights(Recipe):
-    """Where the network starts from: catalogue keys, hub ids or folders (``tbd weights list``)."""
-
-    start: Literal["pretrained", "random"] = "pretrained"
-    """``random`` needs no file, and is written into every checkpoint that came of it."""
-    unet: str = "sd-1.5"
-    text_encoder: str = "sd-1.5-text"
-    vae: str = "sd-vae-ft-mse"
-    speech: str = "wav2vec2"
-    motion: str | None = "animatediff-v2"
-    """None starts the motion layers at random."""
-    warm_start: str | None = None
-    """``hallo`` or a path to its net.pth, laid over the weights above."""
 
 
 class Data(Recipe):
@@ -99,6 +84,24 @@ class Stage2(Stage):
     text: bool = False
 
 
+class AutoencoderRecipe(Recipe):
+    """``tbd train autoencoder``; the defaults fine-tune sd-vae-ft-mse's decoder, so that its latents stay what they are."""
+
+    steps: int = Field(20_000, ge=1)
+    batch: int = Field(4, ge=1)
+    lr: float = Field(1e-5, gt=0)
+    """Highest rate: reached after 2 % of the steps, then falling to nothing along a cosine."""
+    trainable: Literal["decoder", "all"] = "decoder"
+    """``all`` changes the latents too: no network that was trained on the old ones understands them."""
+    region_weight: float = Field(4.0, ge=1)
+    """Of pixels around eyes and mouth; 1: all pixels count the same."""
+    gradient: float = Field(1.0, ge=0)
+    """Weight of the differences between neighbouring pixels."""
+    kl: float = Field(1e-6, ge=0)
+    held_out: float = Field(0.1, gt=0, lt=1)
+    """Share of the people who are kept back, at least one."""
+
+
 class Hardware(Recipe):
     """What fits a card; ``--gpu-memory`` fills these."""
 
@@ -146,11 +149,12 @@ class TrainRecipe(Recipe):
     """A whole training recipe."""
 
     model: ModelRecipe = ModelRecipe()
-    weights: Weights = Weights()
+    weights: PartWeights = PartWeights()
     data: Data = Data()
     drop: Drop = Drop()
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
+    autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     stage1: Stage = Stage()
     stage2: Stage2 = Stage2()
     hardware: Hardware = Hardware()

@@ -11,8 +11,8 @@ import torch
 from torch.distributed.checkpoint import state_dict as distributed
 
 from tbd import __version__
+from tbd.hashes import sha256_file
 from tbd.manifest import locate
-from tbd.media.files import sha256_file
 from tbd.model import checkpoints
 from tbd.model.network import PARTS
 from tbd.model.weight_files import WEIGHTS, read_weights

@@ -11,14 +11,8 @@ from tbd import recipe as recipes
 from tbd import weights
 from tbd.errors import InputError, UsageError
 from tbd.model import checkpoints
-from tbd.model.frozen_encoders import (
-    FrozenEncoders,
-    add_stage2_layers,
-    load_encoders,
-    pretrained_network,
-    random_encoders,
-    random_network,
-)
+from tbd.model.frozen_encoders import RANDOM, FrozenEncoders, load_encoders
+from tbd.model.initial_weights import add_stage2_layers, pretrained_network, random_network
 from tbd.model.network import TBDNetwork
 from tbd.train.clips import Selection, TrainingClips
 from tbd.train.recipe import TrainRecipe
@@ -82,11 +76,7 @@ def recipe_encoders(recipe: TrainRecipe, device: str) -> FrozenEncoders:
     Raises:
         MissingError: weights are not on this machine.
     """
-    if recipe.weights.start == "random":
-        return random_encoders(recipe.network, recipe.seed, device)
-    names = recipe.weights
-    found = {"vae": names.vae, "text_encoder": names.text_encoder, "speech": names.speech}
-    return load_encoders(recipe.network, **found, device=device)
+    return load_encoders(recipe.network, recipe.weights, seed=recipe.seed, device=device)
 
 
 def start_state(request: TrainingRequest, clips: TrainingClips) -> StartState:
@@ -142,7 +132,7 @@ def _first(request: TrainingRequest) -> StartState:
     recipe = request.recipe
     if request.first is not None:
         raise UsageError("--from is for stage 2", next="--set weights.warm_start=hallo, to start from Hallo's weights")
-    if recipe.weights.start == "random":
+    if recipe.weights.unet == RANDOM:
         network = random_network(recipe.network, 1, recipe.seed)
         return StartState(network, 0, None, None, {"weights": {"unet": f"random-{recipe.seed}"}}, ())
     network, reports = pretrained_network(
@@ -166,8 +156,8 @@ def _second(request: TrainingRequest) -> StartState:
             f"{source}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
             next="the same recipe for both stages, or --changed to go on all the same (it is recorded)",
         )
-    random = recipe.weights.start == "random"
-    motion, warm = (None, None) if random else (recipe.weights.motion, recipe.weights.warm_start)
+    named, warm = recipe.weights.motion, recipe.weights.warm_start
+    motion = None if named == RANDOM else named
     network, reports = add_stage2_layers(
         before.network(), recipe.network, motion=motion, warm_start=warm, seed=recipe.seed
     )

@@ -108,7 +108,9 @@ class Trainer:
         self.bad = self.in_a_row = 0
         self._prepare(beginning)
         keep = self._keep()
-        self.samples = TrainingDataset(clips.train, self._order(), self.recipe, self.stage, keep)
+        self.samples = TrainingDataset(
+            clips.train, self._order(), self.recipe, self.stage, keep, self.encoders.base.image.factor
+        )
         if clips.validation:
             self.validator: Validator | None = Validator(
                 clips.validation,

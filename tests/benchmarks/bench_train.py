@@ -51,7 +51,9 @@ def prepared(tmp_path_factory):
 def outside(prepared, cached: bool) -> float:
     """Seconds a batch takes to reach the networks: decoding, VAE, wav2vec, CLIP, or reading what they said."""
     recipe, clips, networks, keep = prepared
-    samples = TrainingDataset(clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep if cached else None)
+    samples = TrainingDataset(
+        clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep if cached else None, networks.image.factor
+    )
     encoders = BatchEncoder(networks, recipe, torch.device("cpu"))
     encoders.batch(collate([samples[0], samples[1]]))
     began = time.perf_counter()
@@ -69,8 +71,10 @@ def test_the_cache_takes_the_frozen_networks_out_of_the_step(prepared):
 
 
 def test_the_loader_is_ahead_of_the_step(prepared):
-    recipe, clips, _, keep = prepared
-    samples = TrainingDataset(clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep)
+    recipe, clips, networks, keep = prepared
+    samples = TrainingDataset(
+        clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep, networks.image.factor
+    )
     step, waited = 0.3, 0.0  # seconds a network takes: the tiny one at this size, or the full one on a fast card
     source = iter(data_loader(samples, list(range(60)), 2, 1))
     next(source)

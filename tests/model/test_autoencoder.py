@@ -31,7 +31,7 @@ def _posterior(pictures):
 
 def test_moments_are_the_autoencoders_own():
     found, own = _encoder().moments(_pictures()), _posterior(_pictures())
-    assert found.shape == (5, 8, 4, 4) and found.dtype == torch.float32
+    assert found.shape == (5, 8, 8, 8) and found.dtype == torch.float32
     torch.testing.assert_close(found[:, :4], own.mean, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found[:, 4:].clamp(-30, 20), own.logvar, atol=1e-5, rtol=1e-5)
 
@@ -60,7 +60,7 @@ def test_without_noise_or_without_spread_it_is_the_mode():
     moments = _encoder().moments(_pictures())
     mode = _posterior(_pictures()).mode() * SCALE
     torch.testing.assert_close(_encoder().scaled(moments), mode, atol=1e-5, rtol=1e-5)
-    only = _encoder().scaled(moments[:, :4], torch.ones(5, 4, 4, 4))
+    only = _encoder().scaled(moments[:, :4], torch.ones(5, 4, 8, 8))
     torch.testing.assert_close(only, mode, atol=1e-5, rtol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_decoding_is_the_autoencoders_own_in_whole_grey_levels():
         own = _encoder().model.decode(latents / SCALE).sample
     pictures = VaeImageProcessor().postprocess(own, output_type="np")
     found = _encoder().decode(latents)
-    assert found.shape == (3, 32, 32, 3) and found.dtype == np.uint8
+    assert found.shape == (3, 16, 16, 3) and found.dtype == np.uint8
     assert np.abs(found - pictures * 255).max() <= 0.51
 
 
@@ -96,9 +96,9 @@ def test_decoding_stays_within_the_grey_levels(monkeypatch):
     assert _encoder().decode(torch.zeros(1, 4, 1, 1))[0, 0, 0].tolist() == [0, 255, 128]
 
 
-def test_a_latent_stands_for_eight_pixels():
-    assert _encoder().factor == 8
-    assert _encoder().moments(_pictures(1, 64)).shape == (1, 8, 8, 8)
+def test_a_toy_latent_stands_for_four_pixels():
+    assert _encoder().factor == 4
+    assert _encoder().moments(_pictures(1, 64)).shape == (1, 8, 16, 16)
 
 
 def test_random_weights_give_latents_of_about_unit_variance_and_a_narrow_posterior():

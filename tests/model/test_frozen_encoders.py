@@ -11,14 +11,9 @@ from tiny_weights import DIFFUSERS, TINY_NETWORK
 from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
 from tbd.errors import InputError, MissingError
-from tbd.model.frozen_encoders import (
-    add_stage2_layers,
-    load_encoders,
-    pretrained_network,
-    random_encoders,
-    random_network,
-)
-from tbd.model.recipe import Network
+from tbd.model.frozen_encoders import encoder_identities, latent_factor, load_encoders, random_encoders
+from tbd.model.initial_weights import add_stage2_layers, pretrained_network, random_network
+from tbd.model.recipe import Network, PartWeights
 from tbd.model.shapes import TINY
 
 NAMES = {"vae": "sd-vae-ft-mse", "text_encoder": "sd-1.5-text", "speech": "wav2vec2"}
@@ -54,7 +49,7 @@ def _same(found, expected, but=()):
 
 def test_the_published_folders_become_the_encoders_weight_by_weight(place):
     vae, text, speech = _everything(place)
-    base = load_encoders(TINY_NETWORK, **NAMES)
+    base = load_encoders(TINY_NETWORK, PartWeights(**NAMES))
     assert _same(base.image.model, vae) == []
     assert _same(base.text.model, text) == []
     assert _same(base.speech.model, speech, but=["masked_spec_embed"]) == []  # used in training alone; not published
@@ -66,13 +61,13 @@ def test_the_published_folders_become_the_encoders_weight_by_weight(place):
 def test_the_identity_of_an_encoder_is_the_hash_of_its_file(place):
     _everything(place)
     expected = {name: hashlib.sha256((place / file).read_bytes()).hexdigest() for name, file in FILES.items()}
-    assert load_encoders(TINY_NETWORK, **NAMES).identities == expected
+    assert load_encoders(TINY_NETWORK, PartWeights(**NAMES)).identities == expected
 
 
 def test_loading_says_nothing_on_its_own(place, capfd):
     _everything(place)
     capfd.readouterr()
-    load_encoders(TINY_NETWORK, **NAMES)
+    load_encoders(TINY_NETWORK, PartWeights(**NAMES))
     assert capfd.readouterr() == ("", "")
 
 
@@ -80,29 +75,29 @@ def test_half_precision_files_run_in_single(place):
     _everything(place)
     file = place / FILES["image"]
     save_file({key: value.half() for key, value in load_file(file).items()}, file, {"format": "pt"})
-    assert load_encoders(TINY_NETWORK, **NAMES).image.model.dtype == torch.float32
+    assert load_encoders(TINY_NETWORK, PartWeights(**NAMES)).image.model.dtype == torch.float32
 
 
 def test_a_path_will_do_for_a_name(place):
     _everything(place)
-    named = load_encoders(TINY_NETWORK, **NAMES)
+    named = load_encoders(TINY_NETWORK, PartWeights(**NAMES))
     paths = {
         "vae": str(place / "sd-vae-ft-mse"),
         "text_encoder": str(place / "stable-diffusion-v1-5"),
         "speech": str(place / "wav2vec" / "wav2vec2-base-960h"),
     }
-    assert load_encoders(TINY_NETWORK, **paths).identities == named.identities
+    assert load_encoders(TINY_NETWORK, PartWeights(**paths)).identities == named.identities
 
 
 @pytest.mark.parametrize("name", ["vae", "text_encoder", "speech"])
 def test_what_is_not_on_this_machine_is_named_with_the_command_that_gets_it(name, place):
     with pytest.raises(MissingError) as caught:
-        load_encoders(TINY_NETWORK, **NAMES)
+        load_encoders(TINY_NETWORK, PartWeights(**NAMES))
     assert caught.value.next == "tbd weights pull sd-vae-ft-mse"
     _everything(place)
     (place / FILES[{"vae": "image", "text_encoder": "text"}.get(name, name)]).rename(place / "elsewhere")
     with pytest.raises(MissingError) as caught:
-        load_encoders(TINY_NETWORK, **NAMES)
+        load_encoders(TINY_NETWORK, PartWeights(**NAMES))
     assert caught.value.next == f"tbd weights pull {NAMES[name]}"
 
 
@@ -127,7 +122,7 @@ def test_damaged_or_other_weights_are_refused_by_file_or_key(encoder, damage, pl
         }[damage]
         save_file(changed, file, {"format": "pt"})
     with pytest.raises(InputError, match=str(file.parent)) as caught:
-        load_encoders(TINY_NETWORK, **NAMES)
+        load_encoders(TINY_NETWORK, PartWeights(**NAMES))
     assert caught.value.next == "tbd weights verify"
 
 
@@ -152,7 +147,7 @@ def test_an_encoder_of_a_size_that_the_network_cannot_take_is_refused_before_any
     make, words = OTHERS[other]
     make().save_pretrained(place / "other")
     with pytest.raises(InputError, match=rf"other: does not fit the network.* {words}") as caught:
-        load_encoders(TINY_NETWORK, **{**NAMES, other.partition(",")[0]: str(place / "other")})
+        load_encoders(TINY_NETWORK, PartWeights(**{**NAMES, other.partition(",")[0]: str(place / "other")}))
     assert caught.value.next.startswith("tbd weights list")
 
 
@@ -253,3 +248,31 @@ def test_stage_2_refuses_the_stage_1_of_another_network():
     first = random_network(Network(size="tiny", text_layer="separate"), 1, 0)
     with pytest.raises(InputError, match="stage 1 -> unet: not the weights"):
         add_stage2_layers(first, TINY_NETWORK, motion=None, warm_start=None, seed=0)
+
+
+def test_a_trained_autoencoder_stands_beside_random_encoders_and_its_factor_is_read(place):
+    wide = AutoencoderKL(**TINY.vae | {"block_out_channels": (8, 16), "latents_mean": [1.0, 0, 0, -1],
+                         "latents_std": [2.0, 1, 1, 0.5], "scaling_factor": 1.0, "down_block_types": ("DownEncoderBlock2D",) * 2,
+                         "up_block_types": ("UpDecoderBlock2D",) * 2})  # fmt: skip
+    wide.save_pretrained(place / "mine", safe_serialization=True)
+    parts = PartWeights(start="random", vae=str(place / "mine"))
+    found = load_encoders(TINY_NETWORK, parts, seed=3)
+    assert latent_factor(TINY_NETWORK, parts) == found.image.factor == 2 and latent_factor(TINY_NETWORK) == 4
+    assert found.identities == encoder_identities(TINY_NETWORK, parts, 3)
+    assert found.identities["text"] == "random-tiny-3" and len(found.identities["image"]) == 64
+    moments = torch.randn(2, 8, 4, 4)
+    scaled = found.image.scaled(moments)
+    torch.testing.assert_close(scaled[:, 0], (moments[:, 0] - 1) / 2)
+    torch.testing.assert_close(scaled[:, 3], (moments[:, 3] + 1) / 0.5)
+    straight = found.image.model.decode(moments[:, :4]).sample
+    pictures = ((straight + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1)
+    assert abs(found.image.decode(scaled).astype(int) - pictures.numpy()).max() <= 1
+
+
+def test_random_is_a_word_for_every_part_and_none_for_every_key_that_may_be_none():
+    parts = PartWeights(start="random")
+    assert (parts.unet, parts.vae, parts.text_encoder, parts.speech, parts.motion) == ("random",) * 5
+    assert PartWeights.model_validate(parts.model_dump()) == parts
+    mixed = PartWeights(start="random", vae="checkpoints/vae", motion="none")
+    assert (mixed.unet, mixed.vae, mixed.motion) == ("random", "checkpoints/vae", None)
+    assert PartWeights(unet="random").vae == "sd-vae-ft-mse"

@@ -6,9 +6,9 @@ from diffusers import AutoencoderKL
 from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
 from tbd.model.recipe import Network
-from tbd.model.shapes import SD15, TINY, network_sizes
+from tbd.model.shapes import SD15, SMALL, TINY, network_sizes
 
-FAMILIES = pytest.mark.parametrize("family", [SD15, TINY])
+FAMILIES = pytest.mark.parametrize("family", [SD15, SMALL, TINY])
 
 
 def encoders(family):
@@ -30,7 +30,7 @@ def test_the_encoders_are_as_large_as_the_published_ones():
 def test_what_one_part_makes_fits_the_next(family):
     vae, text, speech = encoders(family)
     assert vae.config.latent_channels == 4  # what the UNet takes
-    assert 2 ** (len(vae.config.block_out_channels) - 1) == 8
+    assert 2 ** (len(vae.config.block_out_channels) - 1) == (8 if family is SD15 else 4)
     assert text.config.hidden_size == family.audio["width"] == family.unet["cross_attention_dim"]
     assert speech.config.hidden_size == family.audio["channels"]
     assert len(speech.encoder.layers) == family.audio["layers"] == 12
@@ -45,3 +45,4 @@ def test_the_tiny_family_reads_and_hears_as_the_large_one_does(family):
 
 def test_a_recipe_names_its_family():
     assert network_sizes(Network()) is SD15 and network_sizes(Network(size="tiny")) is TINY
+    assert network_sizes(Network(size="small")) is SMALL

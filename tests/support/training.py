@@ -18,7 +18,8 @@ from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.latent_cache import LatentCache
 from tbd.train.recipe import TrainRecipe
 
-SIZE = 64
+SIZE, FACTOR = 32, 4
+"""Pixels of a picture and of a latent, along a side."""
 SHOWN = [("happiness", 1), ("anger", 2), ("neutral", 1), ("sadness", 3), ("fear", 2), ("surprise", 1),
          ("disgust", 3), ("happiness", 3), ("anger", 1), ("neutral", 1)]  # fmt: skip
 """Emotion and level of the clips that may be trained on."""
@@ -117,7 +118,9 @@ def clip(i=0, manifest="toy", *, path=None, frames=None, emotion=None, level=0, 
     words = text or (f"A person called {i}.", f"Muscle {i} moves.")
     count = 25 + i % len(SHOWN) if frames is None else frames
     mood, grade = emotion or shown, level if level != 0 else strength
-    return TrainingClip(manifest, f"c{i:03d}", words, mood, grade, canonical, count, has_audio)
+    return TrainingClip(
+        manifest, f"c{i:03d}", f"mead/{PEOPLE[i % 8].name}", words, mood, grade, canonical, count, has_audio
+    )
 
 
 def clips(count=4, validation=0, **how):

@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 def _batch(recipe, stage, keep=None, numbers=(0, 1, 2), clips=None):
     clips = clips or training.clips(4).train
-    samples = TrainingDataset(clips, clip_order(clips, recipe, stage, 16), recipe, stage, keep)
+    samples = TrainingDataset(clips, clip_order(clips, recipe, stage, 16), recipe, stage, keep, training.FACTOR)
     return BatchEncoder(training.base(), recipe, CPU).batch(collate([samples[number] for number in numbers]))
 
 
@@ -48,7 +48,7 @@ def test_a_batch_has_the_shapes_that_the_network_takes(stage, frames, earlier):
 
 def test_latents_are_drawn_from_the_autoencoders_posterior_frame_by_frame():
     recipe, clips = training.recipe(), training.clips(3).train
-    samples = TrainingDataset(clips, clip_order(clips, recipe, 2, 16), recipe, 2, None)
+    samples = TrainingDataset(clips, clip_order(clips, recipe, 2, 16), recipe, 2, None, training.FACTOR)
     batch, model = _batch(recipe, 2, clips=clips), training.base().image.model
     for number in range(3):
         found = samples[number]
@@ -65,7 +65,7 @@ def test_the_mean_alone_trains_on_the_mode():
         training.clips(4).train,
         training.base().image.model,
     )
-    frames = TrainingDataset(clips, clip_order(clips, recipe, 1, 16), recipe, 1, None)[0]["frames"]
+    frames = TrainingDataset(clips, clip_order(clips, recipe, 1, 16), recipe, 1, None, training.FACTOR)[0]["frames"]
     wanted = model.encode(frames.permute(0, 3, 1, 2) / 127.5 - 1).latent_dist.mode() * model.config.scaling_factor
     batch = _batch(recipe, 1)
     torch.testing.assert_close(batch.latents[0, :, 0], wanted[1], rtol=2e-3, atol=2e-3)

@@ -146,7 +146,7 @@ def test_what_changes_the_numbers_changes_the_place(tmp_path):
     clip, keep = training.clip(0), _keep(tmp_path)
     keep.look([clip])
     canonical = clip.canonical
-    smaller = canonical.rule.model_copy(update={"size": 32})
+    smaller = canonical.rule.model_copy(update={"size": 16})
     others = [replace(canonical, start=0.1), replace(canonical, end=0.5), replace(canonical, rule=smaller),
               replace(canonical, crop_box=(1.0, 0.0, 64.0, 64.0))]  # fmt: skip
     places = {keep.path(replace(clip, canonical=other)).stem for other in (canonical, *others)}

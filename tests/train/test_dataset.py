@@ -23,7 +23,7 @@ def keep(tmp_path_factory):
 
 
 def _samples(clips, stage, keep=None, count=32, recipe=STAGE2):
-    return TrainingDataset(clips, clip_order(clips, recipe, stage, count), recipe, stage, keep)
+    return TrainingDataset(clips, clip_order(clips, recipe, stage, count), recipe, stage, keep, training.FACTOR)
 
 
 def _same(one, other):
@@ -121,7 +121,7 @@ def test_a_samples_number_follows_from_step_part_process_and_place(rank, world, 
 def test_a_batch_stacks_tensors_and_lists_the_rest(clips):
     samples = _samples(clips, 1)
     found = collate([samples[0], samples[1]])
-    assert found["frames"].shape == (2, 2, 64, 64, 3) and [one.sample for one in found["draw"]] == [0, 1]
+    assert found["frames"].shape == (2, 2, 32, 32, 3) and [one.sample for one in found["draw"]] == [0, 1]
 
 
 def test_noise_is_one_draw_a_sample_whatever_the_stage_reads(clips, keep):

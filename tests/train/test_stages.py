@@ -4,7 +4,7 @@ import pytest
 import torch
 import training
 
-from tbd.model.frozen_encoders import add_stage2_layers, random_network
+from tbd.model.initial_weights import add_stage2_layers, random_network
 from tbd.model.noise import noise_scheduler
 from tbd.train.batch import BatchEncoder
 from tbd.train.dataset import TrainingDataset, collate
@@ -28,7 +28,7 @@ def _network(stage, recipe=RECIPE):
 
 def _batch(stage, recipe=RECIPE, **changes):
     clips = [training.clip(i) for i in range(2)]
-    samples = TrainingDataset(clips, [0, 1], recipe, stage, None)
+    samples = TrainingDataset(clips, [0, 1], recipe, stage, None, training.FACTOR)
     encoders = BatchEncoder(training.base(), recipe, torch.device("cpu"))
     return dataclasses.replace(encoders.batch(collate([samples[0], samples[1]])), **changes), encoders.empty
 

@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler
 
 from tbd.errors import InputError, MissingError, TbdError
 from tbd.model import checkpoints
-from tbd.model.frozen_encoders import random_network
+from tbd.model.initial_weights import random_network
 from tbd.model.noise import noise_scheduler
 from tbd.train import saving, trainer
 from tbd.train.dataset import TrainingDataset

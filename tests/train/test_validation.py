@@ -8,7 +8,7 @@ import trained
 import training
 from PIL import Image
 
-from tbd.model.frozen_encoders import add_stage2_layers, random_network
+from tbd.model.initial_weights import add_stage2_layers, random_network
 from tbd.model.noise import noise_scheduler
 from tbd.train import validation
 from tbd.train.batch import BatchEncoder
@@ -22,7 +22,7 @@ def _validator(stage=1, clips=3, changes=None, **where):
     chosen = trained.recipe({"watch.bins": 5, "watch.sample_steps": 2, "model.noise.steps": 1000, **(changes or {})})
     held = [training.clip(i) for i in range(clips)]
     encoders = BatchEncoder(training.base(), chosen, torch.device("cpu"))
-    samples = TrainingDataset(held, [], chosen, stage, None)
+    samples = TrainingDataset(held, [], chosen, stage, None, training.FACTOR)
     return Validator(held, chosen, stage, samples, encoders, noise_scheduler(chosen.model.noise), **where)
 
 

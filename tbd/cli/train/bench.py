@@ -1,0 +1,73 @@
+"""``tbd train bench``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tbd.cli import options
+from tbd.cli.train.common import training_recipe
+from tbd.console import document, out, say
+
+
+def bench(
+    recipe: options.RecipeName = None,
+    set_: options.Set = None,
+    gpu_memory: Annotated[
+        str, typer.Option("--gpu-memory", metavar="GB|all", help="One preset, or all of them.")
+    ] = "all",
+    stages: Annotated[str, typer.Option(metavar="1,2", help="Which stages.")] = "1,2",
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps.")] = 10,
+    json: options.Json = False,
+) -> int:
+    """Steps a second, peak memory and MFU of the presets on this machine: random weights, made-up inputs, no files.
+
+    Example: tbd train bench --gpu-memory 48
+    """
+    from dataclasses import asdict
+
+    from tbd.errors import MissingError
+    from tbd.train.bench import measure_step
+    from tbd.train.memory_presets import memory_presets
+
+    wanted = memory_presets() if gpu_memory == "all" else [options.whole(gpu_memory, "--gpu-memory")]
+    rows: list[dict[str, Any]] = []
+    for preset in wanted:
+        for stage in (options.whole(part, "--stages") for part in stages.split(",")):
+            row: dict[str, Any] = {"preset": preset, "stage": stage}
+            try:
+                row |= asdict(measure_step(training_recipe(recipe, set_, preset, None), stage, steps))
+            except MissingError as error:
+                if len(wanted) == 1:
+                    raise
+                row |= {"error": error.message}
+            rows.append(row)
+            say(_bench_line(row))
+    document({"figures": rows}) if json else out("\n".join(["", *_bench_table(rows)]))
+    return 0
+
+
+def _bench_line(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return f"{row['preset']} GB, stage {row['stage']}: {row['error']}"
+    return f"{row['preset']} GB, stage {row['stage']}: {row['steps_per_second']:.2f} steps/s on {row['device']}"
+
+
+def _bench_table(rows: list[dict[str, Any]]) -> list[str]:
+    """A Markdown table, ready for a README."""
+    lines = [
+        "| device | preset | stage | samples a step | steps/s | frames/s | peak GB | MFU |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if "error" in row:
+            lines.append(f"| – | {row['preset']} GB | {row['stage']} | {row['error']} | | | | |")
+            continue
+        peak = "–" if row["peak_gb"] is None else f"{row['peak_gb']:.1f}"
+        share = "–" if row["mfu"] is None else f"{100 * row['mfu']:.0f} %"
+        lines.append(
+            f"| {row['device']} | {row['preset']} GB | {row['stage']} | {row['samples']} | {row['steps_per_second']:.2f} "
+            f"| {row['frames_per_second']:.1f} | {peak} | {share} |"
+        )
+    return lines

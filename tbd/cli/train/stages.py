@@ -1,0 +1,212 @@
+"""``tbd train stage1`` and ``stage2``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tbd.cli import options
+from tbd.cli.train.common import (
+    SIGNALS,
+    CacheFolder,
+    Changed,
+    Device,
+    Live,
+    Manifests,
+    Memory,
+    Output,
+    raise_if_stopped,
+    selection,
+    training_recipe,
+)
+from tbd.console import Progress, document, hush, interruptible, out, progress, say
+
+if TYPE_CHECKING:
+    from tbd.train.clips import TrainingClips
+    from tbd.train.start_state import TrainingRequest
+
+
+def stage1(
+    manifests: Manifests,
+    output: Output,
+    recipe: options.RecipeName = None,
+    set_: options.Set = None,
+    gpu_memory: Memory = None,
+    seed: options.Seed = None,
+    folder: CacheFolder = None,
+    live: Live = False,
+    where: options.Where = None,
+    clips: options.ClipFile = None,
+    root: options.Root = None,
+    device: Device = "auto",
+    changed: Changed = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> int:
+    """Stage 1: single frames teach the ReferenceNet and the spatial layers. The same command resumes.
+
+    Ends with 0 after the last step, with 143 after SIGTERM and 130 after Ctrl-C, each time with everything saved.
+
+    Example: tbd train stage1 data_manifests/mead --recipe paper --gpu-memory 48 -o checkpoints/stage1
+    """
+    loaded = training_recipe(recipe, set_, gpu_memory, seed)
+    return _train(
+        _request(manifests, loaded, 1, output, None, selection(where, clips, root), device, changed, gpu_memory),
+        folder, live, dry_run, quiet, json,
+    )  # fmt: skip
+
+
+def stage2(
+    manifests: Manifests,
+    output: Output,
+    first: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="The run, or one checkpoint, of stage 1.")
+    ] = None,
+    recipe: options.RecipeName = None,
+    set_: options.Set = None,
+    gpu_memory: Memory = None,
+    seed: options.Seed = None,
+    folder: CacheFolder = None,
+    live: Live = False,
+    where: options.Where = None,
+    clips: options.ClipFile = None,
+    root: options.Root = None,
+    device: Device = "auto",
+    changed: Changed = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> int:
+    """Stage 2: 14 frames and the two before them teach the audio and motion layers. The same command resumes.
+
+    Ends with 0 after the last step, with 143 after SIGTERM and 130 after Ctrl-C, each time with everything saved.
+
+    Example: tbd train stage2 data_manifests/mead --recipe paper -o checkpoints/stage2 --from checkpoints/stage1
+    """
+    loaded = training_recipe(recipe, set_, gpu_memory, seed)
+    return _train(
+        _request(manifests, loaded, 2, output, first, selection(where, clips, root), device, changed, gpu_memory),
+        folder, live, dry_run, quiet, json,
+    )  # fmt: skip
+
+
+def _request(*parts: Any) -> TrainingRequest:
+    from tbd.train.start_state import TrainingRequest
+
+    manifests, recipe, stage, output, first, selection, device, changed, memory = parts
+    return TrainingRequest(
+        tuple(manifests), recipe, stage, output, first, None, selection, device, changed=changed, gpu_memory=memory
+    )
+
+
+def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: bool, quiet: bool, json: bool) -> int:
+    from dataclasses import asdict, replace
+
+    from tbd.train.clips import read_training_clips
+    from tbd.train.stages import stage_settings
+    from tbd.train.start_state import start_state
+    from tbd.train.trainer import train_stage
+
+    hush(os.environ.get("RANK", "0") != "0")  # of several processes the first one speaks
+    clips = read_training_clips(request.manifests, request.recipe, request.stage, request.selection)
+    place, clips = (None, clips) if live else _cached(request, clips, folder)
+    for line in clips.words():
+        say(line)
+    request = replace(request, cache=place)
+    if dry_run:
+        return _dry_run(request, clips, json)
+    beginning = start_state(request, clips)
+    for note in beginning.notes:
+        say(note)
+    steps = stage_settings(request.recipe, request.stage).steps
+    if beginning.resumed:
+        say(f"goes on at step {beginning.step} of {steps} ({beginning.resumed})")
+    if beginning.step >= steps:
+        document({"output": str(request.output), "step": beginning.step, "done": True}) if json else out(
+            f"{request.output}: all {steps} steps are done; {beginning.resumed}"
+        )
+        return 0
+    label = f"stage {request.stage}"
+    with (
+        interruptible("the step", SIGNALS) as stopping,
+        progress(label, steps, done=beginning.step, quiet=quiet) as bar,
+    ):
+        ended = train_stage(request, clips, beginning, _Onlooker(bar), stopping)
+    if json:
+        document(asdict(ended) | {"output": str(request.output), "checkpoint": str(ended.checkpoint)})
+    else:
+        loss = f", validation loss {ended.validation['loss']:.4f}" if ended.validation else ""
+        out(f"step {ended.step} of {ended.of}{loss}: {ended.checkpoint}")
+    if ended.step < ended.of:
+        raise_if_stopped(stopping)
+    return 0
+
+
+class _Onlooker:
+    """Shows a run on the terminal."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        memory = f" · {values['memory_gb']:.1f} GB" if values["memory_gb"] else ""
+        self.bar.advance(f"loss {values['loss']:.4f} · {values['frames_per_second']:.0f} frames/s{memory}")
+
+    def note(self, words: str) -> None:
+        say(words)
+
+
+def _cached(request: TrainingRequest, clips: TrainingClips, folder: Path | None) -> tuple[Path | None, TrainingClips]:
+    """The cache to read where it has everything, without the clips that could not be cached; else None: media are read.
+
+    Either way it is said.
+    """
+    from tbd.errors import InputError
+    from tbd.train import cache_builder as caches
+    from tbd.train.latent_cache import LatentCache
+    from tbd.train.start_state import recipe_encoders
+
+    place = folder or caches.default_cache_folder()
+    if folder is None and not place.is_dir():
+        say("no cache: media are decoded and encoded at every step; tbd train cache makes one")
+        return None, clips
+    keep = LatentCache(place, recipe_encoders(request.recipe, "cpu").identities, request.recipe.data.moments)
+    try:
+        usable = caches.cached_clips(clips, request.recipe, request.stage, keep)
+    except InputError as error:
+        if folder is not None:
+            raise
+        say(f"{error.message}; media are decoded and encoded at every step")
+        return None, clips
+    say(f"reads {place}")
+    return place, usable
+
+
+def _dry_run(request: TrainingRequest, clips: TrainingClips, json: bool) -> int:
+    import torch
+
+    from tbd.model.network import build_network
+    from tbd.train.stages import freeze, stage_settings
+
+    recipe, hardware = request.recipe, request.recipe.hardware
+    with torch.device("meta"):
+        network = build_network(recipe.network, request.stage)
+    names = set(freeze(network, recipe, request.stage))
+    learning = sum(p.numel() for name, p in network.named_parameters() if name in names)
+    summary = {
+        "train": len(clips.train),
+        "validation": len(clips.validation),
+        "left_out": {reason: len(rows) for reason, rows in clips.left_out.items()},
+        "steps": stage_settings(recipe, request.stage).steps,
+        "samples_a_step": hardware.batch * hardware.accumulate,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "learning": learning,
+        "cache": str(request.cache) if request.cache else None,
+        "output": str(request.output),
+    }
+    document(summary) if json else out("\n".join(f"{key:16}{value}" for key, value in summary.items()))
+    return 0

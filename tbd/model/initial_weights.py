@@ -1,0 +1,77 @@
+"""The weights that training starts from: published, random, or those of stage 1 with stage 2's layers added."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from tbd import weights
+from tbd.model.network import TBDNetwork, build_network
+from tbd.model.published_weights import load_hallo, load_motion, load_sd15
+from tbd.model.recipe import Network
+from tbd.model.weight_files import LoadReport, fill
+
+
+def pretrained_network(
+    network: Network, *, unet: str, warm_start: str | None = None
+) -> tuple[TBDNetwork, list[LoadReport]]:
+    """The network of stage 1 at Stable Diffusion's weights, with a report on every key.
+
+    Args:
+        network: size and layers.
+        unet: catalogue key, hub id or folder of SD 1.5.
+        warm_start: Hallo's net.pth on top.
+
+    Raises:
+        MissingError: weights are not on this machine; says how to get them.
+        InputError: they are damaged, or another model's.
+    """
+    made = build_network(network, 1)
+    reports = load_sd15(made, weights.resolve(unet))
+    if warm_start is not None:
+        reports += load_hallo(made, weights.resolve(warm_start))
+    return made, reports
+
+
+def random_network(network: Network, stage: int, seed: int) -> TBDNetwork:
+    """A network at random weights, the same for the same seed."""
+    with seeded(seed):
+        return build_network(network, stage)
+
+
+def add_stage2_layers(
+    first: TBDNetwork, network: Network, *, motion: str | None, warm_start: str | None, seed: int
+) -> tuple[TBDNetwork, list[LoadReport]]:
+    """The network of stage 2 from that of stage 1: audio and motion layers are added, everything else is taken over.
+
+    Args:
+        first: of stage 1, with the same layers.
+        network: size and layers.
+        motion: AnimateDiff's weights; None starts the motion layers at random, ending in zeros.
+        warm_start: Hallo's net.pth, for its motion layers and audio projection.
+        seed: of the new layers.
+
+    Raises:
+        InputError: ``first`` is another network.
+        MissingError: as ``pretrained_network``.
+    """
+    grown = random_network(network, 2, seed)
+    reports = [
+        fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=r"(audio|motion)_modules").check(),
+        fill(grown.reference_net, first.reference_net.state_dict(), "stage 1 -> reference_net").check(),
+    ]
+    if motion is not None:
+        reports.append(load_motion(grown.unet, weights.resolve(motion)))
+    if warm_start is not None:
+        reports += load_hallo(grown, weights.resolve(warm_start))
+    return grown, reports
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, torch draws what it draws after ``manual_seed(seed)``; outside nothing changes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,1 @@
+"""``tbd train autoencoder``: an image autoencoder for the faces of a dataset."""
