@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from tbd.annotate.gates import check
-from tbd.manifest.levels import coarse_and_fine
+from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Annotation, Clip, Flag, Medium, as_record
 

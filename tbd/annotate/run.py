@@ -20,8 +20,10 @@ from tbd.annotate.runner import Runner
 from tbd.annotate.scan import Scan, default_where, scan
 from tbd.annotate.steps import load_prompts
 from tbd.errors import Interrupted, MissingError, TbdError, UsageError
+from tbd.hashes import sha256_file
 from tbd.locks import folder_lock
-from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected, reviews, seal
+from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected_clips, reviews, seal_as_recorded
+from tbd.manifest.lock import manifest_lock
 from tbd.manifest.run import read_run
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
@@ -139,14 +141,20 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
         ``manifest rows needs_review approved status split review``, ``costs``, and ``changed``: whether
         the manifest was written.
     """
-    split = recorded_split(folder)
-    token = [split.as_json() if split else None, reviews.state(folder)]
-    sealed = journal.meta("sealed")
-    changed = not sealed or sealed["token"] != token or not (folder / MANIFEST).is_file()
-    if changed:
-        sealed = {"token": token, "counts": seal(folder, journal.rows(), split=split).as_json()}
-        journal.set_meta("sealed", sealed)
-    return {**sealed["counts"], "manifest": str(folder / MANIFEST), "costs": journal.costs(), "changed": changed}
+    file = folder / MANIFEST
+    with manifest_lock(folder):
+        split = recorded_split(folder)
+        token = [split.as_json() if split else None, reviews.state(folder)]
+        sealed, notes = journal.meta("sealed"), []
+        changed = not sealed or sealed["token"] != token or not file.is_file()
+        if not changed and sealed.get("sha256") != sha256_file(file):
+            changed, notes = True, [f"{file.name} was not what the last run wrote; it was sealed again"]
+        if changed:
+            counts = seal_as_recorded(folder, journal.rows()).as_json()
+            sealed = {"token": token, "counts": counts, "sha256": sha256_file(file)}
+            journal.set_meta("sealed", sealed)
+    counts = sealed["counts"] | {"notes": [*notes, *sealed["counts"]["notes"]]}
+    return {**counts, "manifest": str(file), "costs": journal.costs(), "changed": changed}
 
 
 def _plan(
@@ -164,7 +172,7 @@ def _plan(
         fingerprint=digest(identity)[:32],
         states=states,
         retry=request.retry,
-        rejected=rejected(request.folder) if "rejected" in request.retry else (),
+        rejected=rejected_clips(request.folder) if "rejected" in request.retry else (),
     )
 
 
@@ -216,6 +224,12 @@ def _origin(
 
 
 def _write_run(prepared: PreparedRun) -> None:
+    request = prepared.request
+    with manifest_lock(request.folder):
+        _write_run_locked(prepared)
+
+
+def _write_run_locked(prepared: PreparedRun) -> None:
     request = prepared.request
     before = read_run(request.folder)
     asked = SplitRule(request.split, request.recipe.chain.seed).as_json() if request.split else None

@@ -41,10 +41,10 @@ def show(
     Example: tbd manifest show data_manifests/mead --clip mead_M003_front_angry_3_001
     """
     from tbd.errors import InputError
-    from tbd.manifest import read
+    from tbd.manifest import read_manifest
     from tbd.manifest.text import row_words, table_words
 
-    table = read(manifest)
+    table = read_manifest(manifest)
     rows = table.to_pylist() if clip else table.slice(0, limit).to_pylist()
     if clip:
         rows = [row for row in rows if row["clip_id"] == clip]
@@ -63,12 +63,12 @@ def list_(json: options.Json = False) -> None:
     Example: tbd manifest list
     """
     from tbd import workspace
-    from tbd.manifest import MANIFEST, read
+    from tbd.manifest import MANIFEST, read_manifest
 
     found = []
     for folder in workspace.manifests():
         sealed = (folder / MANIFEST).is_file()
-        table = read(folder, ["needs_review", "approved"]).to_pylist() if sealed else []
+        table = read_manifest(folder, ["needs_review", "approved"]).to_pylist() if sealed else []
         found.append(
             {
                 "manifest": str(workspace.MANIFESTS / folder.name),
@@ -114,15 +114,15 @@ def verify(manifest: Manifest, root: options.Root = None, json: options.Json = F
     Example: tbd manifest verify data_manifests/mead
     """
     from tbd.annotate.journal import Journal
-    from tbd.manifest import locate, verify
+    from tbd.manifest import locate_manifest, verify_manifest
 
-    folder = locate(manifest).parent
+    folder = locate_manifest(manifest).parent
     places = options.located(manifest, options.roots(root))
     if (folder / "journal.sqlite").is_file():
         with Journal(folder, read_only=True) as journal:
-            findings = verify(manifest, roots=places, rows=journal.rows())
+            findings = verify_manifest(manifest, roots=places, rows=journal.rows())
     else:
-        findings = verify(manifest, roots=places)
+        findings = verify_manifest(manifest, roots=places)
     if json:
         document({"findings": [asdict(finding) for finding in findings]})
     for finding in findings if not json else ():
@@ -139,10 +139,10 @@ def report(manifest: Manifest, json: options.Json = False) -> None:
     Example: tbd manifest report data_manifests/mead
     """
     from tbd.cli import sheets
-    from tbd.manifest import as_markdown, locate
+    from tbd.manifest import locate_manifest, report_markdown
 
     found = sheets.report(manifest)
-    document(found) if json else out(as_markdown(found, locate(manifest).parent.name))
+    document(found) if json else out(report_markdown(found, locate_manifest(manifest).parent.name))
 
 
 @app.command()
@@ -153,14 +153,13 @@ def seal(manifest: Annotated[Path, typer.Argument(help="A manifest folder.")], j
     """
     from tbd.annotate.journal import Journal
     from tbd.errors import InputError
-    from tbd.manifest import recorded_split, reseal
-    from tbd.manifest import seal as write
+    from tbd.manifest import reseal_manifest, seal_as_recorded
 
     if (manifest / "journal.sqlite").is_file():
         with Journal(manifest, read_only=True) as journal:
-            sealed = write(manifest, journal.rows(), split=recorded_split(manifest))
+            sealed = seal_as_recorded(manifest, journal.rows())
     elif (manifest / "manifest.parquet").is_file():
-        sealed = reseal(manifest)
+        sealed = reseal_manifest(manifest)
     else:
         raise InputError(f"{manifest}: neither a journal nor a manifest", next="tbd annotate DATASET")
     _sealed(sealed, json)
@@ -177,10 +176,10 @@ def split(
 
     Example: tbd manifest split data_manifests/mead --rule speaker
     """
-    from tbd.manifest import SplitRule, overlaps, read, resplit
+    from tbd.manifest import SplitRule, read_manifest, resplit_manifest, split_overlaps
 
-    sealed = resplit(manifest, SplitRule(rule, seed))
-    shared = {name: str(overlap) for name, overlap in overlaps(read(manifest)).items()}
+    sealed = resplit_manifest(manifest, SplitRule(rule, seed))
+    shared = {name: str(overlap) for name, overlap in split_overlaps(read_manifest(manifest)).items()}
     if json:
         document(sealed.as_json() | {"overlaps": shared})
         return
@@ -203,7 +202,7 @@ def merge(
     Example: tbd manifest merge shard1 shard2 -o data_manifests/mead
     """
     from tbd.manifest import SplitRule
-    from tbd.manifest import merge as join
+    from tbd.manifest import merge_manifests as join
 
     merged = join(manifests, output, split=SplitRule(rule) if rule else None)
     if json:
@@ -224,7 +223,7 @@ def compare(
 
     Example: tbd manifest compare data_manifests/qwen data_manifests/facs
     """
-    from tbd.manifest import compare as put_side_by_side
+    from tbd.manifest import compare_manifests as put_side_by_side
 
     found = put_side_by_side(one, other, options.lines(clips))
     if json:
@@ -244,7 +243,7 @@ def common(
     Example: tbd manifest common data_manifests/label data_manifests/describe data_manifests/cot -o ablation.txt
     """
     from tbd import workspace
-    from tbd.manifest import common as shared
+    from tbd.manifest import clips_in_common as shared
 
     clips = shared(manifests)
     workspace.write_text(output, "\n".join([*clips, ""]))
@@ -269,7 +268,7 @@ def export(
 
     Example: tbd manifest export data_manifests/mead --format text -o mead-text/
     """
-    from tbd.manifest import export as write
+    from tbd.manifest import export_manifest as write
 
     done = write(manifest, output, format.value, roots=options.roots(root), approved=approved, media_right=media_right)
     if json:

@@ -24,12 +24,12 @@ def prepare(
 
     Example: tbd prepare data_manifests/mead -o clips/ --limit 10
     """
-    from tbd.manifest import locate, read
+    from tbd.manifest import locate_manifest, read_manifest
     from tbd.manifest.run import clip_rule
     from tbd.media.prepare import prepare as write
 
     columns = ["clip_id", "dataset", "file_name", "audio_file_name", "start", "end", "crop_box", "reference_frame"]
-    rows = read(manifest, columns).to_pylist()[:limit]
+    rows = read_manifest(manifest, columns).to_pylist()[:limit]
     if dry_run:
         document({"clips": len(rows), "output": str(output)}) if json else out(
             f"{len(rows)} clips would go to {output}"
@@ -44,7 +44,7 @@ def prepare(
             rows,
             Path(),
             output,
-            clip_rule(locate(manifest).parent),
+            clip_rule(locate_manifest(manifest).parent),
             told=lambda _, error: bar.advance(failed=int(bool(error))),
         )
     for clip_id, error in done.failed.items():

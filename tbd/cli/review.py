@@ -77,9 +77,9 @@ def review(
 
 
 def _folder(manifest: Path) -> Path:
-    from tbd.manifest import locate
+    from tbd.manifest import locate_manifest
 
-    return locate(manifest).parent
+    return locate_manifest(manifest).parent
 
 
 def _login() -> str:

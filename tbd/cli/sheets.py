@@ -25,12 +25,12 @@ def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] |
     Raises:
         InputError: no manifest, or its dataset has moved.
     """
-    from tbd.manifest import locate, read
+    from tbd.manifest import locate_manifest, read_manifest
     from tbd.manifest.run import clip_rule
     from tbd.media.sheet import draw_sheet
 
-    file = locate(manifest)
-    table = read(file, COLUMNS)
+    file = locate_manifest(manifest)
+    table = read_manifest(file, COLUMNS)
     rows = table.take(_spread(len(table))).to_pylist()
     places = options.located(manifest, given or {})
     rule = clip_rule(file.parent)
@@ -61,9 +61,9 @@ def report(manifest: Path) -> dict[str, Any]:
 def costs(manifest: Path) -> dict[str, float] | None:
     """What the journal beside a manifest says of its replies; None when there is no journal."""
     from tbd.annotate.journal import Journal
-    from tbd.manifest import locate
+    from tbd.manifest import locate_manifest
 
-    folder = locate(manifest).parent
+    folder = locate_manifest(manifest).parent
     if not (folder / "journal.sqlite").is_file():
         return None
     with Journal(folder, read_only=True) as journal:

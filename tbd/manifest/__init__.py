@@ -3,22 +3,25 @@
 Importing this package brings pyarrow and nothing heavier.
 """
 
-from tbd.manifest.common import common
-from tbd.manifest.compare import Comparison, compare
-from tbd.manifest.export import FORMATS, Exported, export
-from tbd.manifest.levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coarse_and_fine, levels
-from tbd.manifest.licences import notice
-from tbd.manifest.merge import Merged, merge
-from tbd.manifest.read import MANIFEST, locate, read, rejected
-from tbd.manifest.report import report, write_report
-from tbd.manifest.report_text import as_markdown
-from tbd.manifest.reviews import Decision, Decisions, Event, decisions, text_hash
+from tbd.manifest.common_clips import clips_in_common
+from tbd.manifest.comparison import Comparison, compare_manifests
+from tbd.manifest.export import FORMATS, Exported, export_manifest
+from tbd.manifest.licences import licence_notice
+from tbd.manifest.merge import Merged, merge_manifests
+from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coarse_and_fine, levels
+from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, rejected_clips
+from tbd.manifest.report import manifest_report, write_report
+from tbd.manifest.report_text import report_markdown
+from tbd.manifest.reviews import Decision, Decisions, Event, read_decisions, text_hash
 from tbd.manifest.run import roots
 from tbd.manifest.schema import MODEL_COLUMNS, REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
-from tbd.manifest.seal import Sealed, recorded_split, reseal, resplit, seal
-from tbd.manifest.split import RULES, Overlap, SplitRule, assign, overlaps
+from tbd.manifest.seal import Sealed, recorded_split, reseal_manifest, resplit_manifest, seal_as_recorded, seal_manifest
+from tbd.manifest.split import RULES, Overlap, SplitRule, assign_split, split_overlaps
 from tbd.manifest.tokens import count_tokens, token_ids
-from tbd.manifest.verify import Finding, verify
+from tbd.manifest.verification import Finding, verify_manifest
+
+read = read_manifest
+"""The short name that programs rely on."""
 
 __all__ = [
     "CLIP_LIMIT",
@@ -41,29 +44,31 @@ __all__ = [
     "Overlap",
     "Sealed",
     "SplitRule",
-    "as_markdown",
-    "assign",
+    "assign_split",
+    "clips_in_common",
     "coarse_and_fine",
-    "common",
-    "compare",
+    "compare_manifests",
     "count_tokens",
-    "decisions",
-    "export",
+    "export_manifest",
     "levels",
-    "locate",
-    "merge",
-    "notice",
-    "overlaps",
+    "licence_notice",
+    "locate_manifest",
+    "manifest_report",
+    "merge_manifests",
     "read",
+    "read_decisions",
+    "read_manifest",
     "recorded_split",
-    "rejected",
-    "report",
-    "reseal",
-    "resplit",
+    "rejected_clips",
+    "report_markdown",
+    "reseal_manifest",
+    "resplit_manifest",
     "roots",
-    "seal",
+    "seal_as_recorded",
+    "seal_manifest",
+    "split_overlaps",
     "text_hash",
     "token_ids",
-    "verify",
+    "verify_manifest",
     "write_report",
 ]

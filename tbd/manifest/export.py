@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 from tbd import workspace
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
-from tbd.manifest.licences import NO_MEDIA, notice
-from tbd.manifest.read import MANIFEST, locate, read
+from tbd.manifest.licences import NO_MEDIA, licence_notice
+from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest
 from tbd.manifest.run import RUN
 from tbd.manifest.run import roots as known_roots
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
-from tbd.manifest.seal import write
+from tbd.manifest.seal import write_manifest
 
 SHARD = 1_000
 """Clips in one WebDataset shard."""
@@ -58,7 +58,7 @@ class _Job:
     roots: Mapping[str, Path]
 
 
-def export(
+def export_manifest(
     path: str | Path,
     out: Path,
     format: str,
@@ -90,7 +90,7 @@ def export(
         raise UsageError(f"no export format {format!r}; there are: {', '.join(FORMATS)}", next="--format huggingface")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is there already and not empty", next="choose another folder with -o DIR")
-    source, table = locate(path).parent, read(path)
+    source, table = locate_manifest(path).parent, read_manifest(path)
     if approved:
         table = table.filter(table["approved"])
     found = known_roots(source, roots)
@@ -103,7 +103,7 @@ def export(
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir(parents=True)
             FORMATS[format](_Job(source, table, building, found))
-            workspace.write_text(building / "NOTICE.md", notice(table["dataset"].unique().to_pylist()))
+            workspace.write_text(building / "NOTICE.md", licence_notice(table["dataset"].unique().to_pylist()))
             building.replace(out)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -212,7 +212,7 @@ def _cell(value: Any) -> Any:
 def _text(job: _Job) -> None:
     rows = job.table.select(MODEL_COLUMNS).cast(MODEL_SCHEMA)
     groups = (rows.slice(start, ROW_GROUP) for start in range(0, len(rows), ROW_GROUP))
-    write(job.folder / MANIFEST, groups, split=None, decisions=reviews.decisions(job.source))
+    write_manifest(job.folder / MANIFEST, groups, split=None, decisions=reviews.read_decisions(job.source))
     if (job.source / reviews.FILE).is_file():
         reviews.copy(job.source / reviews.FILE, job.folder / reviews.FILE)
     workspace.write_json(job.folder / RUN, {"exported": job.source.name, "split": None})

@@ -17,7 +17,7 @@ _TERMS = {
 }
 
 
-def notice(datasets: Iterable[str]) -> str:
+def licence_notice(datasets: Iterable[str]) -> str:
     """The text of ``NOTICE.md`` that every export carries, for the datasets it was made from."""
     unknown = "terms unknown to tbd; find out what its owner allows before you pass this on."
     lines = [f"- {_TERMS.get(name, f'{name}: {unknown}')}" for name in sorted(set(datasets))]

@@ -21,10 +21,11 @@ import pyarrow as pa
 from tbd import workspace
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
-from tbd.manifest.read import MANIFEST, groups, locate, read
+from tbd.manifest.lock import manifest_lock
+from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, row_groups
 from tbd.manifest.run import RUN, read_run, roots
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
-from tbd.manifest.seal import Sealed, write
+from tbd.manifest.seal import Sealed, write_manifest
 from tbd.manifest.split import SplitRule
 
 _STATUSES = ("success", "truncated", "refused", "error")
@@ -46,7 +47,7 @@ class Merged:
     replaced: list[str] = field(default_factory=list)
 
 
-def merge(sources: Sequence[str | Path], folder: Path, *, split: SplitRule | None = None) -> Merged:
+def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: SplitRule | None = None) -> Merged:
     """Write the rows of several manifests as one, and their reviews.
 
     A clip in several sources must have equal rows, which become one. A success replaces a failure;
@@ -62,28 +63,31 @@ def merge(sources: Sequence[str | Path], folder: Path, *, split: SplitRule | Non
             message names them); ``folder`` holds a manifest that is no merge.
         UsageError: no sources.
     """
-    files = [locate(source) for source in sources]
+    files = [locate_manifest(source) for source in sources]
     if not files:
         raise UsageError("nothing to merge", next="tbd manifest merge DIR DIR -o DIR")
-    if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and "merged" not in read_run(folder)):
-        raise InputError(f"{folder}: holds a manifest of its own", next="choose another folder with -o DIR")
-    stores = [file.parent / reviews.FILE for file in files]
-    history = combine([reviews.events(store) for store in [*stores, folder / reviews.FILE]])
-    merged = Merged(Sealed(folder / MANIFEST))
-    found = {name: str(root) for file in files for name, root in roots(file.parent).items()}
-    rule = split.as_json() if split else None
-    workspace.write_json(folder / RUN, {"merged": [file.parent.name for file in files], "roots": found, "split": rule})
-    if history:
-        workspace.write_whole(folder / reviews.FILE, lambda temporary: _store(temporary, history))
-    rows = _groups(files, merged, keep_split=split is None)
-    merged.sealed = write(folder / MANIFEST, rows, split=split, decisions=reviews.decided(history))
+    with manifest_lock(folder, "merging manifests"):
+        if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and "merged" not in read_run(folder)):
+            raise InputError(f"{folder}: holds a manifest of its own", next="choose another folder with -o DIR")
+        stores = [file.parent / reviews.FILE for file in files]
+        history = combine_histories([reviews.read_events(store) for store in [*stores, folder / reviews.FILE]])
+        merged = Merged(Sealed(folder / MANIFEST))
+        found = {name: str(root) for file in files for name, root in roots(file.parent).items()}
+        rule = split.as_json() if split else None
+        workspace.write_json(
+            folder / RUN, {"merged": [file.parent.name for file in files], "roots": found, "split": rule}
+        )
+        if history:
+            workspace.write_whole(folder / reviews.FILE, lambda temporary: _store(temporary, history))
+        rows = _groups(files, merged, keep_split=split is None)
+        merged.sealed = write_manifest(folder / MANIFEST, rows, split=split, decisions=reviews.decided(history))
     merged.replaced.sort()
     return merged
 
 
 def _groups(files: Sequence[Path], merged: Merged, *, keep_split: bool) -> Iterator[pa.Table]:
     """The rows of all files in order, each clip once, ``ROW_GROUP`` rows at a time."""
-    ids = [table["clip_id"].to_pylist() for table in (read(file, ["clip_id"]) for file in files)]
+    ids = [table["clip_id"].to_pylist() for table in (read_manifest(file, ["clip_id"]) for file in files)]
     take = [_taker(file) for file in files]
     names = [str(file.parent) for file in files]
     done = [0] * len(files)
@@ -99,7 +103,7 @@ def _groups(files: Sequence[Path], merged: Merged, *, keep_split: bool) -> Itera
 
 def _taker(file: Path) -> Callable[[int], pa.Table]:
     """Rows from the front of a file, as many as are asked for; a row group or two are in memory."""
-    stored = groups(file, MODEL_COLUMNS)
+    stored = row_groups(file, MODEL_COLUMNS)
     waiting = MODEL_SCHEMA.empty_table()
 
     def take(count: int) -> pa.Table:
@@ -164,7 +168,7 @@ def _text(row: dict[str, Any], keep_split: bool) -> str:
     return json.dumps(row if keep_split else row | {"split": None}, sort_keys=True)
 
 
-def combine(histories: Sequence[Sequence[reviews.Event]]) -> list[reviews.Event]:
+def combine_histories(histories: Sequence[Sequence[reviews.Event]]) -> list[reviews.Event]:
     """Several review histories as one: by time, each event once, with new ids.
 
     Args:
@@ -188,6 +192,6 @@ def combine(histories: Sequence[Sequence[reviews.Event]]) -> list[reviews.Event]
 
 
 def _store(path: Path, history: Sequence[reviews.Event]) -> None:
-    with closing(reviews.create(path)) as connection, connection:
+    with closing(reviews.create_reviews(path)) as connection, connection:
         for event in history:
-            reviews.add(connection, event)
+            reviews.add_event(connection, event)

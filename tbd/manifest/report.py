@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tbd import workspace
-from tbd.manifest.levels import CLIP_LIMIT
-from tbd.manifest.read import locate, read
-from tbd.manifest.report_text import as_markdown
-from tbd.manifest.split import SPLIT_COLUMNS, overlaps
+from tbd.manifest.prompt_levels import CLIP_LIMIT
+from tbd.manifest.reader import locate_manifest, read_manifest
+from tbd.manifest.report_text import report_markdown
+from tbd.manifest.split import SPLIT_COLUMNS, split_overlaps
 from tbd.schema import EMOTIONS
 
 _BIN = 10
@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def report(
+def manifest_report(
     path: str | Path, costs: Mapping[str, float] | None = None, people: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Count a manifest.
@@ -41,7 +41,7 @@ def report(
         JSON-ready: ``rows status errors flags split overlaps review emotions action_units tokens
         duplicates costs people``. ``action_units`` is emotion -> level -> unit -> share of the clips, 0 to 1.
     """
-    table = read(path, list(dict.fromkeys(_COLUMNS)))
+    table = read_manifest(path, list(dict.fromkeys(_COLUMNS)))
     return {
         "rows": len(table),
         "status": _counts(table["status"]),
@@ -63,10 +63,10 @@ def write_report(
     folder: Path, costs: Mapping[str, float] | None = None, people: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write ``report.json`` and ``report.md`` beside the manifest and return the data of ``report``."""
-    found = report(folder, costs, people)
-    target = locate(folder).parent
+    found = manifest_report(folder, costs, people)
+    target = locate_manifest(folder).parent
     workspace.write_json(target / "report.json", found)
-    workspace.write_text(target / "report.md", as_markdown(found, target.name))
+    workspace.write_text(target / "report.md", report_markdown(found, target.name))
     return found
 
 
@@ -79,7 +79,7 @@ def _counts(column: Any) -> dict[str, int]:
 def _overlaps(table: pa.Table) -> dict[str, str]:
     """In words; empty where the rows have no two sides."""
     split = {"train", "test"} <= set(table["split"].unique().to_pylist())
-    return {respect: str(overlap) for respect, overlap in overlaps(table).items()} if split else {}
+    return {respect: str(overlap) for respect, overlap in split_overlaps(table).items()} if split else {}
 
 
 def _review(table: pa.Table) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tbd.manifest.levels import CLIP_LIMIT
+from tbd.manifest.prompt_levels import CLIP_LIMIT
 from tbd.manifest.tables import markdown_table
 
 
-def as_markdown(found: Mapping[str, Any], name: str) -> str:
+def report_markdown(found: Mapping[str, Any], name: str) -> str:
     """The report for people, with tables that line up in a terminal too."""
     review, rows = found["review"], found["rows"]
     lead = f"{rows} clips · {review['approved']} approved · {review['waiting']} of {review['needs_review']} wait for review"

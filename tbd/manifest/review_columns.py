@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tbd.manifest.levels import coarse_and_fine
+from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.reviews import Decision, Decisions, text_hash
 from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA
 from tbd.schema import WARNING

@@ -133,14 +133,14 @@ def text_hash(prompts: Sequence[str]) -> str:
     return digest(list(prompts))
 
 
-def create(path: Path) -> sqlite3.Connection:
+def create_reviews(path: Path) -> sqlite3.Connection:
     """Open ``reviews.sqlite`` for writing and make its table if it is new. The caller closes it."""
     connection = sqlite3.connect(path, check_same_thread=False)  # a session keeps its threads apart
     connection.executescript(_TABLE)
     return connection
 
 
-def add(connection: sqlite3.Connection, event: Event) -> int:
+def add_event(connection: sqlite3.Connection, event: Event) -> int:
     """Append an event; the caller commits. ``event.id`` is not used; the store gives the id it returns."""
     values = (
         *(event.clip_id, event.reviewer, event.time, event.action, event.before_hash),
@@ -160,7 +160,7 @@ def from_row(row: sqlite3.Row) -> Event:
     return Event(id, clip_id, reviewer, time, action, before, texts, reason, codes, seconds, undo_of, queue, batch)
 
 
-def events(path: Path) -> list[Event]:
+def read_events(path: Path) -> list[Event]:
     """Every event of a store, oldest first; none when there is no such file.
 
     Raises:
@@ -194,14 +194,14 @@ def copy(source: Path, target: Path) -> None:
         old.backup(new)
 
 
-def decisions(folder: Path) -> Decisions:
+def read_decisions(folder: Path) -> Decisions:
     """What holds in the reviews of a manifest folder, for every clip and every text that was judged."""
-    return decided(events(folder / FILE))
+    return decided(read_events(folder / FILE))
 
 
 def decided(history: Iterable[Event]) -> Decisions:
     """What holds after these events, oldest first, of any number of clips."""
-    return {clip_id: decide(of_clip) for clip_id, of_clip in by_clip(history).items()}
+    return {clip_id: decide_clip(of_clip) for clip_id, of_clip in by_clip(history).items()}
 
 
 def by_clip(history: Iterable[Event]) -> dict[str, list[Event]]:
@@ -212,7 +212,7 @@ def by_clip(history: Iterable[Event]) -> dict[str, list[Event]]:
     return found
 
 
-def decide(history: Iterable[Event]) -> dict[str, Decision]:
+def decide_clip(history: Iterable[Event]) -> dict[str, Decision]:
     """The decisions about one clip, by ``text_hash`` of the model's text that they go back to.
 
     Of several opinions: one rejection rejects; else the latest edit, or acceptance of an edit, gives

@@ -22,7 +22,7 @@ def _parsed(kind: pa.DataType) -> pa.DataType:
 _PARSED = pa.schema([pa.field(column.name, _parsed(column.type)) for column in MODEL_SCHEMA])
 
 
-def parse(rows: Iterable[str | bytes]) -> Iterator[pa.Table]:
+def parse_rows(rows: Iterable[str | bytes]) -> Iterator[pa.Table]:
     """Rows as tables of ``ROW_GROUP`` rows each (the last may be shorter).
 
     Args:

@@ -20,12 +20,13 @@ import pyarrow.parquet as pq
 from tbd import workspace
 from tbd.errors import InputError
 from tbd.manifest import reviews
-from tbd.manifest.read import MANIFEST, groups, locate, opened
+from tbd.manifest.lock import manifest_lock
+from tbd.manifest.reader import MANIFEST, locate_manifest, open_manifest, row_groups
 from tbd.manifest.review_columns import with_reviews
-from tbd.manifest.rows import parse
+from tbd.manifest.rows import parse_rows
 from tbd.manifest.run import RUN, read_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP, SCHEMA
-from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign
+from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign_split
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Sealed:
             counter.update({pair["values"] or "": pair["counts"] for pair in table[name].value_counts().to_pylist()})
 
 
-def seal(
+def seal_manifest(
     folder: Path,
     rows: Iterable[str | bytes],
     *,
@@ -86,11 +87,22 @@ def seal(
         InputError: a row is not as described, or the rule is not made for these rows.
         MissingError: the disk is full.
     """
-    made = reviews.decisions(folder) if decisions is None else decisions
-    return write(folder / MANIFEST, parse(rows), split=split, decisions=made)
+    with manifest_lock(folder):
+        made = reviews.read_decisions(folder) if decisions is None else decisions
+        return write_manifest(folder / MANIFEST, parse_rows(rows), split=split, decisions=made)
 
 
-def reseal(path: str | Path, *, decisions: reviews.Decisions | None = None) -> Sealed:
+def seal_as_recorded(folder: Path, rows: Iterable[str | bytes]) -> Sealed:
+    """``seal_manifest`` by the rule and the reviews that the folder holds once nobody else writes into it.
+
+    Args:
+        rows: read only then, so that rows which another writer has just finished are among them.
+    """
+    with manifest_lock(folder):
+        return seal_manifest(folder, rows, split=recorded_split(folder))
+
+
+def reseal_manifest(path: str | Path, *, decisions: reviews.Decisions | None = None) -> Sealed:
     """Seal an existing manifest again, with the reviews of now and the split rule of ``run.json``.
 
     The bytes are those that ``seal`` gives for the same rows.
@@ -99,27 +111,29 @@ def reseal(path: str | Path, *, decisions: reviews.Decisions | None = None) -> S
         InputError: no manifest; or it cannot be known what to write: reviews that the manifest shows
             are missing, or the rule was taken out of ``run.json`` and with it the dataset's own split.
     """
-    file = locate(path)
-    split = recorded_split(file.parent)
-    _refuse_loss(file, split)
-    made = reviews.decisions(file.parent) if decisions is None else decisions
-    rows = (group.cast(MODEL_SCHEMA) for group in groups(file, MODEL_COLUMNS))
-    return write(file, rows, split=split, decisions=made)
+    file = locate_manifest(path)
+    with manifest_lock(file.parent):
+        split = recorded_split(file.parent)
+        _refuse_loss(file, split)
+        made = reviews.read_decisions(file.parent) if decisions is None else decisions
+        rows = (group.cast(MODEL_SCHEMA) for group in row_groups(file, MODEL_COLUMNS))
+        return write_manifest(file, rows, split=split, decisions=made)
 
 
-def resplit(path: str | Path, split: SplitRule) -> Sealed:
+def resplit_manifest(path: str | Path, split: SplitRule) -> Sealed:
     """Record a rule in ``run.json`` and seal again with it.
 
     Raises:
         InputError: as ``reseal``, or the rule is not made for these rows; nothing has changed then.
     """
-    file = locate(path)
-    _refuse_loss(file, split)
-    with opened(file) as parquet:
-        rows = parquet.read(columns=list(SPLIT_COLUMNS))
-    assign(rows, split)
-    workspace.write_json(file.parent / RUN, read_run(file.parent) | {"split": split.as_json()})
-    return reseal(file)
+    file = locate_manifest(path)
+    with manifest_lock(file.parent, "splitting the manifest"):
+        _refuse_loss(file, split)
+        with open_manifest(file) as parquet:
+            rows = parquet.read(columns=list(SPLIT_COLUMNS))
+        assign_split(rows, split)
+        workspace.write_json(file.parent / RUN, read_run(file.parent) | {"split": split.as_json()})
+        return reseal_manifest(file)
 
 
 def recorded_split(folder: Path) -> SplitRule | None:
@@ -132,7 +146,9 @@ def recorded_split(folder: Path) -> SplitRule | None:
     return SplitRule(split["rule"], split.get("seed", 0)) if split else None
 
 
-def write(path: Path, tables: Iterable[pa.Table], *, split: SplitRule | None, decisions: reviews.Decisions) -> Sealed:
+def write_manifest(
+    path: Path, tables: Iterable[pa.Table], *, split: SplitRule | None, decisions: reviews.Decisions
+) -> Sealed:
     """Write a manifest from tables of ``MODEL_SCHEMA``, ``ROW_GROUP`` rows each but the last, sorted."""
     sealed = Sealed(path)
     metadata = {**(SCHEMA.metadata or {}), b"split": json.dumps(split.as_json() if split else None).encode()}
@@ -149,7 +165,7 @@ def write(path: Path, tables: Iterable[pa.Table], *, split: SplitRule | None, de
             return write_tables(temporary, tables)
         spool = temporary.with_name(temporary.name + ".rows")
         try:
-            assignment = assign(_spool(tables, spool), split)
+            assignment = assign_split(_spool(tables, spool), split)
             sealed.notes = assignment.notes
             return write_tables(temporary, _spooled(spool, assignment.sides))
         finally:
@@ -190,13 +206,13 @@ def _refuse_loss(file: Path, split: SplitRule | None) -> None:
             next=f"tbd manifest seal {file.parent}",
         )
     if not (file.parent / reviews.FILE).is_file():
-        with opened(file) as parquet:
+        with open_manifest(file) as parquet:
             statuses = parquet.read(columns=["review_status"])["review_status"]
         if count := pc.sum(pc.not_equal(statuses, "unreviewed")).as_py():
             raise InputError(f"{file.parent}: {count} rows are reviewed, but {reviews.FILE} is missing")
 
 
 def _sealed_split(file: Path) -> dict[str, Any] | None:
-    with opened(file) as parquet:
+    with open_manifest(file) as parquet:
         split: dict[str, Any] | None = json.loads((parquet.schema_arrow.metadata or {}).get(b"split", b"null"))
     return split

@@ -56,7 +56,7 @@ class Assignment:
     notes: tuple[str, ...] = ()
 
 
-def assign(table: pa.Table, rule: SplitRule) -> Assignment:
+def assign_split(table: pa.Table, rule: SplitRule) -> Assignment:
     """Apply a rule; the same rows get the same sides whatever their order.
 
     Args:
@@ -171,7 +171,7 @@ class Overlap:
 Respect = Literal["clip", "source", "person", "text"]
 
 
-def overlaps(table: pa.Table) -> dict[Respect, Overlap]:
+def split_overlaps(table: pa.Table) -> dict[Respect, Overlap]:
     """What the two sides of a split share: clip, source video, person and spoken text.
 
     ``clip``: the same window of the same file. ``source``: the same recording, which for MEAD is one

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
-from tbd.manifest.levels import coarse_and_fine
+from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.tokens import count_tokens
 
 _WIDTH = 100

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.manifest import reviews
-from tbd.manifest.read import locate
+from tbd.manifest.reader import locate_manifest
 from tbd.manifest.reviews import Event
 from tbd.review.decisions import disagree
 from tbd.review.rows import Rows
@@ -120,8 +120,10 @@ def agreement(folder: str | Path, history: Sequence[Event] | None = None, *, see
     Raises:
         InputError: no manifest, or a damaged store.
     """
-    file = locate(folder)
-    judged, conflicts = _judgements(file, reviews.events(file.parent / reviews.FILE) if history is None else history)
+    file = locate_manifest(folder)
+    judged, conflicts = _judgements(
+        file, reviews.read_events(file.parent / reviews.FILE) if history is None else history
+    )
     items = [item for item in judged if len(item) > 1]
     counts = tally(item.values() for item in items)
     names = sorted({reviewer for item in items for reviewer in item})

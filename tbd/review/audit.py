@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.manifest import reviews
-from tbd.manifest.read import locate
+from tbd.manifest.reader import locate_manifest
 from tbd.manifest.reviews import Event
 from tbd.review.agreement import Figure
 from tbd.review.queue import recorded_draw
@@ -87,11 +87,11 @@ def audit(folder: str | Path, history: Sequence[Event] | None = None, *, seed: i
     Raises:
         InputError: no manifest, or a damaged store.
     """
-    file = locate(folder)
+    file = locate_manifest(folder)
     rows = Rows(file)
     table = rows.table(["flags", "severity", "needs_review"])
     strata = Counter(_strata(table["severity"].to_pylist(), table["needs_review"].to_pylist()))
-    decided = _decided(reviews.events(file.parent / reviews.FILE) if history is None else history, rows, table)
+    decided = _decided(reviews.read_events(file.parent / reviews.FILE) if history is None else history, rows, table)
     rows.close()
     sizes = {name: (count, sum(row.stratum == name for row in decided)) for name, count in sorted(strata.items())}
     gates = _gates(decided, sizes, seed) if decided else ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tbd.errors import TbdError
-from tbd.manifest.levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
+from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
 from tbd.manifest.reviews import Opinion
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Box, Flag

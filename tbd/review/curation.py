@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tbd import workspace
 from tbd.manifest import reviews
-from tbd.manifest.read import locate
+from tbd.manifest.reader import locate_manifest
 from tbd.manifest.reviews import Event
 from tbd.review.rows import Rows
 
@@ -42,8 +42,8 @@ def curation(folder: str | Path, history: Sequence[Event] | None = None) -> Cura
     Raises:
         InputError: no manifest, or a damaged store.
     """
-    file = locate(folder)
-    made = reviews.decisions(file.parent) if history is None else reviews.decided(history)
+    file = locate_manifest(folder)
+    made = reviews.read_decisions(file.parent) if history is None else reviews.decided(history)
     rejected = [
         (clip_id, origin, decision)
         for clip_id, about in sorted(made.items())

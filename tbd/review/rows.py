@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from tbd.errors import InputError
-from tbd.manifest.read import locate, opened
+from tbd.manifest.reader import locate_manifest, open_manifest
 
 _GROUPS = 8
 """Row groups that are kept: about 5 MB each."""
@@ -29,9 +29,9 @@ class Rows:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.file = locate(path)
+        self.file = locate_manifest(path)
         self._open = ExitStack()
-        self._parquet = self._open.enter_context(opened(self.file))
+        self._parquet = self._open.enter_context(open_manifest(self.file))
         table = self.table(["clip_id", "chain_id", "prompts"])
         self._clips, self._chains, self._texts = (table[name] for name in table.column_names)
         metadata = self._parquet.metadata

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from tbd.errors import TbdError, UsageError
-from tbd.manifest import run
+from tbd.manifest import reseal_manifest, run
 from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
 from tbd.manifest.tokens import count_tokens
@@ -31,7 +31,7 @@ from tbd.review.leases import Leases
 from tbd.review.queue import build, recorded_draw, refuse
 from tbd.review.queue_view import QueueView
 from tbd.review.rows import Rows
-from tbd.review.sealing import is_behind, seal_again
+from tbd.review.sealing import is_behind
 from tbd.review.store import Store
 from tbd.schema import Flag
 
@@ -333,7 +333,7 @@ class ReviewSession:
             self._rows.close()
             if not behind:
                 return None
-            sealed = seal_again(self.folder)
+            sealed = reseal_manifest(self.folder)
             curation.write(self.folder)
             return sealed
 

@@ -37,7 +37,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.path = folder / reviews.FILE
         with self._explained():
-            self.db = reviews.create(self.path)
+            self.db = reviews.create_reviews(self.path)
             self.db.isolation_level = None
             self.db.row_factory = sqlite3.Row
             self.db.execute(f"PRAGMA busy_timeout={int(_PATIENCE * 1000)}")
@@ -61,7 +61,7 @@ class Store:
     def add(self, events: Iterable[Event]) -> None:
         """Append events, inside a transaction."""
         for event in events:
-            reviews.add(self.db, event)
+            reviews.add_event(self.db, event)
 
     def since(self, event_id: int = 0) -> list[Event]:
         """The events after ``event_id``, oldest first."""

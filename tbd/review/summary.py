@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from tbd.manifest import reviews
-from tbd.manifest.read import locate, read
+from tbd.manifest.reader import locate_manifest, read_manifest
 from tbd.review.agreement import agreement
 from tbd.review.audit import audit
 from tbd.review.curation import curation
@@ -27,8 +27,8 @@ def summary(folder: str | Path) -> dict[str, Any] | None:
     Raises:
         InputError: no manifest, or a damaged store.
     """
-    file = locate(folder)
-    history = reviews.events(file.parent / reviews.FILE)
+    file = locate_manifest(folder)
+    history = reviews.read_events(file.parent / reviews.FILE)
     if not history:
         return None
     standing = [event for events in reviews.by_clip(history).values() for event in reviews.standing(events)]
@@ -45,7 +45,7 @@ def summary(folder: str | Path) -> dict[str, Any] | None:
 
 def _queues(file: Path) -> dict[str, dict[str, int]]:
     found = {name: {"rows": 0, "decided": 0} for name in ("flagged", "clean")}
-    groups = read(file, ["needs_review", "review_status"]).group_by(["needs_review", "review_status"])
+    groups = read_manifest(file, ["needs_review", "review_status"]).group_by(["needs_review", "review_status"])
     for group in groups.aggregate([([], "count_all")]).to_pylist():
         queue = found["flagged" if group["needs_review"] else "clean"]
         queue["rows"] += group["count_all"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import count_tokens, levels, locate, read, roots
+from tbd.manifest import count_tokens, levels, locate_manifest, read_manifest, roots
 from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip, ClipRule
 from tbd.recipe import digest
@@ -135,7 +135,7 @@ def read_training_clips(
     notes: list[str] = []
     places = _named(manifests)
     for name, path in places.items():
-        folder, rows = locate(path).parent, _approved(name, path, recipe, selection, notes)
+        folder, rows = locate_manifest(path).parent, _approved(name, path, recipe, selection, notes)
         media, rule = roots(folder, selection.roots), clip_rule(folder).model_copy(update={"size": recipe.data.size})
         for row in rows:
             clip = _canonical(name, row, media, rule)
@@ -149,7 +149,7 @@ def read_training_clips(
     notes += _more_notes(found, left_out, recipe, selection)
     kept_back = _kept_back(found, recipe)
     sides = [tuple(clip for clip in found if (clip.name in kept_back) == side) for side in (False, True)]
-    folders = {name: locate(path).parent for name, path in places.items()}
+    folders = {name: locate_manifest(path).parent for name, path in places.items()}
     return TrainingClips(sides[0], sides[1], left_out, folders, tuple(notes))
 
 
@@ -157,7 +157,7 @@ def _approved(
     name: str, path: Path, recipe: TrainRecipe, selection: Selection, notes: list[str]
 ) -> list[dict[str, Any]]:
     """The chosen approved rows of one manifest, on the side that is trained on."""
-    table = read(path, list(dict.fromkeys([*COLUMNS, *selection.where])))
+    table = read_manifest(path, list(dict.fromkeys([*COLUMNS, *selection.where])))
     chosen, people = _chooser(selection), recipe.data.approved_by == "people"
     unsplit = table["split"].null_count == len(table)
     if unsplit:
@@ -253,7 +253,7 @@ def _kept_back(clips: Sequence[TrainingClip], recipe: TrainRecipe) -> set[str]:
 
 
 def _named(manifests: Sequence[Path]) -> dict[str, Path]:
-    names = [locate(path).parent.resolve().name for path in manifests]
+    names = [locate_manifest(path).parent.resolve().name for path in manifests]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UsageError(f"two manifests called {twice[0]}", next="tbd manifest merge A B -o data_manifests/both")

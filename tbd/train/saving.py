@@ -12,7 +12,7 @@ from torch.distributed.checkpoint import state_dict as distributed
 
 from tbd import __version__
 from tbd.hashes import sha256_file
-from tbd.manifest import locate
+from tbd.manifest import locate_manifest
 from tbd.model import checkpoints
 from tbd.model.network import PARTS
 from tbd.model.weight_files import WEIGHTS, read_weights
@@ -83,7 +83,7 @@ def document(trainer: Trainer) -> dict[str, Any]:
         "scheduler": dict(trainer.schedule.config),
         "guidance": trainer.recipe.model.guidance.model_dump(mode="json"),
         "trained": {"parameters": sum(p.numel() for p in trainer.learning), "names": len(trainer.names)},
-        "manifests": {name: sha256_file(locate(path)) for name, path in trainer.clips.manifests.items()},
+        "manifests": {name: sha256_file(locate_manifest(path)) for name, path in trainer.clips.manifests.items()},
         "encoders": trainer.encoders.base.identities,
         "history": trainer.beginning.history,
         "versions": {"tbd": __version__, "python": platform.python_version()}

@@ -8,7 +8,7 @@ from tbd.annotate.backends.facs import FacsBackend, scene
 from tbd.annotate.facs import ACTION_UNITS, EMOTIONS, MUSCLES
 from tbd.annotate.gates import check
 from tbd.annotate.steps import schema
-from tbd.manifest.levels import REST_LIMIT, SCENE_LIMIT
+from tbd.manifest.prompt_levels import REST_LIMIT, SCENE_LIMIT
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Annotation
 

@@ -12,7 +12,7 @@ from tbd.annotate.layouts.hdtf import read_name
 from tbd.annotate.layouts.windows import draw_windows
 from tbd.annotate.scan import scan
 from tbd.errors import InputError
-from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign
+from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign_split
 from tbd.schema import ERROR, INFO, WARNING, Clip
 
 
@@ -129,7 +129,9 @@ def test_a_window_is_named_by_its_start(tmp_path):
 def test_the_split_is_the_manifest_s_rule(tmp_path):
     found = scan(hdtf(tmp_path, people=23, pieces=2), duration=seconds, seed=3)
     rows = [{name: getattr(clip, name) for name in SPLIT_COLUMNS} for clip in found.clips]
-    assert assign(pa.Table.from_pylist(rows), SplitRule("hdtf-16-4", 3)).sides == [clip.split for clip in found.clips]
+    assert assign_split(pa.Table.from_pylist(rows), SplitRule("hdtf-16-4", 3)).sides == [
+        clip.split for clip in found.clips
+    ]
 
 
 def test_windows_depend_on_the_seed_and_not_on_other_people(tmp_path):

@@ -7,21 +7,21 @@ from review_events import decide, undo
 from rows import PROMPTS, failed, lines, row, sealed
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import SplitRule, merge, read, reseal, roots, seal
-from tbd.manifest.merge import combine
-from tbd.manifest.reviews import FILE, events
+from tbd.manifest import SplitRule, merge_manifests, read_manifest, reseal_manifest, roots, seal_manifest
+from tbd.manifest.merge import combine_histories
+from tbd.manifest.reviews import FILE, read_events
 
 NAME = "manifest.parquet"
 
 
 def ids(folder):
-    return read(folder, ["clip_id"])["clip_id"].to_pylist()
+    return read_manifest(folder, ["clip_id"])["clip_id"].to_pylist()
 
 
 def test_shards_become_the_manifest_of_the_whole(tmp_path):
     rows = [row(f"c{number:04d}") for number in range(60)]
     shards = [sealed(tmp_path / f"shard{part}", rows[part::3]) for part in range(3)]
-    merged = merge(shards, tmp_path / "all")
+    merged = merge_manifests(shards, tmp_path / "all")
     whole = sealed(tmp_path / "whole", rows)
     assert (tmp_path / "all" / NAME).read_bytes() == (whole / NAME).read_bytes()
     assert (merged.sealed.rows, merged.collapsed, merged.replaced) == (60, 0, [])
@@ -31,8 +31,8 @@ def test_more_rows_than_a_row_group_are_merged_in_step(tmp_path):
     text = lines([row("CLIP")])[0]
     texts = [text.replace("CLIP", f"clip_{number:05d}") for number in range(6_100)]
     for name, part in {"a": texts[:4_500], "b": texts[4_000:], "c": texts[::2], "whole": texts}.items():
-        seal(tmp_path / name, part)
-    merged = merge([tmp_path / name for name in "abc"], tmp_path / "all")
+        seal_manifest(tmp_path / name, part)
+    merged = merge_manifests([tmp_path / name for name in "abc"], tmp_path / "all")
     assert merged.collapsed == 4_500 + 2_100 + 3_050 - 6_100
     assert (tmp_path / "all" / NAME).read_bytes() == (tmp_path / "whole" / NAME).read_bytes()
 
@@ -41,14 +41,14 @@ def test_two_datasets_lie_in_one_manifest_with_their_roots(tmp_path):
     mead = sealed(tmp_path / "mead", [row("m")])
     (mead / "run.json").write_text(json.dumps({"dataset": "mead", "root": "/data/MEAD", "split": None}))
     hdtf = sealed(tmp_path / "hdtf", [row("h", dataset="hdtf")])
-    merge([mead, hdtf], tmp_path / "both")
+    merge_manifests([mead, hdtf], tmp_path / "both")
     assert ids(tmp_path / "both") == ["h", "m"]
     assert {name: str(path) for name, path in roots(tmp_path / "both").items()} == {"mead": "/data/MEAD"}
 
 
 def test_equal_rows_become_one(tmp_path):
     one, other = sealed(tmp_path / "a", [row("x"), row("y")]), sealed(tmp_path / "b", [row("y"), row("z")])
-    merged = merge([one, other], tmp_path / "c")
+    merged = merge_manifests([one, other], tmp_path / "c")
     assert ids(tmp_path / "c") == ["x", "y", "z"] and merged.collapsed == 1
 
 
@@ -56,23 +56,23 @@ def test_different_successes_are_refused_and_named(tmp_path):
     one = sealed(tmp_path / "a", [row("x"), row("y")])
     other = sealed(tmp_path / "b", [row("y", prompts=["something else"])])
     with pytest.raises(InputError, match=r"different rows:\n  y: .*/[ab] and .*/[ab]"):
-        merge([one, other], tmp_path / "c")
+        merge_manifests([one, other], tmp_path / "c")
     assert not (tmp_path / "c" / NAME).exists()
 
 
 def test_a_success_replaces_a_failure_and_the_milder_failure_stays(tmp_path):
     one = sealed(tmp_path / "a", [failed("x"), failed("y")])
     other = sealed(tmp_path / "b", [row("x"), failed("y", status="truncated")])
-    merged = merge([one, other], tmp_path / "c")
-    assert read(tmp_path / "c")["status"].to_pylist() == ["success", "truncated"]
+    merged = merge_manifests([one, other], tmp_path / "c")
+    assert read_manifest(tmp_path / "c")["status"].to_pylist() == ["success", "truncated"]
     assert merged.replaced == ["x", "y"]
 
 
 def test_rows_that_differ_only_in_their_split_need_a_rule(tmp_path):
     one, other = sealed(tmp_path / "a", [row("x", split="train")]), sealed(tmp_path / "b", [row("x", split="test")])
     with pytest.raises(InputError, match="different rows"):
-        merge([one, other], tmp_path / "c")
-    merged = merge([one, other], tmp_path / "c", split=SplitRule("random-80-20"))
+        merge_manifests([one, other], tmp_path / "c")
+    merged = merge_manifests([one, other], tmp_path / "c", split=SplitRule("random-80-20"))
     assert merged.sealed.rows == 1
     assert json.loads((tmp_path / "c" / "run.json").read_text())["split"] == {"rule": "random-80-20", "seed": 0}
 
@@ -90,9 +90,9 @@ def test_the_order_of_merges_does_not_matter(tmp_path_factory, choices):
     found = set()
     for number, (one, two, three) in enumerate(("012", "120", "210")):
         pair, left, flat = folder / f"p{number}", folder / f"l{number}", folder / f"f{number}"
-        merge([folder / one, folder / two], pair)
-        merge([pair, folder / three], left)
-        merge([folder / one, folder / two, folder / three], flat)
+        merge_manifests([folder / one, folder / two], pair)
+        merge_manifests([pair, folder / three], left)
+        merge_manifests([folder / one, folder / two, folder / three], flat)
         found |= {(left / NAME).read_bytes(), (flat / NAME).read_bytes()}
     assert len(found) == 1
 
@@ -103,22 +103,22 @@ def test_reviews_are_merged_too(tmp_path):
     wrong = decide(other, "z", "reject", PROMPTS, reviewer="bob")
     decide(other, "y", "edit", PROMPTS, after=["new"], reviewer="bob")
     undo(other, "z", wrong, reviewer="bob")
-    merge([one, other], tmp_path / "c")
-    assert read(tmp_path / "c")["review_status"].to_pylist() == ["rejected", "edited", "unreviewed"]
+    merge_manifests([one, other], tmp_path / "c")
+    assert read_manifest(tmp_path / "c")["review_status"].to_pylist() == ["rejected", "edited", "unreviewed"]
     before = (tmp_path / "c" / NAME).read_bytes()
-    reseal(tmp_path / "c")
+    reseal_manifest(tmp_path / "c")
     assert (tmp_path / "c" / NAME).read_bytes() == before
-    assert read(one)["review_status"].to_pylist() == ["rejected", "unreviewed"]  # sources stay as they were
+    assert read_manifest(one)["review_status"].to_pylist() == ["rejected", "unreviewed"]  # sources stay as they were
 
 
 def test_merging_again_keeps_each_review_once(tmp_path):
     one, other = sealed(tmp_path / "a", [row("x")]), sealed(tmp_path / "b", [row("y")])
     decide(one, "x", "accept", PROMPTS)
-    merge([one, other], tmp_path / "c")
+    merge_manifests([one, other], tmp_path / "c")
     decide(tmp_path / "c", "y", "reject", PROMPTS)  # somebody reviews the merged manifest
-    merge([other, one], tmp_path / "c")
-    assert len(events(tmp_path / "c" / FILE)) == 2
-    assert read(tmp_path / "c")["review_status"].to_pylist() == ["accepted", "rejected"]
+    merge_manifests([other, one], tmp_path / "c")
+    assert len(read_events(tmp_path / "c" / FILE)) == 2
+    assert read_manifest(tmp_path / "c")["review_status"].to_pylist() == ["accepted", "rejected"]
 
 
 def test_histories_combine_in_any_grouping(tmp_path):
@@ -129,23 +129,23 @@ def test_histories_combine_in_any_grouping(tmp_path):
         first = decide(folder, "x", "accept", PROMPTS, reviewer=f"r{number}", time=100.0 - number)
         decide(folder, "x", "edit", PROMPTS, after=[f"{number}"], reviewer=f"r{number}", time=50.0)  # a clock went back
         undo(folder, "x", first, reviewer=f"r{number}")
-        histories.append(events(folder / FILE))
+        histories.append(read_events(folder / FILE))
     one, two, three = histories
-    flat = combine([one, two, three])
-    assert flat == combine([three, combine([two, one])]) == combine([flat, one])
+    flat = combine_histories([one, two, three])
+    assert flat == combine_histories([three, combine_histories([two, one])]) == combine_histories([flat, one])
     assert [event.id for event in flat] == list(range(1, 10))
 
 
 def test_a_manifest_of_its_own_is_never_overwritten(tmp_path):
     one, other = sealed(tmp_path / "a", [row("x")]), sealed(tmp_path / "b", [row("y")])
     with pytest.raises(InputError, match="holds a manifest of its own"):
-        merge([one, other], other)
+        merge_manifests([one, other], other)
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "journal.sqlite").touch()
     with pytest.raises(InputError, match="holds a manifest of its own"):
-        merge([one, other], tmp_path / "c")
+        merge_manifests([one, other], tmp_path / "c")
 
 
 def test_nothing_to_merge_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError):
-        merge([], tmp_path)
+        merge_manifests([], tmp_path)

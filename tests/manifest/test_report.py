@@ -4,7 +4,7 @@ import pytest
 from review_events import decide
 from rows import PROMPTS, failed, row, sealed
 
-from tbd.manifest import as_markdown, report, write_report
+from tbd.manifest import manifest_report, report_markdown, write_report
 from tbd.manifest.tables import markdown_table
 
 SMILE = [{"au": au, "name": "n", "side": side} for au, side in ((12, "left"), (12, "right"), (6, None))]
@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 
 def test_the_counts(folder):
-    found = report(folder, COSTS)
+    found = manifest_report(folder, COSTS)
     assert found["rows"] == 5
     assert found["status"] == {"success": 4, "error": 1}
     assert found["errors"] == {"cut off": 1}
@@ -49,27 +49,27 @@ def test_the_counts(folder):
 
 
 def test_action_units_are_counted_once_a_clip(folder):
-    assert report(folder)["action_units"] == {"happiness": {"1": {"6": 0.5, "12": 1.0}}}
+    assert manifest_report(folder)["action_units"] == {"happiness": {"1": {"6": 0.5, "12": 1.0}}}
 
 
 def test_tokens(folder):
-    coarse = report(folder)["tokens"]["coarse"]
+    coarse = manifest_report(folder)["tokens"]["coarse"]
     assert (coarse["rows"], coarse["min"], coarse["median"], coarse["max"], coarse["over_limit"]) == (4, 18, 18, 92, 1)
     assert coarse["histogram"] == {"10-19": 3, "90-99": 1}
-    assert report(folder)["tokens"]["fine"]["rows"] == 3
+    assert manifest_report(folder)["tokens"]["fine"]["rows"] == 3
 
 
 def test_text_that_a_chain_shares_is_not_a_duplicate(folder):
-    same = report(folder)["duplicates"]
+    same = manifest_report(folder)["duplicates"]
     assert (same["texts"], same["shared_texts"], same["clips"]) == (2, 1, 3)
     assert same["top"] == [{"chains": 2, "coarse_prompt": PROMPTS[0]}]
 
 
 def test_costs_become_rates(folder):
-    costs = report(folder, COSTS)["costs"]
+    costs = manifest_report(folder, COSTS)["costs"]
     assert (costs["clips_per_second"], costs["tokens_per_second"], costs["cache_share"]) == (1.25, 25.0, 0.75)
-    assert report(folder)["costs"] is None
-    none = report(folder, {"seconds": 0, "prompt_tokens": 0})["costs"]
+    assert manifest_report(folder)["costs"] is None
+    none = manifest_report(folder, {"seconds": 0, "prompt_tokens": 0})["costs"]
     assert (none["clips_per_second"], none["cache_share"]) == (None, None)
 
 
@@ -82,7 +82,7 @@ def test_it_is_written_beside_the_manifest_as_data_and_words(folder):
 
 
 def test_every_line_of_a_table_is_equally_long(folder):
-    for block in as_markdown(report(folder, COSTS), "m").split("\n\n"):
+    for block in report_markdown(manifest_report(folder, COSTS), "m").split("\n\n"):
         if block.startswith("|"):
             assert len({len(line) for line in block.splitlines()}) == 1, block
 

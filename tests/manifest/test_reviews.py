@@ -5,8 +5,8 @@ from review_events import decide, record, undo
 from rows import PROMPTS, row, sealed
 
 from tbd.errors import InputError
-from tbd.manifest import Decision, decisions, read, rejected, text_hash
-from tbd.manifest.reviews import FILE, create, events
+from tbd.manifest import Decision, read_decisions, read_manifest, rejected_clips, text_hash
+from tbd.manifest.reviews import FILE, create_reviews, read_events
 
 MODEL = text_hash(PROMPTS)
 EDIT, OTHER = ("an edit",), ("another edit",)
@@ -88,13 +88,13 @@ def test_what_holds_for_the_models_text(tmp_path, history, decision):
         else:
             who, action, before, after = entry
             decide(tmp_path, "a", action, before, reviewer=who, after=after)
-    assert decisions(tmp_path).get("a", {}).get(MODEL) == decision
+    assert read_decisions(tmp_path).get("a", {}).get(MODEL) == decision
 
 
 def test_a_decision_holds_again_when_its_text_comes_back(tmp_path):
     decide(tmp_path, "a", "reject", ["old text"])
     decide(tmp_path, "a", "accept", PROMPTS)
-    made = decisions(tmp_path)["a"]
+    made = read_decisions(tmp_path)["a"]
     assert made[text_hash(["old text"])].status == "rejected"
     assert made[MODEL].status == "accepted"
 
@@ -102,19 +102,19 @@ def test_a_decision_holds_again_when_its_text_comes_back(tmp_path):
 def test_clips_do_not_touch_each_other(tmp_path):
     decide(tmp_path, "a", "reject", PROMPTS)
     decide(tmp_path, "b", "accept", PROMPTS)
-    made = decisions(tmp_path)
+    made = read_decisions(tmp_path)
     assert (made["a"][MODEL].status, made["b"][MODEL].status) == ("rejected", "accepted")
 
 
 def test_no_store_means_no_decisions(tmp_path):
-    assert decisions(tmp_path) == {} and events(tmp_path / FILE) == []
+    assert read_decisions(tmp_path) == {} and read_events(tmp_path / FILE) == []
     assert not (tmp_path / FILE).exists()
 
 
 @pytest.mark.parametrize("change", ["UPDATE event SET action = 'reject'", "DELETE FROM event"])
 def test_events_are_only_added(tmp_path, change):
     decide(tmp_path, "a", "accept", PROMPTS)
-    connection = create(tmp_path / FILE)
+    connection = create_reviews(tmp_path / FILE)
     with pytest.raises(sqlite3.IntegrityError, match="only added"):
         connection.execute(change)
     connection.close()
@@ -128,20 +128,20 @@ def test_an_unknown_action_is_refused(tmp_path):
 def test_a_file_that_is_no_store_is_named(tmp_path):
     (tmp_path / FILE).write_bytes(b"not a database at all" * 100)
     with pytest.raises(InputError, match=r"reviews\.sqlite: cannot be read as a review store"):
-        decisions(tmp_path)
+        read_decisions(tmp_path)
 
 
 def test_a_folder_with_odd_signs_in_its_name(tmp_path):
     folder = tmp_path / "a #1? 100% é"
     folder.mkdir()
     decide(folder, "a", "accept", PROMPTS)
-    assert decisions(folder)["a"][MODEL] == accepted("ann")
+    assert read_decisions(folder)["a"][MODEL] == accepted("ann")
 
 
 def test_rejected_clips_are_those_whose_present_text_was_rejected(tmp_path):
     sealed(tmp_path, [row("a"), row("b"), row("c")])
     decide(tmp_path, "a", "reject", PROMPTS)
     decide(tmp_path, "b", "reject", ["a text of last week"])
-    assert rejected(tmp_path) == {"a"}
-    assert rejected(tmp_path / "nowhere") == set()
-    assert read(tmp_path, ["approved"])["approved"].to_pylist() == [False, True, True]
+    assert rejected_clips(tmp_path) == {"a"}
+    assert rejected_clips(tmp_path / "nowhere") == set()
+    assert read_manifest(tmp_path, ["approved"])["approved"].to_pylist() == [False, True, True]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rows import row
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import RULES, Overlap, SplitRule, assign, overlaps
+from tbd.manifest import RULES, Overlap, SplitRule, assign_split, split_overlaps
 from tbd.manifest.schema import MODEL_SCHEMA
 from tbd.manifest.split import source
 
@@ -33,7 +33,7 @@ def hdtf(person, piece, window=0):
 
 
 def split(rows, rule, seed=0):
-    sides = assign(table(rows), SplitRule(rule, seed)).sides
+    sides = assign_split(table(rows), SplitRule(rule, seed)).sides
     return {one["clip_id"]: side for one, side in zip(rows, sides, strict=True)}
 
 
@@ -62,14 +62,14 @@ def test_speaker_draws_a_tenth_of_the_people_elsewhere_and_says_so():
     people = {clip_id.partition("_")[0] for clip_id in aside_of(split(rows, "speaker"))}
     assert len(people) == 2
     made_up = [mead("M901"), mead("W901"), mead("W902")]
-    made = assign(table(made_up), SplitRule("speaker"))
+    made = assign_split(table(made_up), SplitRule("speaker"))
     assert made.sides.count("test") == 1
     assert "drawn instead" in made.notes[0]
 
 
 def test_speaker_never_shares_a_person():
     rows = [mead(speaker, number=number) for speaker in SPEAKERS for number in (1, 2)]
-    assert split_overlaps(rows, "speaker")["person"] == Overlap(0, 0, 8)
+    assert overlaps(rows, "speaker")["person"] == Overlap(0, 0, 8)
 
 
 def test_official_last_n_takes_the_last_6_of_each_level_and_the_last_10_of_neutral():
@@ -101,7 +101,7 @@ def test_text_disjoint_shares_no_text():
     ]
     aside = aside_of(split(rows, "text-disjoint"))
     assert len(aside) == 24  # 4 of 20 texts, six people each
-    assert split_overlaps(rows, "text-disjoint")["text"] == Overlap(0, 0, 24)
+    assert overlaps(rows, "text-disjoint")["text"] == Overlap(0, 0, 24)
 
 
 def test_text_disjoint_needs_transcripts():
@@ -113,7 +113,7 @@ def test_hdtf_keeps_4_of_20_people():
     rows = [hdtf(f"Person{letter}", 0, window) for letter in "ABCDEFGHIJKLMNOPQRST" for window in range(0, 100, 10)]
     aside = aside_of(split(rows, "hdtf-16-4"))
     assert len(aside) == 40 and len({clip_id.split("_")[2] for clip_id in aside}) == 4
-    assert split_overlaps(rows, "hdtf-16-4")["source"].shared == 0
+    assert overlaps(rows, "hdtf-16-4")["source"].shared == 0
 
 
 @pytest.mark.parametrize("rule", ["official-last-n", "hdtf-16-4"])
@@ -135,13 +135,13 @@ def test_the_order_of_the_rows_does_not_matter(seed, rule):
 
 
 def test_a_side_without_clips_is_noted():
-    assert assign(table([mead("M003")]), SplitRule("speaker")).notes == ("speaker puts no clip into train",)
-    assert assign(table([]), SplitRule("random-80-20")).notes == ()
+    assert assign_split(table([mead("M003")]), SplitRule("speaker")).notes == ("speaker puts no clip into train",)
+    assert assign_split(table([]), SplitRule("random-80-20")).notes == ()
 
 
-def split_overlaps(rows, rule):
+def overlaps(rows, rule):
     sides = split(rows, rule)
-    return overlaps(table([one | {"split": sides[one["clip_id"]]} for one in rows]))
+    return split_overlaps(table([one | {"split": sides[one["clip_id"]]} for one in rows]))
 
 
 def test_overlaps_of_a_worked_example():
@@ -151,7 +151,7 @@ def test_overlaps_of_a_worked_example():
         mead("M005", number=1, split="test", transcript="no"),
         mead("W009", number=2, split="train", transcript="maybe"),
     ]
-    found = overlaps(table(rows))
+    found = split_overlaps(table(rows))
     assert found["clip"] == Overlap(0, 0, 2)
     assert found["source"] == Overlap(1, 1, 2, ("mead/M003/video/*/anger/level_1/001.mp4",))
     assert found["person"] == Overlap(1, 1, 2, ("mead/M003",))
@@ -160,7 +160,7 @@ def test_overlaps_of_a_worked_example():
 
 
 def test_text_overlap_is_unknown_without_transcripts():
-    found = overlaps(table([mead("M003", split="train"), mead("M005", split="test", transcript="x")]))
+    found = split_overlaps(table([mead("M003", split="train"), mead("M005", split="test", transcript="x")]))
     assert found["text"].shared is None and str(found["text"]) == "unknown"
 
 

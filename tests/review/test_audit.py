@@ -5,7 +5,7 @@ import json
 import pytest
 from review import FAIL, WARN, flagged, manifest
 
-from tbd.manifest import rejected
+from tbd.manifest import rejected_clips
 from tbd.manifest.reviews import FILE
 from tbd.review.audit import ANY, audit
 from tbd.review.curation import curation
@@ -98,7 +98,7 @@ def test_only_texts_go_back_to_annotation_and_the_rest_is_the_curation_list(tmp_
     folder = manifest(tmp_path / "m", [flagged(f"c{at}", FAIL, file_name=f'a "b",{at}.mp4') for at in range(4)])
     reasons = ["text", "media", "label", "media"]
     judge(folder, "flagged", lambda number: ("reject", {"reason": reasons[number]}))
-    assert rejected(folder) == {"c0"}
+    assert rejected_clips(folder) == {"c0"}
     found = curation(folder)
     assert found.counts == {"text": 1, "media": 2, "label": 1}
     assert [(clip["clip_id"], clip["reason"]) for clip in found.clips] == [

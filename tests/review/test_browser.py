@@ -10,7 +10,7 @@ from review import FAIL, WARN, chain, flagged, manifest, small
 from review_page import Site, served
 
 from tbd.annotate.gates import GATES, check
-from tbd.manifest import read
+from tbd.manifest import read_manifest
 from tbd.review.session import ReviewSession
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -154,7 +154,7 @@ def test_a_whole_queue_is_cleared_by_keyboard_alone(visit, tmp_path):
     page.keyboard.press("a")
     expect(page.locator("h1")).to_have_text("All 7 cards are decided")
     site.seats.close()
-    rows = {row["clip_id"]: row for row in read(site.folder).to_pylist()}
+    rows = {row["clip_id"]: row for row in read_manifest(site.folder).to_pylist()}
     assert [rows[f"clip_00{at}"]["review_status"] for at in range(7)] == [
         "accepted", "accepted", "edited", "rejected", "accepted", "rejected", "accepted",
     ]  # fmt: skip

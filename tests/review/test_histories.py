@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from review import chain, small
 
-from tbd.manifest import decisions, text_hash
-from tbd.manifest.read import read
+from tbd.manifest import read_decisions, text_hash
+from tbd.manifest.reader import read_manifest
 from tbd.manifest.reviews import FILE
 from tbd.review.card import Stale
 from tbd.review.session import ReviewSession
@@ -60,7 +60,7 @@ def expected(done, original):
 
 
 def found(folder, clip_id, original):
-    decision = decisions(folder).get(clip_id, {}).get(text_hash(original))
+    decision = read_decisions(folder).get(clip_id, {}).get(text_hash(original))
     return decision and (decision.status, decision.prompts, list(decision.reviewers))
 
 
@@ -102,8 +102,8 @@ def test_undoing_everything_leaves_a_manifest_that_nobody_touched(folder, deeds)
     for session in sat.values():
         while session.undo():
             pass
-    assert all(not about for about in decisions(folder).values())
-    assert read(folder, ["review_status"])["review_status"].unique().to_pylist() == ["unreviewed"]
+    assert all(not about for about in read_decisions(folder).values())
+    assert read_manifest(folder, ["review_status"])["review_status"].unique().to_pylist() == ["unreviewed"]
     assert {session.progress().left for session in sat.values()} == {len(CLIPS)}
 
 

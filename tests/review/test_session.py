@@ -7,8 +7,8 @@ from review import DARK, FAIL, WARN, chain, flagged, manifest, small
 from rows import PROMPTS
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import count_tokens, read, text_hash
-from tbd.manifest.reviews import FILE, events
+from tbd.manifest import count_tokens, read_manifest, text_hash
+from tbd.manifest.reviews import FILE, read_events
 from tbd.review.card import Stale, budgets
 from tbd.review.session import ReviewSession
 from tbd.schema import Flag
@@ -45,7 +45,7 @@ def test_the_flagged_queue_is_cleared_severest_first_and_the_manifest_is_sealed_
     assert clear(session) == ["clip_001", "clip_003", "clip_005", "clip_000", "clip_002", "clip_004"]
     sealed = session.close()
     assert (sealed.approved, sealed.review["accepted"]) == (6, 6)
-    stored = read(folder, ["approved", "reviewers"])
+    stored = read_manifest(folder, ["approved", "reviewers"])
     assert all(stored["approved"].to_pylist()) and stored["reviewers"][0].as_py() == ["Ann"]
     assert session.close() is None
 
@@ -113,7 +113,7 @@ def test_one_card_for_a_chain_and_clips_split_off(tmp_path):
         assert session.next() is None
         assert session.card(away[0]).clips == away  # decided alike, one card again
         assert session.progress().done == 2
-    stored = read(folder, ["review_status"])["review_status"].to_pylist()
+    stored = read_manifest(folder, ["review_status"])["review_status"].to_pylist()
     assert (stored.count("edited"), stored.count("rejected"), stored.count("accepted")) == (26, 2, 1)
 
 
@@ -166,13 +166,13 @@ def test_an_edit_without_a_change_is_an_acceptance(folder, ann):
 def test_what_cannot_be_meant_is_refused_and_nothing_is_written(folder, ann, action, kwargs, words):
     with pytest.raises(UsageError, match=words):
         ann.decide(ann.next(), action, **kwargs)
-    assert events(folder / FILE) == []
+    assert read_events(folder / FILE) == []
 
 
 def test_a_surrogate_in_an_edit_cannot_break_the_manifest(folder):
     with sit(folder, "Ann") as session:
         session.decide(session.next(), "edit", prompts=["bad \ud800 sign", *EDIT[1:]])
-    assert read(folder, ["prompts_final"])["prompts_final"][1].as_py()[0] == "bad ? sign"
+    assert read_manifest(folder, ["prompts_final"])["prompts_final"][1].as_py()[0] == "bad ? sign"
 
 
 def test_skipped_cards_come_again_in_the_next_session(folder):
@@ -196,7 +196,7 @@ def test_undo_goes_back_step_by_step_over_skips_and_sessions(folder):
         ]
         assert back[3] is None
         assert session.progress().left == 6
-    assert read(folder, ["review_status"])["review_status"].unique().to_pylist() == ["unreviewed"]
+    assert read_manifest(folder, ["review_status"])["review_status"].unique().to_pylist() == ["unreviewed"]
 
 
 def test_undo_takes_back_nothing_of_others(folder, ann):
@@ -261,7 +261,7 @@ def test_a_stale_edit_gets_the_difference_and_a_choice(folder):
     with pytest.raises(Stale, match=r"decided meanwhile: Bob \(edit\)") as caught:
         ann.decide(card, "edit", prompts=mine)
     stale = caught.value
-    assert len(events(folder / FILE)) == 1
+    assert len(read_events(folder / FILE)) == 1
     assert [(one.level, one.theirs, one.mine) for one in stale.difference][:2] == [
         ("scene", EDIT[0], card.prompts[0]),
         ("expression", EDIT[1], "Mild Calm."),
@@ -319,7 +319,7 @@ def test_disagreements_are_queued_and_settled(folder):
         session.undo()
         assert session.progress().left == 6
         clear(session)
-    assert all(read(folder, ["approved"])["approved"].to_pylist())
+    assert all(read_manifest(folder, ["approved"])["approved"].to_pylist())
 
 
 def audited(tmp_path, share, count=200):
@@ -443,7 +443,7 @@ def test_files_are_found_below_the_root_only(tmp_path):
 def test_reviewer_names_are_kept_as_typed(folder, name):
     with sit(folder, name) as session:
         session.decide(session.next(), "accept")
-    assert read(folder, ["reviewers"])["reviewers"][1].as_py() == [name]
+    assert read_manifest(folder, ["reviewers"])["reviewers"][1].as_py() == [name]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x00", "\x1b[31m", "x" * 81, "\ud800", "a\u2028b"])
@@ -491,9 +491,9 @@ def test_flags_that_the_gates_missed_are_named_with_the_decision_and_unknown_one
         assert session.missing(card) == codes
         with pytest.raises(UsageError, match="no flag 'levels_alik'"):
             session.decide(card, "accept", flags=["levels_alik"])
-        assert events(folder / FILE) == []
+        assert read_events(folder / FILE) == []
         session.decide(card, "accept", flags=["levels_missing", "levels_alike"])
-        assert events(folder / FILE)[0].flags == ("levels_missing", "levels_alike")
+        assert read_events(folder / FILE)[0].flags == ("levels_missing", "levels_alike")
         assert list(session.missing(session.card("clip_000"))) == ["levels_alike"]
 
 

@@ -12,8 +12,8 @@ import pytest
 from review import small
 
 from tbd.errors import InputError
-from tbd.manifest import decisions, read
-from tbd.manifest.reviews import FILE, events
+from tbd.manifest import read_decisions, read_manifest
+from tbd.manifest.reviews import FILE, read_events
 from tbd.review.rows import Rows
 from tbd.review.session import ReviewSession
 from tbd.review.store import Store
@@ -65,8 +65,8 @@ def killed_after_every_decision(folder, kills):
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
         acknowledged += [first, *pipe.read().split()]
         pipe.close()
-        assert first in decisions(folder)  # at once, whatever the killed process left behind
-    made = Counter(event.clip_id for event in events(folder / FILE))
+        assert first in read_decisions(folder)  # at once, whatever the killed process left behind
+    made = Counter(event.clip_id for event in read_events(folder / FILE))
     assert len(acknowledged) >= kills and set(acknowledged) <= made.keys()
     assert set(made.values()) == {1} and len(made) <= len(acknowledged) + kills  # a kill may hit before its answer
     with closing(sqlite3.connect(folder / FILE)) as connection:
@@ -74,7 +74,7 @@ def killed_after_every_decision(folder, kills):
     with ReviewSession(folder, "Bob") as session:
         assert session.progress().done == len(made)
         session.decide(session.next(), "accept")
-    stored = Counter(read(folder, ["review_status"])["review_status"].to_pylist())
+    stored = Counter(read_manifest(folder, ["review_status"])["review_status"].to_pylist())
     assert stored["unreviewed"] == 4 * kills - len(made) - 1
 
 
@@ -114,9 +114,9 @@ def none_lost_none_doubled(folder, each):
     ann, bob = two_at_once(small(folder, 2 * each), each)
     assert len(ann) == len(bob) == each
     assert {clip for clip, _ in ann}.isdisjoint(clip for clip, _ in bob)
-    made = Counter(event.clip_id for event in events(folder / FILE))
+    made = Counter(event.clip_id for event in read_events(folder / FILE))
     assert len(made) == 2 * each and set(made.values()) == {1}
-    stored = Counter(read(folder, ["review_status"])["review_status"].to_pylist())
+    stored = Counter(read_manifest(folder, ["review_status"])["review_status"].to_pylist())
     assert stored["unreviewed"] == 0 and sum(stored.values()) == 2 * each
 
 
@@ -134,7 +134,7 @@ def test_only_overlap_cards_are_given_to_both(tmp_path):
     both = {clip for clip, _ in ann} & {clip for clip, _ in bob}
     shared = {clip for clip, independent in [*ann, *bob] if independent == "1"}
     assert both and both <= shared
-    judged = Counter(event.clip_id for event in events(tmp_path / "m" / FILE))
+    judged = Counter(event.clip_id for event in read_events(tmp_path / "m" / FILE))
     assert all(count == (2 if clip in both else 1) for clip, count in judged.items())
 
 
@@ -152,7 +152,7 @@ def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path):
     session._store.db.execute("CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(InputError):
         session.decide(card, "accept")
-    assert events(folder / FILE) == [] and session.progress().left == 2
+    assert read_events(folder / FILE) == [] and session.progress().left == 2
     session._store.db.execute("DROP TRIGGER broken")
     assert session.decide(card, "accept").clips == card.clips
 

@@ -7,7 +7,7 @@ from terminal import done, played
 from textual.events import Key
 
 from tbd.annotate.gates import GATES
-from tbd.manifest.reviews import FILE, events
+from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
 from tbd.review.terminal import app as app_module
 from tbd.schema import Flag
@@ -17,7 +17,7 @@ ORDER = ["clip_001", "clip_003", "clip_005", "clip_000", "clip_002", "clip_004"]
 
 
 def edits(folder):
-    return [event.after for event in events(folder / FILE) if event.action == "edit"]
+    return [event.after for event in read_events(folder / FILE) if event.action == "edit"]
 
 
 def test_a_whole_queue_is_cleared_by_keyboard_alone(tmp_path):
@@ -308,7 +308,7 @@ def test_a_decision_that_came_too_late_gets_the_difference_and_a_choice(tmp_path
         assert terminal.app.card.clip_id == "clip_000"
 
     played(play, folder, lease=0.0)
-    event = events(folder / FILE)[-1]
+    event = read_events(folder / FILE)[-1]
     assert (event.reviewer, event.action) == last
 
 
@@ -381,7 +381,7 @@ def test_missing_flags_are_named_from_a_list_and_go_with_the_decision(tmp_path):
         await terminal.type("m", "space", "m", "e", "escape", "e", "ctrl+s")
 
     played(play, folder, codes=codes)
-    assert [event.flags for event in events(folder / FILE)] == [("too_short",), (), (), ("levels_alike",)]
+    assert [event.flags for event in read_events(folder / FILE)] == [("too_short",), (), (), ("levels_alike",)]
 
 
 def test_a_desk_without_codes_has_no_flag_to_name(tmp_path):

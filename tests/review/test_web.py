@@ -10,7 +10,7 @@ from review_page import ORIGIN, Site, path_of
 from rows import PROMPTS, failed
 
 from tbd.annotate.gates import check
-from tbd.manifest import read
+from tbd.manifest import read_manifest
 from tbd.manifest.reviews import FILE
 from tbd.review.quotes import part, spans
 from tbd.review.session import ReviewSession
@@ -73,7 +73,7 @@ def test_ending_the_review_writes_the_decisions_into_the_manifest(tmp_path):
     browser.open()
     with browser:  # the server starts, and ends
         browser.decide("edit", prompt=EDIT)
-    assert read(site.folder).to_pylist()[1]["prompts_final"] == EDIT
+    assert read_manifest(site.folder).to_pylist()[1]["prompts_final"] == EDIT
     assert len(site.seats.sealed) == 1
     with ReviewSession(site.folder, "Bob") as bob:
         assert bob.next().clip_id == "clip_000"  # leases were given back

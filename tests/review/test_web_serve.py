@@ -12,7 +12,7 @@ import pytest
 from review import small
 
 from tbd.errors import InputError, TbdError, UsageError
-from tbd.manifest import read
+from tbd.manifest import read_manifest
 from tbd.review.session import ReviewSession
 from tbd.review.web.serve import listen, serve, tunnel
 
@@ -75,7 +75,7 @@ def test_a_stopped_server_gives_cards_back_and_writes_the_decisions_into_the_man
             server.kill()
     assert "ssh -N -L " in words and "Traceback" not in words
     assert out.strip() == ("1" if stop == signal.SIGINT else "")
-    assert [row["review_status"] for row in read(folder).to_pylist()] == ["unreviewed", "accepted"]
+    assert [row["review_status"] for row in read_manifest(folder).to_pylist()] == ["unreviewed", "accepted"]
     with ReviewSession(folder, "Bob") as bob:
         assert bob.next().clip_id == "clip_000"
 

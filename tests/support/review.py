@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rows import PROMPTS, lines, row, sealed
 
-from tbd.manifest.read import MANIFEST
-from tbd.manifest.rows import parse
+from tbd.manifest.reader import MANIFEST
+from tbd.manifest.rows import parse_rows
 from tbd.manifest.schema import ROW_GROUP
-from tbd.manifest.seal import write
+from tbd.manifest.seal import write_manifest
 
 MEAD = 281_400
 
@@ -61,12 +61,12 @@ def chain(folder, clips=28, **changes):
 def large(folder, rows=MEAD, flagged=20_000):
     """A manifest the size of MEAD, every text its own; every ``rows / flagged``-th row is flagged."""
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / MANIFEST, _tables(rows, flagged), split=None, decisions={})
+    write_manifest(folder / MANIFEST, _tables(rows, flagged), split=None, decisions={})
     return folder
 
 
 def _tables(rows, flagged):
-    pattern = next(parse(lines([row(f"x{at:06}") for at in range(ROW_GROUP)])))
+    pattern = next(parse_rows(lines([row(f"x{at:06}") for at in range(ROW_GROUP)])))
     for start in range(0, rows, ROW_GROUP):
         numbers = range(start, min(start + ROW_GROUP, rows))
         marked = [number * flagged // rows != (number + 1) * flagged // rows for number in numbers]

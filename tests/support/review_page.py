@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.testclient import TestClient
 
-from tbd.manifest.reviews import FILE, events
+from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
 from tbd.review.web.app import create_app
 from tbd.review.web.serve import listen
@@ -41,7 +41,7 @@ class Site:
 
     @property
     def events(self):
-        return events(self.folder / FILE)
+        return read_events(self.folder / FILE)
 
 
 class Browser(TestClient):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from tbd.manifest import count_tokens, seal
-from tbd.manifest.levels import coarse_and_fine
+from tbd.manifest import count_tokens, seal_manifest
+from tbd.manifest.prompt_levels import coarse_and_fine
 
 PROMPTS = [
     "A woman in her thirties with brown hair is speaking with a happy emotion.",
@@ -94,7 +94,7 @@ def sealed(folder, rows, **kwargs):
     """Seal ``rows`` in a new folder and return the folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    seal(folder, lines(rows), **kwargs)
+    seal_manifest(folder, lines(rows), **kwargs)
     return folder
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from textual.events import Key
 
-from tbd.manifest.reviews import FILE, events
+from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
 from tbd.review.terminal.app import ReviewApp
 
@@ -65,4 +65,4 @@ def played(play, folder, *, size=(80, 24), reviewer="Ann", **options):
 
 def done(folder):
     """(clip, action, reason) of every event of a manifest folder."""
-    return [(event.clip_id, event.action, event.reason) for event in events(folder / FILE)]
+    return [(event.clip_id, event.action, event.reason) for event in read_events(folder / FILE)]

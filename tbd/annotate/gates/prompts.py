@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from tbd.annotate.facs import parse_action_units
 from tbd.annotate.gates.replies import bad_characters, foreign, loop_in
 from tbd.annotate.gates.table import flag
-from tbd.manifest.levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
+from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
 from tbd.schema import Annotation, Flag
 
 LEVELS = ("scene", "expression", "muscles", "dynamics")

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from tbd.manifest import reviews
-from tbd.manifest.levels import coarse_and_fine
-from tbd.manifest.read import MANIFEST, groups, locate
+from tbd.manifest.prompt_levels import coarse_and_fine
+from tbd.manifest.reader import MANIFEST, locate_manifest, row_groups
 from tbd.manifest.review_columns import with_reviews
 from tbd.manifest.schema import REVIEW_COLUMNS
-from tbd.manifest.seal import recorded_split, seal
+from tbd.manifest.seal import recorded_split, seal_manifest
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import EMOTIONS, INTENSITIES
 
@@ -67,7 +67,7 @@ class Finding:
     clips: tuple[str, ...] = ()
 
 
-def verify(
+def verify_manifest(
     path: str | Path, *, roots: Mapping[str, Path] | None = None, rows: Iterable[str | bytes] | None = None
 ) -> list[Finding]:
     """Check every row of a manifest, and count its tokens again.
@@ -83,12 +83,12 @@ def verify(
     Raises:
         InputError: there is no manifest, or its file cannot be read or has other columns.
     """
-    file = locate(path)
+    file = locate_manifest(path)
     found: dict[str, list[str]] = {}
     last = ""
-    made = reviews.decisions(file.parent)
+    made = reviews.read_decisions(file.parent)
     reviewed = (file.parent / reviews.FILE).is_file()
-    for table in groups(file):
+    for table in row_groups(file):
         for row in table.to_pylist():
             for code in (*_order(last, row["clip_id"]), *_row(row), *_media(row, roots)):
                 found.setdefault(code, []).append(row["clip_id"])
@@ -152,7 +152,7 @@ def _outdated(table: pa.Table, made: reviews.Decisions) -> list[str]:
 
 def _fresh(file: Path, rows: Iterable[str | bytes], made: reviews.Decisions) -> bool:
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".verify-") as folder:
-        seal(Path(folder), rows, split=recorded_split(file.parent), decisions=made)
+        seal_manifest(Path(folder), rows, split=recorded_split(file.parent), decisions=made)
         return _same(file, Path(folder) / MANIFEST)
 
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest.read import read
+from tbd.manifest.reader import read_manifest
 
 
-def common(manifests: Sequence[str | Path]) -> list[str]:
+def clips_in_common(manifests: Sequence[str | Path]) -> list[str]:
     """Clips that are approved in every manifest, sorted.
 
     The rows of Table 2 differ in how their prompts were made; trained on different clips they would differ in
@@ -42,6 +42,6 @@ def common(manifests: Sequence[str | Path]) -> list[str]:
 
 
 def _sides(path: str | Path) -> dict[str, str]:
-    table: pa.Table = read(path, ["clip_id", "split", "approved"])
+    table: pa.Table = read_manifest(path, ["clip_id", "split", "approved"])
     rows = table.filter(pc.field("approved"))
     return dict(zip(rows["clip_id"].to_pylist(), rows["split"].to_pylist(), strict=True))

@@ -2,8 +2,8 @@ import pytest
 from rows import PROMPTS, row, sealed
 
 from tbd.errors import InputError
-from tbd.manifest import compare, count_tokens
-from tbd.manifest.compare import repeated_phrases
+from tbd.manifest import compare_manifests, count_tokens
+from tbd.manifest.comparison import repeated_phrases
 
 WORDY = "A happy woman is speaking with a happy emotion, and a happy woman is speaking. AU 12 is strong."
 
@@ -28,7 +28,7 @@ def test_repeated_phrases(text, phrases):
 def found(tmp_path):
     one = sealed(tmp_path / "label", [row("a", prompts=[WORDY], mode="label", action_units=[], muscles=[]), row("c")])
     other = sealed(tmp_path / "cot", [row("a"), row("b")])
-    return compare(one, other)
+    return compare_manifests(one, other)
 
 
 def test_both_sides_of_a_clip(found):
@@ -56,7 +56,7 @@ def test_edited_text_is_what_is_compared(tmp_path):
 
     one, other = sealed(tmp_path / "x" / "m", [row("a")]), sealed(tmp_path / "y" / "m", [row("a")])
     decide(one, "a", "edit", PROMPTS, after=["short"])
-    found = compare(one, other)
+    found = compare_manifests(one, other)
     assert found.pairs["a"][0].prompts == ("short",)
     assert found.names == ("m (1)", "m (2)")
 
@@ -64,6 +64,6 @@ def test_edited_text_is_what_is_compared(tmp_path):
 def test_nothing_in_common_is_an_error(tmp_path):
     one, other = sealed(tmp_path / "x", [row("a")]), sealed(tmp_path / "y", [row("b")])
     with pytest.raises(InputError, match="x and y have no clip in common"):
-        compare(one, other)
+        compare_manifests(one, other)
     with pytest.raises(InputError, match="no clip in common"):
-        compare(one, one, clips=["z"])
+        compare_manifests(one, one, clips=["z"])

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from tbd.errors import InputError
-from tbd.manifest.read import locate, read
+from tbd.manifest.reader import locate_manifest, read_manifest
 from tbd.manifest.tables import markdown_table
 from tbd.manifest.tokens import count_tokens
 
@@ -89,7 +89,7 @@ class Comparison:
         return "\n".join(lines)
 
 
-def compare(one: str | Path, other: str | Path, clips: Iterable[str] | None = None) -> Comparison:
+def compare_manifests(one: str | Path, other: str | Path, clips: Iterable[str] | None = None) -> Comparison:
     """Compare the final prompts of two manifests, clip by clip.
 
     Args:
@@ -99,8 +99,8 @@ def compare(one: str | Path, other: str | Path, clips: Iterable[str] | None = No
     Raises:
         InputError: the two have no clip in common.
     """
-    tables = [read(path, _COLUMNS) for path in (one, other)]
-    names = _names(locate(one), locate(other))
+    tables = [read_manifest(path, _COLUMNS) for path in (one, other)]
+    names = _names(locate_manifest(one), locate_manifest(other))
     rows = [{row["clip_id"]: row for row in table.to_pylist()} for table in tables]
     common = sorted(rows[0].keys() & rows[1].keys() & (rows[0].keys() if clips is None else set(clips)))
     if not common:

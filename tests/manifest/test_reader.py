@@ -5,7 +5,7 @@ from review_events import decide
 from rows import PROMPTS, row, sealed
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import SCHEMA, read, text_hash
+from tbd.manifest import SCHEMA, read_manifest, text_hash
 from tbd.manifest.reviews import Decision
 
 
@@ -15,32 +15,32 @@ def folder(tmp_path):
 
 
 def test_a_folder_and_its_file_read_the_same(folder):
-    assert read(folder).equals(read(folder / "manifest.parquet"))
-    assert read(str(folder)).schema.equals(SCHEMA)
+    assert read_manifest(folder).equals(read_manifest(folder / "manifest.parquet"))
+    assert read_manifest(str(folder)).schema.equals(SCHEMA)
 
 
 def test_some_columns_come_in_the_order_asked_for(folder):
-    assert read(folder, ["status", "clip_id"]).column_names == ["status", "clip_id"]
+    assert read_manifest(folder, ["status", "clip_id"]).column_names == ["status", "clip_id"]
 
 
 def test_reviews_since_sealing_are_applied(folder):
     before = (folder / "manifest.parquet").read_bytes()
     decide(folder, "b", "edit", PROMPTS, after=["new"])
-    table = read(folder)
+    table = read_manifest(folder)
     assert table.schema.equals(SCHEMA)
     assert table["prompts_final"].to_pylist() == [PROMPTS, ["new"]]
-    assert read(folder, ["review_status"])["review_status"].to_pylist() == ["unreviewed", "edited"]
+    assert read_manifest(folder, ["review_status"])["review_status"].to_pylist() == ["unreviewed", "edited"]
     assert (folder / "manifest.parquet").read_bytes() == before
 
 
 def test_without_a_store_the_sealed_reviews_hold(tmp_path):
     sealed(tmp_path, [row("a")], decisions={"a": {text_hash(PROMPTS): Decision("rejected", None, ("ann",))}})
-    assert read(tmp_path)["review_status"].to_pylist() == ["rejected"]
+    assert read_manifest(tmp_path)["review_status"].to_pylist() == ["rejected"]
 
 
 def test_an_unknown_column_is_named(folder):
     with pytest.raises(UsageError, match="no column 'prompt'"):
-        read(folder, ["prompt"])
+        read_manifest(folder, ["prompt"])
 
 
 def cut(path):
@@ -86,18 +86,18 @@ def other_columns(path):
 def test_a_bad_file_has_its_own_message(folder, harm, message):
     harm(folder / "manifest.parquet")
     with pytest.raises(InputError, match=message):
-        read(folder)
+        read_manifest(folder)
 
 
 def test_a_folder_with_only_a_journal_says_how_to_seal_it(tmp_path):
     (tmp_path / "journal.sqlite").touch()
     with pytest.raises(InputError, match="not sealed yet") as caught:
-        read(tmp_path)
+        read_manifest(tmp_path)
     assert caught.value.next == f"tbd manifest seal {tmp_path}"
 
 
 def test_an_empty_folder_and_a_missing_one_are_told_apart(tmp_path):
     with pytest.raises(InputError, match="no manifest in this folder"):
-        read(tmp_path)
+        read_manifest(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
-        read(tmp_path / "nowhere")
+        read_manifest(tmp_path / "nowhere")

@@ -18,7 +18,7 @@ from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 MANIFEST = "manifest.parquet"
 
 
-def read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of a manifest with every review applied, also those made since it was sealed.
 
     Args:
@@ -36,27 +36,27 @@ def read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     unknown = [name for name in wanted if name not in SCHEMA.names]
     if unknown:
         raise UsageError(f"a manifest has no column {unknown[0]!r}; it has: {', '.join(SCHEMA.names)}")
-    file = locate(path)
+    file = locate_manifest(path)
     store = file.parent / reviews.FILE
     fresh = store.is_file() and not set(wanted).isdisjoint(REVIEW_COLUMNS)
-    with opened(file) as parquet:
+    with open_manifest(file) as parquet:
         needed = wanted + [name for name in NEEDED if fresh and name not in wanted]
         table = parquet.read(columns=needed)
     if fresh:
-        table = with_reviews(table, reviews.decisions(file.parent))
+        table = with_reviews(table, reviews.read_decisions(file.parent))
     return table.select(wanted)
 
 
-def rejected(folder: Path) -> set[str]:
+def rejected_clips(folder: Path) -> set[str]:
     """The clips whose present text people rejected: those that ``--retry rejected`` asks for again.
 
     Not those that were rejected for their media or their label: no new text can mend them.
     """
     if not (folder / MANIFEST).is_file():
         return set()
-    table = read(folder, ["clip_id", "prompts", "review_status"])
+    table = read_manifest(folder, ["clip_id", "prompts", "review_status"])
     rows = table.filter(pc.equal(table["review_status"], "rejected")).to_pylist()
-    made = reviews.decisions(folder) if rows else {}
+    made = reviews.read_decisions(folder) if rows else {}
     return {row["clip_id"] for row in rows if _for_its_text(made.get(row["clip_id"], {}), row["prompts"])}
 
 
@@ -65,7 +65,7 @@ def _for_its_text(about: Mapping[str, reviews.Decision], prompts: Sequence[str])
     return decision is None or decision.reason in (None, "text")
 
 
-def locate(path: str | Path) -> Path:
+def locate_manifest(path: str | Path) -> Path:
     """The Parquet file of a manifest, given the file or its folder.
 
     Raises:
@@ -85,7 +85,7 @@ def locate(path: str | Path) -> Path:
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[pq.ParquetFile]:
+def open_manifest(file: Path) -> Iterator[pq.ParquetFile]:
     """A manifest's Parquet file, known to be whole and to have the columns of ``SCHEMA``.
 
     Raises:
@@ -99,13 +99,13 @@ def opened(file: Path) -> Iterator[pq.ParquetFile]:
         raise InputError(f"{file}: {_damage(file, error)}", next=f"tbd manifest seal {file.parent}") from None
 
 
-def groups(file: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def row_groups(file: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The row groups of a manifest one by one, as they are stored (reviews as of sealing).
 
     Raises:
         InputError: as ``opened``, at the group that is damaged.
     """
-    with opened(file) as parquet:
+    with open_manifest(file) as parquet:
         for index in range(parquet.num_row_groups):
             yield parquet.read_row_group(index, columns=None if columns is None else list(columns))
 
