@@ -8,6 +8,7 @@ A reply that stays bad ends its chain; what was answered before is kept, and the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from tbd.annotate import recipe as settings
 from tbd.annotate.backends.base import Backend, ConversationStart, Question, Reply, Turn
 from tbd.annotate.gates import judge_reply
+from tbd.annotate.gates.instruction_echo import hands_back
 from tbd.annotate.journal import Journal, StepRecord
 from tbd.annotate.replies import Unreadable, read
 from tbd.annotate.steps import STEPS, Prompts, label_prompt, schema
@@ -29,11 +31,15 @@ NOTES = {
     "wrong_language": "Answer in English only.",
     "repetition": "Do not repeat yourself.",
     "truncated": "Be brief.",
+    "echoed": "Do not hand the form back: put in what holds for this face.",
 }
 """What is added to a question that is asked again, by what was wrong with the reply."""
 
-TOLERABLE = ("truncated", "repetition", "wrong_language")
+TOLERABLE = ("truncated", "repetition", "wrong_language", "echoed")
 """Defects that, after the last attempt, are kept and flagged if the reply can be read."""
+
+AGAIN = 0.3
+"""Temperature of whatever is asked again: a greedy answer would only come back."""
 
 OUTCOMES: dict[str, Status] = {"refused": "refused", "truncated": "truncated"}
 """How a row ends whose reply could not be kept; ``error`` for the rest."""
@@ -48,10 +54,11 @@ class Chain:
         topic: what is to be annotated; replies are filled in as they come.
         image: canonical crop ``(512, 512, 3)`` uint8 RGB, or None for a backend that needs none.
         image_sha256: stands for the picture in the keys of the journal.
-        round: 0, and one more each time a person sent the text back.
+        round: 0, and one more each time the text was asked for anew (``--retry``).
+        reuse: replies of earlier rounds stand, up to the one that failed.
         turns: finished exchanges.
         attempt, defect: how often the present step was asked in vain, and what was wrong last.
-        status, error: how it ended.
+        status, error: how it ended.  answered: False when no reply came, so that no reply is at fault.
     """
 
     key: str
@@ -59,11 +66,13 @@ class Chain:
     image: np.ndarray[Any, np.dtype[np.uint8]] | None = None
     image_sha256: str | None = None
     round: int = 0
+    reuse: bool = False
     turns: list[Turn] = field(default_factory=list)
     attempt: int = 0
     defect: str = ""
     status: Status = "success"
     error: str | None = None
+    answered: bool = True
     ended: bool = False
 
 
@@ -76,6 +85,8 @@ class ChainRunner:
     journal: Journal
     origin: tuple[str, str, str]
     """Backend, model and revision: part of every step's key."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set: no further call is begun; chains that have not ended stay as they are."""
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -88,9 +99,16 @@ class ChainRunner:
             chain.topic, chain.ended = replace(chain.topic, prompts=(label_prompt(chain.topic),)), True
         while not chain.ended:
             step = self.steps[len(chain.turns)]
-            record = self.journal.step(self.key(chain, step))
+            record = self._recorded(chain, step)
             if record is None or not self.accept(chain, step, record):
                 return
+
+    def _recorded(self, chain: Chain, step: str) -> StepRecord | None:
+        """What the journal has of this round, or, where replies are re-used, of the latest round before it."""
+        for number in range(chain.round, -1 if chain.reuse else chain.round - 1, -1):
+            if record := self.journal.step(self.key(replace(chain, round=number), step)):
+                return record
+        return None
 
     def run(self, chains: Sequence[Chain], backend: Backend) -> None:
         """Carry a batch of chains that have equally many turns to their ends.
@@ -99,7 +117,7 @@ class ChainRunner:
         along unheeded until the session ends, and then goes on by itself.
         """
         waiting = [list(chains)]
-        while waiting:
+        while waiting and not self.stopping.is_set():
             batch = waiting.pop()
             self._session(batch, backend)
             waiting += [[chain] for chain in batch if not chain.ended]
@@ -118,7 +136,7 @@ class ChainRunner:
                 for chain, question, reply in zip(chains, questions, replies, strict=True):
                     if chain in riding and not self._take(chain, question, reply):
                         riding.remove(chain)
-                if not riding:
+                if not riding or self.stopping.is_set():
                     return
 
     def _question(self, chain: Chain, step: str) -> Question:
@@ -127,16 +145,19 @@ class ChainRunner:
         return Question(
             step=step,
             text=self.prompts.question(step, chain.topic) + note,
-            schema=schema(step),
+            schema=schema(step, budget),
             max_tokens=budget * (2 if chain.defect == "truncated" and chain.attempt else 1),
-            temperature=0.3 if chain.attempt > 1 or chain.round else 0.0,
+            temperature=AGAIN if chain.attempt or chain.round else 0.0,
             seed=self.recipe.chain.seed + chain.round + 1000 * chain.attempt,
         )
 
     def _take(self, chain: Chain, question: Question, reply: Reply) -> bool:
         """Accept a reply, count a vain attempt, or end the chain. True: it can ride on."""
         step = question.step
+        if reply.finish == "failed" and self.stopping.is_set():
+            return False  # given up, not failed: asked again by the next run
         if reply.finish == "failed":
+            chain.answered = False
             return self._end(chain, "error", f"{step}: {reply.text}")
         record = StepRecord(question.text, reply.text, reply.finish, reply.usage, reply.token_ids)
         key = self.key(chain, step)
@@ -181,10 +202,10 @@ class ChainRunner:
         if reply.finish == "length":
             return "truncated"
         try:
-            read(step, reply.text)
+            fields = read(step, reply.text)
         except Unreadable:
             return "unreadable"
-        return None
+        return "echoed" if hands_back(fields) else None
 
     def _end(self, chain: Chain, status: Status, error: str) -> bool:
         chain.status, chain.error, chain.ended = status, error, True
@@ -202,7 +223,8 @@ class ChainRunner:
                 "topic": None if chain.image_sha256 else _request(chain.topic),
                 "schema": question.schema,
                 "limit": question.max_tokens,
-                "sampling": [question.temperature, question.seed],
+                "sampling": [question.temperature, question.seed, chain.round],
+                "backend": self.recipe.reply_settings(),
                 "before": [[turn.question, turn.reply] for turn in chain.turns],
             }
         )

@@ -50,7 +50,8 @@ class RowState:
 
     Attributes:
         clip: hash of the clip and its medium, as they were when the row was written.
-        status: of the row; ``unanswered`` for an error that is no fault of a reply: a file, a server.
+        status: of the row; ``unanswered`` for an error that is no fault of a reply (a file, a server), ``unfinished``
+            for a truncated reply that could not be read.
         round: how often it was asked anew (``--retry``).
     """
 

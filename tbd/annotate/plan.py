@@ -21,8 +21,13 @@ from tbd.manifest.schema import SCHEMA_VERSION
 from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip
 
+_ASKED_AS = {"error": "failed", "unanswered": "failed", "unfinished": "truncated"}
 RETRIES = ("failed", "refused", "truncated", "rejected")
 """What ``--retry`` may name; ``failed`` is status ``error``, ``rejected`` is a person's verdict."""
+
+
+REUSED = ("error", "refused", "unanswered", "unfinished")
+"""Rows that broke off at one reply; those before it were accepted. A truncated or rejected text is written anew."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class AnnotationPlan:
         done: of them, rows that stand already.
         groups: the chains to run, each with the rows it feeds.
         reasons: why rows are to be written: new, changed, retry.
-        rounds: clip_id -> how often a person sent its text back (with this run).
+        rounds: clip_id -> how often its text was asked for anew (with this run).
+        reuse: clip_ids of rows whose replies were good up to the one that failed: those stand.
         stamps: clip_id -> hash of the clip's description and of its files' size and time.
     """
 
@@ -58,6 +64,7 @@ class AnnotationPlan:
     groups: tuple[ChainGroup, ...]
     reasons: Mapping[str, int] = field(default_factory=dict)
     rounds: Mapping[str, int] = field(default_factory=dict)
+    reuse: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -103,12 +110,15 @@ def make_plan(
         again = "rejected" in retry and clip.clip_id in rejected
         reason = _reason(state, fingerprint, stamps[clip.clip_id], retry, again)
         if state:
-            rounds[clip.clip_id] = state.round + again
+            anew = again or (reason or "").startswith("retry")
+            rounds[clip.clip_id] = state.round + (anew and state.status != "unanswered")
         if reason:
             reasons[reason] += 1
             todo.append(clip)
     groups = _group(todo, everything, per)
-    return AnnotationPlan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, stamps)
+    broken = {clip.clip_id for clip in todo if (state := states.get(clip.clip_id)) and state.status in REUSED}
+    reuse = frozenset(broken - set(rejected))
+    return AnnotationPlan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, reuse, stamps)
 
 
 def clip_stamp(clip: Clip, root: Path) -> str:
@@ -161,7 +171,7 @@ def _reason(state: RowState | None, fingerprint: str, clip: str, retry: Collecti
         return "recipe changed"
     if state.clip != clip:
         return "clip changed"
-    status = "failed" if state.status == "error" else state.status
+    status = _ASKED_AS.get(state.status, state.status)
     return f"retry {status}" if status in retry else None
 
 

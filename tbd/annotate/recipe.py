@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tbd.media.canonical import ClipRule
-from tbd.recipe import Recipe, operational
+from tbd.recipe import Recipe, essence, operational
 from tbd.schema import Mode
 
 
@@ -84,3 +84,15 @@ class AnnotateRecipe(Recipe):
     server: ServerSettings = ServerSettings()
     gates: GateSettings = GateSettings()
     run: RunSettings = RunSettings()
+
+    def reply_settings(self) -> dict[str, Any]:
+        """What can change a reply besides the question: part of every step's key. Defaults leave no trace."""
+        chosen: dict[str, BaseModel] = {"backend": self.backend}
+        if self.backend.name == "server":
+            chosen["server"] = self.server
+        return {
+            f"{section}.{key}": value
+            for section, settings in chosen.items()
+            for key, value in essence(settings).items()
+            if key not in ("name", "model") and value != type(settings).model_fields[key].default
+        }

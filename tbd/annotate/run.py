@@ -44,6 +44,7 @@ class AnnotationRequest:
     split: str | None = None
     retry: tuple[str, ...] = ()
     update: bool = False
+    keep_going: bool = False
     workers: int | None = None
     quiet: bool = False
 
@@ -124,13 +125,21 @@ def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
         _write_run(prepared)
         notes: list[str] = []
         try:
-            _work(prepared, journal, notes)
+            all_bugs = _work(prepared, journal, notes)
         except TbdError:
             for note in notes:
                 console.say(f"note: {note}")
             finish(request.folder, journal)
             raise
         summary = finish(request.folder, journal)
+        if all_bugs:
+            raise RuntimeError(
+                f"every clip failed of a bug in tbd; its traceback is in {request.folder}/journal.sqlite, table trace"
+            )
+        chosen = {clip.clip_id for clip in prepared.selection}
+        states = {name: state for name, state in journal.row_states().items() if name in chosen}
+    summary["selected"] = len(states)
+    summary["failed"] = sum(state.status != "success" for state in states.values())
     return summary | {"notes": [*summary["notes"], *notes], "changes": list(prepared.changes)}
 
 
@@ -176,14 +185,18 @@ def _plan(
     )
 
 
-def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> None:
-    """Run the plan; ``notes`` takes what the backend has to tell, also when it gives up."""
+def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> bool:
+    """Run the plan; ``notes`` takes what the backend has to tell, also when it gives up.
+
+    Returns:
+        Whether every row that was written failed of a bug in this program.
+    """
     request, todo = prepared.request, prepared.plan
     if not todo.groups:
-        return
+        return False
     planned = prepared.identity["backend"]
     origin = (planned["name"], planned["model"], planned["revision"])
-    chain_runner = ChainRunner(request.recipe, load_prompts(request.recipe.chain.prompts), journal, origin)
+    prompts = load_prompts(request.recipe.chain.prompts)
     opened = backends.open_all(request.recipe, request.endpoints, request.devices)
     if origin != (now := (opened[0].name, opened[0].model, opened[0].revision)):
         raise UsageError(
@@ -196,11 +209,17 @@ def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> None:
             console.interruptible("calls under way") as stopping,
             console.progress("annotate", todo.rows, quiet=request.quiet) as bar,
         ):
-            Runner(todo, chain_runner, request.dataset, prepared.fingerprint, opened, workers, bar, stopping).run()
+            chain_runner = ChainRunner(request.recipe, prompts, journal, origin, stopping)
+            runner = Runner(
+                todo, chain_runner, request.dataset, prepared.fingerprint, opened, workers, bar, stopping,
+                keep_going=request.keep_going,
+            )  # fmt: skip
+            runner.run()
             if stopping.is_set():
                 raise Interrupted(
                     f"stopped after {bar.done} of {todo.rows} rows; they are saved", next="run the same command again"
                 )
+            return 0 < bar.done == runner.bugs
     finally:
         for backend in opened:
             backend.close()

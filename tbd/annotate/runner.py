@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +30,10 @@ from tbd.annotate.journal import RowState
 from tbd.console import Progress
 from tbd.errors import TbdError
 from tbd.recipe import digest, essence
-from tbd.schema import Clip, Flag, Medium
+from tbd.schema import Annotation, Clip, Flag, Medium
+
+ALIKE = 20
+"""Rows at the beginning of a run that, all failed alike, stop it."""
 
 
 @dataclass(eq=False)
@@ -39,6 +44,7 @@ class _GroupProgress:
     chain: Chain
     tried: int = 0
     written: int = 0
+    trace: str = ""
     examined: dict[str, Examined] = field(default_factory=dict)
     media: list[tuple[str, str, str]] = field(default_factory=list)
     """What was found and waits to be journalled with the next row."""
@@ -54,6 +60,7 @@ class Runner:
         backends: one entry for each session that may be open at a time.
         workers: processes that look at media; 0 examines in this process.
         stopping: set it to drain and stop.
+        keep_going: a run whose first rows all fail alike is not stopped.
     """
 
     plan: planning.AnnotationPlan
@@ -64,10 +71,15 @@ class Runner:
     workers: int
     progress: Progress
     stopping: threading.Event
+    keep_going: bool = False
     failed: int = 0
     flagged: int = 0
+    bugs: int = 0
     under_way: int = 0
     """Groups begun and not finished: pictures in memory are bounded by it."""
+
+    def __post_init__(self) -> None:
+        self._asking: set[Future[Any]] = set()
 
     def run(self) -> None:
         """Work through the plan; returns when it is done or stopped.
@@ -82,9 +94,10 @@ class Runner:
         self._ready: dict[int, list[_GroupProgress]] = {}
         self._futures: dict[Future[Any], Callable[[Any], None]] = {}
         self._failure: TbdError | None = None
+        self._first_errors: list[str] = []
         with open_pool(self.workers) as self._pool, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
             while self._feed():
-                done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
+                done, _ = wait(self._futures, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._settle(future)
         if self._failure:
@@ -96,7 +109,11 @@ class Runner:
         while self._groups and self.under_way < ahead and not self.stopping.is_set():
             self._begin(self._groups.popleft())
         if self.stopping.is_set():
+            for backend in self.backends:
+                backend.stop()
             self._ready.clear()
+            asking = {future: then for future, then in self._futures.items() if future in self._asking}
+            self._futures = asking  # calls under way are finished; what is only looked at is looked at again
         for depth, waiting in self._ready.items():
             while waiting and (len(waiting) >= self._batch or not self._futures):
                 batch, self._ready[depth] = waiting[: self._batch], waiting[self._batch :]
@@ -107,8 +124,10 @@ class Runner:
     def _begin(self, group: planning.ChainGroup) -> None:
         topic = planning.chain_topic(group.todo[0], self.chain_runner.recipe)
         rounds = max(self.plan.rounds.get(clip.clip_id, 0) for clip in group.todo)
+        reuse = all(clip.clip_id in self.plan.reuse for clip in group.todo)
         self.under_way += 1
-        self._seek(_GroupProgress(group, Chain(group.chain_id, topic, round=rounds)))
+        work = _GroupProgress(group, Chain(group.chain_id, topic, round=rounds, reuse=reuse))
+        self._guard(work, lambda: self._seek(work))
 
     @property
     def _batch(self) -> int:
@@ -116,17 +135,38 @@ class Runner:
 
     def _settle(self, future: Future[Any]) -> None:
         then = self._futures.pop(future)
+        self._asking.discard(future)
         try:
             then(future.result())
+        except CancelledError:
+            return
         except TbdError as error:
             self._failure = self._failure or error
             self.stopping.set()
+
+    def _guard(self, work: _GroupProgress, act: Callable[[], None]) -> None:
+        """One clip never takes others with it: a bug becomes the rows of its chain."""
+        try:
+            act()
+        except TbdError:
+            raise
+        except Exception as error:  # noqa: BLE001 (this is the boundary)
+            self._give_up(work, error)
+
+    def _give_up(self, work: _GroupProgress, error: Exception) -> None:
+        chain = work.chain
+        step = self.chain_runner.steps[len(chain.turns)] if len(chain.turns) < len(self.chain_runner.steps) else "gates"
+        chain.status, chain.ended, chain.answered = "error", True, False
+        chain.error = f"{step}: a bug in tbd ({type(error).__name__}: {error})"
+        chain.topic = planning.chain_topic(work.group.todo[0], self.chain_runner.recipe)
+        work.trace = "".join(traceback.format_exception(error))
+        self._finish(work)
 
     def _seek(self, work: _GroupProgress) -> None:
         """Find the first candidate with a usable face, look by look."""
         if work.tried < len(work.group.candidates):
             clip = work.group.candidates[work.tried]
-            self._examine(work, clip, partial(self._found, work))
+            self._examine(work, clip, lambda found: self._guard(work, lambda: self._found(work, found)))
         else:
             self._finish(work)
 
@@ -144,7 +184,8 @@ class Runner:
         elif eyes and work.chain.image is None:
             clip = work.group.candidates[work.tried]
             job = replace(self._job(clip), medium=found.medium)
-            self._futures[self._pool.submit(job)] = partial(self._pictured, work)
+            then = partial(self._pictured, work)
+            self._futures[self._pool.submit(job)] = lambda found: self._guard(work, lambda: then(found))
         else:
             self._ready.setdefault(len(work.chain.turns), []).append(work)
 
@@ -157,18 +198,32 @@ class Runner:
         self._ready.setdefault(len(work.chain.turns), []).append(work)
 
     def _ask(self, batch: list[_GroupProgress]) -> None:
-        def asked() -> None:
+        def asked() -> Exception | None:
+            if self.stopping.is_set():
+                return None
             backend = self._slots.get()
             try:
                 self.chain_runner.run([work.chain for work in batch], backend)
+            except TbdError:
+                raise
+            except Exception as error:  # noqa: BLE001 (this is the boundary)
+                return error
             finally:
                 self._slots.put(backend)
+            return None
 
-        def answered(_: None) -> None:
+        def answered(bug: Exception | None) -> None:
             for work in batch:
-                self._finish(work)
+                if work.chain.ended:
+                    self._guard(work, partial(self._finish, work))
+                elif bug and len(batch) == 1:
+                    self._give_up(work, bug)
+                elif bug:
+                    self._ask([work])  # alone, so that the one at fault is found
 
-        self._futures[self._threads.submit(asked)] = answered
+        future = self._threads.submit(asked)
+        self._futures[future] = answered
+        self._asking.add(future)
 
     def _finish(self, work: _GroupProgress) -> None:
         """The chain has ended: write the rows of its clips as their media are known."""
@@ -206,39 +261,69 @@ class Runner:
 
     def _write(self, work: _GroupProgress, clip: Clip, found: Examined) -> None:
         chain = work.chain
-        status, error = chain.status, chain.error
+        status, error, answered = chain.status, chain.error, chain.answered
         if found.medium is None or found.medium.image_sha256 is None:
-            status, error = "error", f"media: {found.error or _reason(found.medium)}"
+            status, error, answered = "error", f"media: {found.error or _reason(found.medium)}", False
         elif not chain.ended:
-            status, error = "error", "media: no clip of this chain shows a usable face"
-        recipe = self.chain_runner.recipe
-        name, model, revision = self.chain_runner.origin
-        row = rows.build_row(
-            clip,
-            found.medium,
-            chain.topic if status != "error" or chain.topic.step_outputs else replace(chain.topic, prompts=()),
-            chain_id=work.group.chain_id,
-            status=status,
-            error=error,
-            origin={
-                "backend": name,
-                "model": model,
-                "model_revision": revision,
-                "prompt_version": recipe.chain.prompts,
-                "fingerprint": self.fingerprint,
-                "seed": recipe.chain.seed + chain.round,
-            },
-        )
-        state = RowState(self.plan.stamps[clip.clip_id], self.fingerprint, status, chain.round)
+            status, error, answered = "error", "media: no clip of this chain shows a usable face", False
+        topic = chain.topic if status != "error" or chain.topic.step_outputs else replace(chain.topic, prompts=())
+        try:
+            row = self._row(work, clip, found.medium, topic, status, error)
+        except Exception as bug:  # noqa: BLE001 (this is the boundary)
+            status, error, answered = "error", f"gates: a bug in tbd ({type(bug).__name__}: {bug})", False
+            work.trace = "".join(traceback.format_exception(bug))
+            row = self._row(
+                work, clip, found.medium, planning.chain_topic(clip, self.chain_runner.recipe), status, error
+            )
+        trace = work.trace or found.trace
+        kept: str = "unanswered" if status == "error" and not answered else status
+        kept = "unfinished" if status == "truncated" and error else kept
+        state = RowState(self.plan.stamps[clip.clip_id], self.fingerprint, kept, chain.round)
         with self.chain_runner.journal.transaction():
             while work.media:
                 self.chain_runner.journal.put_medium(*work.media.pop())
             self.chain_runner.journal.put_row(clip.clip_id, state, row)
+            if trace:
+                self.chain_runner.journal.put_trace(clip.clip_id, trace)
+        self.bugs += bool(trace)
+        self._watch(status, error)
         failed, flagged = int(status != "success"), int(row["severity"] >= 2)
         self.failed, self.flagged = self.failed + failed, self.flagged + flagged
         self.progress.advance(failed=failed, flagged=flagged)
         work.written += 1
         self.under_way -= work.written == len(work.group.todo)
+
+    def _row(
+        self, work: _GroupProgress, clip: Clip, medium: Medium | None, topic: Annotation, status: str, error: str | None
+    ) -> dict[str, Any]:
+        recipe, (name, model, revision) = self.chain_runner.recipe, self.chain_runner.origin
+        origin = {
+            "backend": name,
+            "model": model,
+            "model_revision": revision,
+            "prompt_version": recipe.chain.prompts,
+            "fingerprint": self.fingerprint,
+            "seed": recipe.chain.seed + work.chain.round,
+        }
+        chain_id = work.group.chain_id
+        return rows.build_row(clip, medium, topic, chain_id=chain_id, status=status, error=error, origin=origin)
+
+    def _watch(self, status: str, error: str | None) -> None:
+        """Stop a run whose first rows all failed of the same thing: nobody wants a night of it."""
+        if self.keep_going or len(self._first_errors) >= ALIKE:
+            return
+        self._first_errors.append("" if status == "success" else _kind(error or status))
+        first = self._first_errors
+        if len(first) == ALIKE and first[0] and len(set(first)) == 1:
+            self._failure = self._failure or TbdError(
+                f"the first {ALIKE} clips failed alike, the last with: {error}", next="add --keep-going to go on anyway"
+            )
+            self.stopping.set()
+
+
+def _kind(error: str) -> str:
+    """An error without what is different in every clip: names, numbers, quotes."""
+    return re.sub(r"\S+\.\w{2,4}\b|'[^']*'|\d+", "_", error)
 
 
 def medium_from(document: dict[str, Any]) -> Medium:

@@ -6,8 +6,9 @@ The words live in ``annotate/prompts/<version>/*.md``; ``$name`` in them is fill
 from __future__ import annotations
 
 import functools
+import json
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from tbd.annotate.facs import ACTION_UNITS, EMOTIONS
 from tbd.errors import RecipeError
 from tbd.recipe import digest
 from tbd.schema import Annotation, Mode
+
+CHARACTERS = 3.6
+"""Of English JSON to a token of Qwen's vocabulary."""
 
 STEPS: Mapping[Mode, tuple[str, ...]] = {
     "cot": ("step1", "step2", "step3", "step4"),
@@ -72,9 +76,29 @@ def label_prompt(topic: Annotation) -> str:
 
 
 @functools.cache
-def schema(step: str) -> Mapping[str, Any]:
-    """JSON schema of a step's reply. Action-unit codes are an enumeration, so none can be invented."""
-    return _SCHEMAS[step]()
+def schema(step: str, tokens: int) -> Mapping[str, Any]:
+    """JSON schema of a step's reply: the longest one that it allows fits into the token limit.
+
+    Action-unit codes are an enumeration, so none can be invented.
+
+    Args:
+        tokens: the step's limit of new tokens; texts get shorter limits where it is small.
+    """
+    shares = (1 - 0.05 * part for part in range(20))
+    made = map(_SCHEMAS[step], shares)
+    return next((form for form in made if _longest(form) <= tokens * CHARACTERS), _SCHEMAS[step](0.05))
+
+
+def _longest(schema: Mapping[str, Any]) -> int:
+    """Characters of the longest compact JSON text that a schema allows."""
+    match schema:
+        case {"enum": values}:
+            return max(len(json.dumps(value)) for value in values)
+        case {"type": "string"}:
+            return int(schema["maxLength"]) + 2
+        case {"type": "array"}:
+            return int(schema["maxItems"]) * (_longest(schema["items"]) + 2) + 2
+    return sum(len(name) + 6 + _longest(inner) for name, inner in schema["properties"].items()) + 2
 
 
 def _blanks(topic: Annotation) -> dict[str, str]:
@@ -118,8 +142,8 @@ def _object(**properties: Any) -> dict[str, Any]:
     }
 
 
-def _words(limit: int) -> dict[str, Any]:
-    return {"type": "string", "maxLength": limit}
+def _words(limit: int, share: float) -> dict[str, Any]:
+    return {"type": "string", "maxLength": max(12, round(limit * share))}
 
 
 def _list(items: dict[str, Any], least: int, most: int) -> dict[str, Any]:
@@ -130,27 +154,32 @@ def _code() -> dict[str, Any]:
     return {"type": "integer", "enum": sorted(ACTION_UNITS)}
 
 
-_SCHEMAS = {
-    "step1": lambda: _object(gender=_words(20), age_range=_words(40), ethnicity=_words(40), appearance=_words(160)),
-    "step2": lambda: _object(
+_SCHEMAS: Mapping[str, Callable[[float], dict[str, Any]]] = {
+    "step1": lambda share: _object(
+        gender=_words(20, 1), age_range=_words(40, share), ethnicity=_words(40, share), appearance=_words(160, share)
+    ),
+    "step2": lambda share: _object(
         action_units=_list(
             _object(
                 au=_code(),
-                name=_words(60),
+                name=_words(40, 1),
                 side={"type": "string", "enum": ["both", "left", "right"]},
                 intensity={"type": "string", "enum": list("ABCDE")},
-                description=_words(200),
+                description=_words(200, share),
             ),
             1,
             7,
         )
     ),
-    "step3": lambda: _object(
-        muscles=_list(_object(name=_words(80), au=_code(), action=_words(200)), 1, 14),
-        synergies=_words(300),
-        variation=_words(300),
-        social=_words(300),
+    "step3": lambda share: _object(
+        muscles=_list(_object(name=_words(45, 1), au=_code(), action=_words(200, share)), 1, max(8, round(14 * share))),
+        synergies=_words(300, share),
+        variation=_words(300, share),
+        social=_words(300, share),
     ),
-    "step4": lambda: _object(scene=_words(240), expression=_words(160), muscles=_words(220), dynamics=_words(160)),
-    "describe": lambda: _object(prompt=_words(400)),
+    "step4": lambda share: _object(
+        scene=_words(240, share), expression=_words(160, share), muscles=_words(220, share), dynamics=_words(160, share)
+    ),
+    "describe": lambda share: _object(prompt=_words(400, share)),
 }
+"""Schemas with their longest texts times a share."""

@@ -116,6 +116,12 @@ def annotate(
             "--update", help="The recipe changed: run again what its change concerns.", rich_help_panel=options.RUN
         ),
     ] = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going", help="Go on although the first 20 clips failed alike.", rich_help_panel=options.RUN
+        ),
+    ] = False,
     recipe: options.RecipeName = None,
     set_: options.Set = None,
     seed: options.Seed = None,
@@ -158,7 +164,7 @@ def annotate(
     selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = AnnotationRequest(
         dataset, settings, output, layout, tuple(endpoint or ()), devices, selection,
-        split=split, retry=kinds, update=update, workers=workers, quiet=quiet,
+        split=split, retry=kinds, update=update, keep_going=keep_going, workers=workers, quiet=quiet,
     )  # fmt: skip
     prepared = prepare_annotation(request, dry=dry_run)
     if dry_run:
@@ -169,8 +175,7 @@ def annotate(
 
     summary |= write_beside(request.folder, summary["changed"])
     document(summary) if json else tell(summary)
-    failed = sum(count for status, count in summary["status"].items() if status != "success")
-    return int(options.too_many(failed, summary["rows"], max_failed))
+    return int(options.too_many(summary["failed"], summary["selected"], max_failed))
 
 
 def _overrides(

@@ -65,7 +65,7 @@ def test_replies_have_the_shape_that_models_are_asked_for():
     with FacsBackend().open([ConversationStart("key", None, "", topic)]) as session:
         for step in ("step1", "step2", "step3", "step4", "describe"):
             reply = json.loads(session.ask([Question(step, "", {}, 10)])[0].text)
-            form = schema(step)
+            form = schema(step, 1000)
             assert list(reply) == form["required"]
             for name, part in form["properties"].items():
                 if part["type"] == "string":

@@ -8,7 +8,7 @@ from scripted import ScriptedBackend, fake_examine, mead_tree
 from tbd.annotate import backends, examine_pool, run
 from tbd.annotate.backends.base import Reply
 from tbd.annotate.recipe import AnnotateRecipe
-from tbd.errors import MissingError, UsageError
+from tbd.errors import MissingError, TbdError, UsageError
 from tbd.selection import Selection
 
 CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009") for emotion in ("happy", "angry")
@@ -229,3 +229,94 @@ def test_stopping_drains_and_keeps_what_is_done(dataset, tmp_path, use, monkeypa
     with pytest.raises(run.Interrupted):
         annotate(dataset, tmp_path / "out")
     assert 3 <= len(table(tmp_path / "out")) < len(CLIPS)
+
+
+def test_a_bug_costs_the_rows_of_one_clip_and_its_traceback_is_kept(dataset, tmp_path, use):
+    def script(face, question, good):
+        if face.key == "mead_M003_front_angry_1_002" and question.step == "step2":
+            raise ZeroDivisionError("by nobody")
+        return good
+
+    use(ScriptedBackend(script, batch_size=4))
+    summary = annotate(dataset, tmp_path / "out")
+    assert summary["status"] == {"error": 1, "success": len(CLIPS) - 1} and summary["failed"] == 1
+    (row,) = [row for row in table(tmp_path / "out") if row["status"] == "error"]
+    assert row["clip_id"] == "mead_M003_front_angry_1_002"
+    assert row["error"].startswith("step2: a bug in tbd (ZeroDivisionError: by nobody)")
+    with run.Journal(tmp_path / "out", read_only=True) as journal:
+        ((name, trace),) = journal.db.all("SELECT * FROM trace")
+    assert name == row["clip_id"] and "Traceback" in trace and "by nobody" in trace
+
+
+def test_a_gate_that_breaks_costs_one_row(dataset, tmp_path, monkeypatch):
+    from tbd.annotate import rows
+
+    real = rows.check
+
+    def breaks(annotation):
+        if annotation.emotion == "anger" and annotation.level == 3:
+            raise KeyError("gate")
+        return real(annotation)
+
+    rows._checked.cache_clear()
+    monkeypatch.setattr(rows, "check", breaks)
+    summary = annotate(dataset, tmp_path / "out")
+    rows._checked.cache_clear()
+    assert summary["status"] == {"error": 4, "success": len(CLIPS) - 4}
+    assert all("gates: a bug in tbd" in row["error"] for row in table(tmp_path / "out") if row["status"] == "error")
+
+
+def test_when_every_clip_fails_of_a_bug_the_program_says_that_it_is_one(dataset, tmp_path, use):
+    def script(face, question, good):
+        raise ZeroDivisionError("everywhere")
+
+    use(ScriptedBackend(script))
+    with pytest.raises(RuntimeError, match="bug in tbd"):
+        annotate(dataset, tmp_path / "out")
+    assert len(table(tmp_path / "out")) == len(CLIPS), "the rows are there all the same"
+
+
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_a_run_whose_first_clips_fail_alike_stops_unless_told(tmp_path, use, keep_going):
+    dataset = mead_tree(tmp_path / "mead", [("M003", "happy", 1, index) for index in range(1, 41)])
+    use(ScriptedBackend(lambda face, question, good: Reply(f"{face.key} is nonsense")))
+    if keep_going:
+        assert annotate(dataset, tmp_path / "out", keep_going=True)["status"] == {"error": 40}
+        return
+    with pytest.raises(TbdError, match="first 20 clips failed alike") as raised:
+        annotate(dataset, tmp_path / "out")
+    assert "--keep-going" in raised.value.next
+    assert 20 <= len(table(tmp_path / "out")) < 40
+
+
+def test_a_refused_and_a_truncated_text_are_asked_anew_and_differently(dataset, tmp_path, use):
+    moods = {"mead_M003_front_angry_1_001": "refused", "mead_M003_front_angry_1_002": "truncated"}
+    bad = {
+        "refused": Reply("I'm sorry, but I can't help with that."),
+        "truncated": Reply('{"scene": "A woman speaks', "length"),
+    }
+
+    def script(face, question, good):
+        mood = moods.get(face.key)
+        step = {"refused": "step3", "truncated": "step4"}.get(mood)
+        return bad[mood] if question.step == step else good
+
+    backend = use(ScriptedBackend(script))
+    first = annotate(dataset, tmp_path / "out")
+    assert first["status"] == {"refused": 1, "truncated": 1, "success": len(CLIPS) - 2}
+    moods.clear()
+    backend.asked.clear()
+    assert annotate(dataset, tmp_path / "out", retry=("refused", "truncated"))["status"] == {"success": len(CLIPS)}
+    steps = {key: [question.step for name, question in backend.asked if name == key] for key, _ in backend.asked}
+    assert steps == {
+        "mead_M003_front_angry_1_001": ["step3", "step4"],
+        "mead_M003_front_angry_1_002": ["step1", "step2", "step3", "step4"],
+    }
+    assert all(question.temperature > 0 for _, question in backend.asked)
+
+
+def test_only_what_was_selected_counts_as_failed(dataset, tmp_path, use):
+    use(ScriptedBackend(lambda face, question, good: Reply("no") if "angry" in face.key else good))
+    assert annotate(dataset, tmp_path / "out")["failed"] == 8
+    again = annotate(dataset, tmp_path / "out", selection=Selection({"emotion": "happy"}))
+    assert (again["failed"], again["selected"], again["rows"]) == (0, 8, 16)

@@ -46,6 +46,9 @@ class ScriptedBackend:
         with self.lock:
             self.open_now -= 1
 
+    def stop(self) -> None:
+        """Nothing is waited for."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -120,5 +120,8 @@ class Backend(Protocol):
     def open(self, starts: Sequence[ConversationStart]) -> AbstractContextManager[Session]:
         """Start a batch of conversations. All starts have equally long histories."""
 
+    def stop(self) -> None:
+        """Wait for nothing any more: the run is ending. Calls under way may finish."""
+
     def close(self) -> None:
         """Give back what the backend holds (GPU memory, connections)."""

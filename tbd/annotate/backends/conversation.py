@@ -117,7 +117,11 @@ class Conversation:
             try:
                 return self._once(endpoint, question)
             except TransientError as error:
-                if attempt >= server.retries or (isinstance(error, EndpointUnreachable) and not alone):
+                if (
+                    breaker.stopped
+                    or attempt >= server.retries
+                    or (isinstance(error, EndpointUnreachable) and not alone)
+                ):
                     raise
                 breaker.wait(retry_delay(server.backoff, attempt, f"{self.key} {question.step}", error.wait))
             attempt += 1

@@ -73,6 +73,9 @@ class Remote:
         replies: list[Reply] = self._call("ask", list(questions))
         return replies
 
+    def stop(self) -> None:
+        """A reply that is being written is finished."""
+
     def close(self) -> None:
         """Fetch the notes and end the process."""
         if self._process.is_alive():

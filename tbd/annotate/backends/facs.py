@@ -39,6 +39,9 @@ class FacsBackend:
         """Start conversations; pictures are not looked at."""
         yield FacsSession(starts)
 
+    def stop(self) -> None:
+        """Nothing is waited for."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -91,6 +91,9 @@ class QwenBackend:
         finally:
             session.close()
 
+    def stop(self) -> None:
+        """A reply that is being written is finished: it takes seconds."""
+
     def close(self) -> None:
         """Forget the model and give its memory back."""
         if "network" in self.__dict__:

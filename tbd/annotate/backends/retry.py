@@ -42,6 +42,7 @@ class CircuitBreaker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tripped = threading.Event()
+        self.stopped = False
         self._vain = 0
         self._last = ""
 
@@ -62,6 +63,11 @@ class CircuitBreaker:
                 self._tripped.set()
         self.check()
 
+    def stop(self) -> None:
+        """The run ends: whoever waits for another try goes on at once, and does not try."""
+        self.stopped = True
+        self._tripped.set()
+
     def wait(self, seconds: float) -> None:
         """Sleep, unless the run is over.
 
@@ -77,7 +83,7 @@ class CircuitBreaker:
         Raises:
             MissingError: it is.
         """
-        if self._tripped.is_set():
+        if self._tripped.is_set() and not self.stopped:
             raise MissingError(
                 f"no endpoint answered {GIVE_UP_AFTER} questions in a row; the last: {self._last}",
                 next="see to the server, then run the same command with --retry failed",

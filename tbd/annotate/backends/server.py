@@ -83,6 +83,10 @@ class ServerBackend:
         """Start conversations; nothing is sent before the first question."""
         yield ServerSession([Conversation(self._setting, start) for start in starts])
 
+    def stop(self) -> None:
+        """Try nothing again; requests under way may finish."""
+        self._setting.breaker.stop()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tbd import workspace
 from tbd.annotate.facs import find_action_unit, find_muscle
@@ -27,6 +28,12 @@ def echo_flags(annotation: Annotation) -> Iterator[Flag]:
             yield flag("form_echoed", f"words of the question instead of an answer: {text[:60]!r}", where, text[:60])
 
 
+def hands_back(fields: Mapping[str, Any]) -> bool:
+    """Whether what one reply filled is mostly the question's own words."""
+    texts = [text for value in fields.values() for text in _told(value) if text]
+    return bool(texts) and 2 * sum(map(is_echo, texts)) > len(texts)
+
+
 def is_echo(text: str) -> bool:
     """Whether a text is one of the form's examples, or mostly made of the questions' sentences."""
     words = _words(text)
@@ -40,6 +47,13 @@ def is_echo(text: str) -> bool:
         if tuple(words[start : start + RUN]) in runs:
             taken[start : start + RUN] = [True] * RUN
     return sum(taken) >= SHARE * len(words)
+
+
+def _told(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for one in value if isinstance(value, tuple) else ():
+        yield one if isinstance(one, str) else str(getattr(one, "description", "") or getattr(one, "action", ""))
 
 
 def _texts(annotation: Annotation) -> Iterator[tuple[str, str]]:
