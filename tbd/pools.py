@@ -82,6 +82,7 @@ class WorkerPool(Generic[J, R]):
         self._pool: Executor | None = None
         self._suspects: Executor | None = None
         self._lock = threading.Lock()
+        self._abandoned = False
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +123,14 @@ class WorkerPool(Generic[J, R]):
                     pool.shutdown(wait=False, cancel_futures=True)
             self._pool = self._suspects = None
 
+    def abandon(self) -> None:
+        """End the workers at once, whatever they are doing: for a command that was told to stop."""
+        self._abandoned = True
+        running = [process for pool in (self._pool,) for process in (getattr(pool, "_processes", None) or {}).values()]
+        self.close()
+        for process in running:
+            process.kill()
+
     def _first(self, job: J) -> Future[R | JobFailure]:
         with self._lock:
             self._pool = self._pool or self._start(self.workers)
@@ -132,7 +141,7 @@ class WorkerPool(Generic[J, R]):
                 return self._pool.submit(_guarded, self.work, job)
 
     def _settle(self, answer: Future[R], job: J, done: Future[R | JobFailure]) -> None:
-        if done.cancelled():
+        if done.cancelled() or self._abandoned:
             answer.cancel()
         elif isinstance(done.exception(), BrokenProcessPool):
             with self._lock:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -131,3 +132,15 @@ def _alive(process):
         return False
     with open(f"/proc/{process}/stat") as file:  # noqa: PTH123
         return file.read().split()[2] != "Z"
+
+
+def test_an_abandoned_pool_ends_at_once_and_its_jobs_are_cancelled():
+    started = time.monotonic()
+    with WorkerPool(time.sleep, 1, failed=lambda job, failure: None) as pool:
+        futures = [pool.submit(60.0) for _ in range(3)]
+        while not pool._pool._processes:
+            time.sleep(0.05)
+        pool.abandon()
+        wait(futures, timeout=20)
+        assert all(future.cancelled() for future in futures)
+    assert time.monotonic() - started < 30

@@ -109,6 +109,7 @@ class Runner:
         while self._groups and self.under_way < ahead and not self.stopping.is_set():
             self._begin(self._groups.popleft())
         if self.stopping.is_set():
+            self._pool.abandon()
             for backend in self.backends:
                 backend.stop()
             self._ready.clear()
