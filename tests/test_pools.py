@@ -7,45 +7,9 @@ import time
 from concurrent.futures import wait
 
 import pytest
+from pool_jobs import begin, failed, work
 
-from tbd.errors import InputError
 from tbd.pools import WorkerCrashedError, WorkerPool
-
-_given = None
-
-
-def _begin(given):
-    global _given
-    _given = given
-
-
-class OddError(Exception):
-    """Cannot be made again from what it is pickled as."""
-
-    def __init__(self, one, two):
-        super().__init__(f"{one} and {two}")
-
-
-def work(job):
-    kind, value = job
-    if kind == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if kind == "bad":
-        raise InputError(f"{value} is bad")
-    if kind == "bug":
-        raise ZeroDivisionError("oops")
-    if kind == "odd":
-        raise OddError(1, 2)
-    if kind == "memory":
-        raise MemoryError
-    if kind == "given":
-        return _given
-    time.sleep(0.02)
-    return value * value
-
-
-def failed(job, failure):
-    return job, failure.reason, failure.is_bug
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -79,7 +43,7 @@ def test_the_crash_has_a_type_of_its_own():
 
 
 def test_workers_are_told_what_to_begin_with():
-    with WorkerPool(work, 1, failed=failed, begin=_begin, given=("told",)) as pool:
+    with WorkerPool(work, 1, failed=failed, begin=begin, given=("told",)) as pool:
         assert pool.submit(("given", 0)).result() == "told"
 
 

@@ -10,6 +10,7 @@ from tbd.annotate.journal import Journal
 from tbd.annotate.run import PreparedRun
 from tbd.annotate.steps import STEPS, load_prompts
 from tbd.console import human_seconds
+from tbd.selection import listed
 
 IMAGE_TOKENS = 324
 """Tokens of the canonical crop for Qwen2-VL and Qwen2.5-VL: (504 / 28)²."""
@@ -27,6 +28,8 @@ def headline(prepared: PreparedRun) -> list[str]:
         f"selected {todo.selected}{f' ({where})' if where else ''}; done {todo.done}",
         f"to do: {todo.rows} rows from {len(todo.groups)} chains -> {prepared.request.folder}",
     ]
+    if gone := _left_out(prepared):
+        lines.append(gone)
     if todo.reasons:
         lines.append("why: " + ", ".join(f"{count} {reason}" for reason, count in todo.reasons.items()))
     lines += [f"note: {note}" for note in found.notes]
@@ -37,6 +40,17 @@ def headline(prepared: PreparedRun) -> list[str]:
             + (f"\n  next: {missing.next}" if missing.next else "")
         )
     return lines + [f"problem: {problem}" for problem in found.problems[:5]] + _more(len(found.problems) - 5)
+
+
+def _left_out(prepared: PreparedRun) -> str:
+    """People whom the selection leaves without any clip: with MEAD's front camera, those filmed from elsewhere only."""
+    kept = {clip.subject for clip in prepared.selection}
+    lost = sorted({clip.subject for clip in prepared.scan.clips} - kept)
+    if not lost or not prepared.where or any((prepared.request.selection.clips, prepared.request.selection.limit)):
+        return ""
+    views = Counter(clip.view for clip in prepared.scan.clips if clip.subject in lost and clip.view)
+    seen = f" (they have {', '.join(sorted(views))})" if views else ""
+    return f"left out whole: {listed(lost, 8)}{seen}; --where view=* takes every view"
 
 
 def describe(prepared: PreparedRun) -> dict[str, Any]:

@@ -213,3 +213,21 @@ def test_a_table_in_a_known_tree_is_a_question(tmp_path):
         scan(tmp_path)
     assert "--layout" in caught.value.next
     assert scan(tmp_path, "folder").clips[0].emotion == "sadness"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-16", "path\temotion\r\nclips\\José.mp4\tangry\r\n"),
+        ("utf-8-sig", "sep=;\r\npath;emotion\r\nclips/José.mp4;angry\r\n"),
+        ("utf-8", '"path" , "emotion",\n\n"clips/José.mp4" , "Angry ",\n'),
+        ("utf-8", "path,emotion\nClips/Jose\u0301.MP4,angry\n"),
+    ],
+)
+def test_tables_are_read_as_excel_windows_and_macs_write_them(tmp_path, encoding, text):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips/José.mp4").write_text("clip")
+    (tmp_path / "clips.csv").write_bytes(text.encode(encoding))
+    found = scan(tmp_path, "folder")
+    assert [(clip.file_name, clip.emotion) for clip in found.clips] == [("clips/José.mp4", "anger")]
+    assert not [problem for problem in found.problems if problem.code == "file_missing"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +41,13 @@ class Tree:
     def known(self) -> frozenset[str]:
         """``files`` as a set."""
         return frozenset(self.files)
+
+    @cached_property
+    def spelled(self) -> Mapping[str, str]:
+        """Files by their name in composed letters, case aside: as another system may write it; unique ones only."""
+        names = [unicodedata.normalize("NFC", name).casefold() for name in self.files]
+        counts = Counter(names)
+        return {name: file for name, file in zip(names, self.files, strict=True) if counts[name] == 1}
 
     def named(self, ending: str) -> list[str]:
         """Files whose path ends so, letter case aside."""

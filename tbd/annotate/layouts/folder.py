@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -175,12 +176,16 @@ def _inside(tree: Tree, text: str) -> str:
     """A path relative to the root; one that leaves it is refused."""
     if "\0" in text:
         raise ValueError("is no path")
+    if re.match(r"[A-Za-z]:[\\/]", text):
+        raise ValueError("is a path of another machine; write it relative to the table")
+    if "\\" in text and text not in tree.known:  # as Windows writes paths
+        text = text.replace("\\", "/")
     root = str(tree.root.resolve())
     relative = os.path.relpath(text, root) if posixpath.isabs(text) else text
     path = posixpath.normpath(relative)
     if path in (".", "..") or path.startswith("../"):
         raise ValueError("leads out of the dataset's folder")
-    return path
+    return path if path in tree.known else tree.spelled.get(unicodedata.normalize("NFC", path).casefold(), path)
 
 
 def _seconds(text: str) -> float:

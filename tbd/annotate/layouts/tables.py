@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import itertools
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,10 +29,10 @@ def columns_of(path: Path) -> list[str]:
     if path.suffix.lower() == ".parquet":
         return list(_parquet(path).schema_arrow.names)
     with _opened(path) as file:
-        first = file.readline(1_000_000)
+        first, _ = _header(file)
         if path.suffix.lower() == ".jsonl":
             return list(_object(path.name, 1, first)) if first.strip() else []
-        return _names(next(csv.reader([first], delimiter=_delimiter(first)), []))
+        return [name for name in _names(next(_reader([first], first), [])) if name]
 
 
 def rows_of(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -56,17 +59,41 @@ def rows_of(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, str]]]:
     with _opened(path) as file:
-        first = file.readline()
-        file.seek(0)
-        reader = csv.DictReader(file, delimiter=_delimiter(first), strict=True)
+        first, before = _header(file)
+        names = _names(next(_reader([first], first), []))
+        reader = _reader(file, first)
         try:
-            reader.fieldnames = _names(reader.fieldnames or ())
-            for row in reader:
-                if None in row:
-                    raise InputError(f"{shown(name)}, line {reader.line_num}: more cells than columns")
-                yield reader.line_num, {key: (value or "").strip() for key, value in row.items()}
+            for cells in reader:
+                if not any(cells):
+                    continue
+                if any(cells[len(names) :]):
+                    raise InputError(f"{shown(name)}, line {before + reader.line_num}: more cells than columns")
+                cells += [""] * (len(names) - len(cells))
+                yield (
+                    before + reader.line_num,
+                    {key: cell.strip() for key, cell in zip(names, cells, strict=False) if key},
+                )
         except csv.Error as error:
-            raise InputError(f"{shown(name)}, line {reader.reader.line_num}: {error}") from None
+            raise InputError(f"{shown(name)}, line {before + reader.line_num}: {error}") from None
+
+
+_SEPARATOR = re.compile(r"sep=(.)\s*$")
+"""Excel's own first line, which says how cells are separated."""
+
+
+def _header(file: TextIO) -> tuple[str, int]:
+    """The line with the names of the columns, behind Excel's ``sep=;``, and its number."""
+    for number in itertools.count(1):
+        line = file.readline(1_000_000)
+        if not line or not (_SEPARATOR.match(line) or not line.strip()):
+            return line, number
+    raise AssertionError("a file ends")
+
+
+def _reader(lines: Iterable[str], header: str) -> Any:
+    mark = _delimiter(header)
+    blank = re.compile(rf'"[ \t]+(?={re.escape(mark)}|\r?\n|$)')  # "a" , "b": blanks behind a quote
+    return csv.reader((blank.sub('"', line) for line in lines), delimiter=mark, skipinitialspace=True, strict=True)
 
 
 def _names(header: Iterable[str]) -> list[str]:
@@ -97,14 +124,18 @@ def _is_nothing(value: Any) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
-    """A text file in UTF-8, with or without byte order mark; what fails inside is explained."""
+    """A text file in UTF-8, or in UTF-16 with its mark, as Excel saves "Unicode text"; what fails inside is explained."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as raw:
+            wide = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        with path.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
             yield file
     except OSError as error:
         raise InputError(f"{shown(path.name)}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{shown(path.name)}: not UTF-8 (byte {error.start})", next="save it as UTF-8") from None
+        raise InputError(
+            f"{shown(path.name)}: not UTF-8 (byte {error.start}); Excel: save as 'CSV UTF-8'", next="save it as UTF-8"
+        ) from None
 
 
 def _parquet(path: Path) -> Any:
