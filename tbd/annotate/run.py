@@ -24,7 +24,7 @@ from tbd.hashes import sha256_file
 from tbd.locks import folder_lock
 from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected_clips, reviews, seal_as_recorded
 from tbd.manifest.lock import manifest_lock
-from tbd.manifest.run import read_run
+from tbd.manifest.run import ManifestRun, read_run, write_run
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
 from tbd.selection import Selection, select
@@ -98,16 +98,17 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
     before = read_run(request.folder)
     origin, missing = _origin(request, before, dry)
     identity = plan.run_identity(request.recipe, load_prompts(request.recipe.chain.prompts), origin)
-    changes = tuple(difference(before.get("identity", identity), identity)) if before else ()
+    changes = tuple(difference(before.identity, identity)) if before and before.identity else ()
     if changes and not request.update:
         raise UsageError(
             f"{request.folder} was made with another recipe; what differs:\n"
             + "\n".join(f"  {line}" for line in changes),
             next="add --update (only steps whose inputs changed run again; old replies stay), or take another folder with -o DIR",
         )
-    if before and before["dataset"] != (name := _dataset_name(found.clips)):
+    if before and before.dataset != (name := _dataset_name(found.clips)):
         raise UsageError(
-            f"{request.folder} holds {before['dataset']}, not {name}", next="take another folder with -o DIR"
+            f"{request.folder} holds {before.dataset or 'a manifest that was not annotated here'}, not {name}",
+            next="take another folder with -o DIR",
         )
     todo = _plan(request, found, selection, identity)
     return PreparedRun(request, found, tuple(selection), asked.where, todo, identity, changes, missing)
@@ -227,12 +228,12 @@ def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> bool:
 
 
 def _origin(
-    request: AnnotationRequest, before: Mapping[str, Any], dry: bool
+    request: AnnotationRequest, before: ManifestRun | None, dry: bool
 ) -> tuple[tuple[str, str, str], MissingError | None]:
     """Backend, model and revision. A finished folder is planned again without its weights or its server."""
     chosen = request.recipe.backend
-    if before and before.get("asked") == [chosen.name, chosen.model]:
-        recorded = before.get("identity", {}).get("backend", {})
+    if before and before.asked == (chosen.name, chosen.model):
+        recorded = before.identity["backend"]
         return (recorded["name"], recorded["model"], recorded["revision"]), None
     try:
         return backends.identify(request.recipe, request.endpoints), None
@@ -244,30 +245,23 @@ def _origin(
 
 def _write_run(prepared: PreparedRun) -> None:
     request = prepared.request
+    asked = SplitRule(request.split, request.recipe.chain.seed) if request.split else None
     with manifest_lock(request.folder):
-        _write_run_locked(prepared)
-
-
-def _write_run_locked(prepared: PreparedRun) -> None:
-    request = prepared.request
-    before = read_run(request.folder)
-    asked = SplitRule(request.split, request.recipe.chain.seed).as_json() if request.split else None
-    workspace.write_json(
-        request.folder / "run.json",
-        {
-            "tbd": tbd.__version__,
-            "schema_version": SCHEMA_VERSION,
-            "dataset": _dataset_name(prepared.scan.clips),
-            "layout": prepared.scan.layout,
-            "root": str(request.dataset.resolve()),
-            "fingerprint": prepared.fingerprint,
-            "asked": [request.recipe.backend.name, request.recipe.backend.model],
-            "identity": prepared.identity,
-            "recipe": request.recipe.model_dump(mode="json"),
-            "split": asked or before.get("split"),
-            "versions": _versions(),
-        },
-    )
+        before = read_run(request.folder)
+        run = ManifestRun(
+            tbd=tbd.__version__,
+            schema_version=SCHEMA_VERSION,
+            dataset=_dataset_name(prepared.scan.clips),
+            layout=prepared.scan.layout,
+            root=str(request.dataset.resolve()),
+            fingerprint=prepared.fingerprint,
+            asked=(request.recipe.backend.name, request.recipe.backend.model),
+            identity=prepared.identity,
+            recipe=request.recipe.model_dump(mode="json"),
+            split=asked or (before.split if before else None),
+            versions=_versions(),
+        )
+        write_run(request.folder, run)
 
 
 def _dataset_name(clips: Sequence[Clip]) -> str:

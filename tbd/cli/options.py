@@ -135,9 +135,9 @@ def located(manifest: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     Raises:
         InputError: a dataset is not where it was when the manifest was made.
     """
-    from tbd.manifest import locate_manifest, roots
+    from tbd.manifest import dataset_roots, locate_manifest
 
-    places = roots(locate_manifest(manifest).parent, given)
+    places = dataset_roots(locate_manifest(manifest).parent, given)
     for name, path in places.items():
         if not path.is_dir():
             raise InputError(f"dataset {name} is not in {path} any more", next=f"--root {name}=PATH")

@@ -13,7 +13,7 @@ from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, reject
 from tbd.manifest.report import manifest_report, write_report
 from tbd.manifest.report_text import report_markdown
 from tbd.manifest.reviews import Decision, Decisions, Event, read_decisions, text_hash
-from tbd.manifest.run import roots
+from tbd.manifest.run import ManifestRun, dataset_roots, read_run
 from tbd.manifest.schema import MODEL_COLUMNS, REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 from tbd.manifest.seal import Sealed, recorded_split, reseal_manifest, resplit_manifest, seal_as_recorded, seal_manifest
 from tbd.manifest.split import RULES, Overlap, SplitRule, assign_split, split_overlaps
@@ -40,6 +40,7 @@ __all__ = [
     "Event",
     "Exported",
     "Finding",
+    "ManifestRun",
     "Merged",
     "Overlap",
     "Sealed",
@@ -49,6 +50,7 @@ __all__ = [
     "coarse_and_fine",
     "compare_manifests",
     "count_tokens",
+    "dataset_roots",
     "export_manifest",
     "levels",
     "licence_notice",
@@ -58,12 +60,12 @@ __all__ = [
     "read",
     "read_decisions",
     "read_manifest",
+    "read_run",
     "recorded_split",
     "rejected_clips",
     "report_markdown",
     "reseal_manifest",
     "resplit_manifest",
-    "roots",
     "seal_as_recorded",
     "seal_manifest",
     "split_overlaps",

@@ -24,8 +24,7 @@ from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.licences import NO_MEDIA, licence_notice
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest
-from tbd.manifest.run import RUN
-from tbd.manifest.run import roots as known_roots
+from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import write_manifest
 
@@ -93,7 +92,7 @@ def export_manifest(
     source, table = locate_manifest(path).parent, read_manifest(path)
     if approved:
         table = table.filter(table["approved"])
-    found = known_roots(source, roots)
+    found = dataset_roots(source, roots)
     left_out: tuple[str, ...] = ()
     if format in ("huggingface", "webdataset"):
         table, left_out = _with_media(table, found, media_right)
@@ -215,7 +214,8 @@ def _text(job: _Job) -> None:
     write_manifest(job.folder / MANIFEST, groups, split=None, decisions=reviews.read_decisions(job.source))
     if (job.source / reviews.FILE).is_file():
         reviews.copy(job.source / reviews.FILE, job.folder / reviews.FILE)
-    workspace.write_json(job.folder / RUN, {"exported": job.source.name, "split": None})
+    rule = clip_settings(job.source)
+    write_run(job.folder, ManifestRun(exported=job.source.name, recipe={"clip": rule} if rule else {}))
 
 
 FORMATS: dict[str, Callable[[_Job], None]] = {

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, row_groups
-from tbd.manifest.run import RUN, read_run, roots
+from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, read_run, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import Sealed, write_manifest
 from tbd.manifest.split import SplitRule
@@ -67,22 +67,46 @@ def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: Split
     if not files:
         raise UsageError("nothing to merge", next="tbd manifest merge DIR DIR -o DIR")
     with manifest_lock(folder, "merging manifests"):
-        if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and "merged" not in read_run(folder)):
+        before = read_run(folder)
+        if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and not (before and before.merged)):
             raise InputError(f"{folder}: holds a manifest of its own", next="choose another folder with -o DIR")
         stores = [file.parent / reviews.FILE for file in files]
         history = combine_histories([reviews.read_events(store) for store in [*stores, folder / reviews.FILE]])
         merged = Merged(Sealed(folder / MANIFEST))
-        found = {name: str(root) for file in files for name, root in roots(file.parent).items()}
-        rule = split.as_json() if split else None
-        workspace.write_json(
-            folder / RUN, {"merged": [file.parent.name for file in files], "roots": found, "split": rule}
-        )
+        run = _record(files, split)
+        write_run(folder, run)
         if history:
             workspace.write_whole(folder / reviews.FILE, lambda temporary: _store(temporary, history))
         rows = _groups(files, merged, keep_split=split is None)
         merged.sealed = write_manifest(folder / MANIFEST, rows, split=split, decisions=reviews.decided(history))
     merged.replaced.sort()
     return merged
+
+
+def _record(files: Sequence[Path], split: SplitRule | None) -> ManifestRun:
+    """What ``run.json`` says of a merged manifest: where the datasets lie, and the one rule that its clips follow."""
+    roots = {name: str(root) for file in files for name, root in dataset_roots(file.parent).items()}
+    rules = {str(file.parent): rule for file in files if (rule := clip_settings(file.parent))}
+    _refuse_other_rules(rules)
+    oldest = min(rules.values(), key=lambda rule: rule.get("version", 1), default=None)
+    recipe = {"clip": oldest} if oldest else {}
+    return ManifestRun(merged=tuple(file.parent.name for file in files), roots=roots, split=split, recipe=recipe)
+
+
+def _refuse_other_rules(rules: Mapping[str, Mapping[str, Any]]) -> None:
+    from tbd.recipe import difference  # brings pydantic, which readers of a manifest do not need
+
+    for one, other in pairwise(rules):
+        if differs := difference(_geometry(rules[one]), _geometry(rules[other])):
+            raise InputError(
+                f"the clips of {one} and {other} become canonical by different rules: {'; '.join(differs)}",
+                next="annotate both with the same --set clip.… before they are merged",
+            )
+
+
+def _geometry(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the version of the crop rule, which tells how boxes were chosen that the rows already hold."""
+    return {key: value for key, value in rule.items() if key != "version"}
 
 
 def _groups(files: Sequence[Path], merged: Merged, *, keep_split: bool) -> Iterator[pa.Table]:

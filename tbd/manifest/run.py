@@ -1,40 +1,128 @@
-"""``run.json`` as far as a manifest needs it: the split rule, and where the datasets lie."""
+"""``run.json`` of a manifest folder: how its rows were made, the split rule, and where the datasets lie."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from tbd import workspace
 from tbd.errors import InputError
+from tbd.manifest.split import SplitRule
 
 if TYPE_CHECKING:
     from tbd.media.canonical import ClipRule
 
 RUN = "run.json"
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("tbd", "dataset", "layout", "root", "fingerprint", "exported"), str),
+    **dict.fromkeys(("roots", "identity", "recipe", "versions"), dict),
+    **dict.fromkeys(("asked", "merged"), list),
+    "schema_version": int,
+}
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """The document; empty when there is none.
+@dataclass(frozen=True, slots=True)
+class ManifestRun:
+    """What ``run.json`` holds; what does not apply is empty.
+
+    Attributes:
+        tbd, schema_version, versions: of the programs that wrote the rows.
+        dataset, layout, root: what was annotated, how its files are laid out, and where they lay.
+        roots: dataset -> folder, of a merged manifest.
+        fingerprint, identity: hash of everything that can change a row, and that everything.
+        asked: backend and model as the recipe names them; ``identity`` has what was found.
+        recipe: resolved.
+        split: the rule; None takes what the datasets themselves say.
+        split_recorded: whether the document speaks of a rule at all, if only to say that there is none.
+        merged: folders that a merged manifest was made of.
+        exported: folder that an exported manifest was made of.
+        more: keys that this version of tbd does not know.
+    """
+
+    tbd: str = ""
+    schema_version: int | None = None
+    dataset: str = ""
+    layout: str = ""
+    root: str = ""
+    roots: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    asked: tuple[str | None, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    merged: tuple[str, ...] = ()
+    exported: str = ""
+    split: SplitRule | None = None
+    split_recorded: bool = True
+    versions: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> Self:
+        """The record that a document holds.
+
+        Raises:
+            TypeError: a key has a value of another kind than it must have.
+        """
+        for key, kind in _KINDS.items():
+            if not isinstance(document.get(key, kind()), kind):
+                raise TypeError(f"{key} is {document[key]!r}")
+        known = {key: document[key] for key in _KINDS if key in document}
+        known |= {key: tuple(known[key]) for key in ("asked", "merged") if key in known}
+        split = document.get("split")
+        more = {key: value for key, value in document.items() if key not in _KINDS and key != "split"}
+        rule = SplitRule(split["rule"], split.get("seed", 0)) if isinstance(split, dict) else None
+        return cls(**known, split=rule, split_recorded="split" in document, more=more)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document, without what does not apply."""
+        document: dict[str, Any] = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name in _KINDS and getattr(self, item.name)
+        }
+        if self.split_recorded:
+            document["split"] = self.split.as_json() if self.split else None
+        return document | dict(self.more)
+
+
+def read_run(folder: Path) -> ManifestRun | None:
+    """What ``run.json`` says; None when there is none.
 
     Raises:
-        InputError: it is not JSON.
+        InputError: it is not JSON, or not such a document.
     """
     file = folder / RUN
     try:
-        document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error})") from None
-    return document if isinstance(document, dict) else {}
+        document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        if document is None:
+            return None
+        if not isinstance(document, dict):
+            raise TypeError("not an object")
+        return ManifestRun.of_json(document)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fix = f"mend it, or move it away: mv {file} {file}.bak"
+        raise InputError(f"{file}: cannot be read as the record of a manifest ({error})", next=fix) from None
 
 
-def roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict[str, Path]:
+def write_run(folder: Path, run: ManifestRun) -> None:
+    """Write ``run.json``. Whoever read it before holds ``manifest_lock`` from then on.
+
+    Raises:
+        InputError, MissingError: the folder cannot be written.
+    """
+    workspace.write_json(folder / RUN, run.as_json())
+
+
+def dataset_roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict[str, Path]:
     """Where each dataset of a manifest lies: as ``--root`` says, else as recorded when it was made."""
-    run = read_run(folder)
-    recorded = dict(run.get("roots") or {})
-    if run.get("root") and run.get("dataset"):
-        recorded[run["dataset"]] = run["root"]
+    run = read_run(folder) or ManifestRun()
+    recorded = dict(run.roots)
+    if run.root and run.dataset:
+        recorded[run.dataset] = run.root
     return {name: Path(root) for name, root in recorded.items()} | dict(given or {})
 
 
@@ -42,5 +130,10 @@ def clip_rule(folder: Path) -> ClipRule:
     """The rule by which this manifest's clips become canonical, as recorded when it was made."""
     from tbd.media.canonical import ClipRule  # brings numpy and pydantic, which readers of a manifest do not need
 
-    recorded = read_run(folder).get("recipe", {}).get("clip")
-    return ClipRule(**recorded) if recorded else ClipRule()
+    return ClipRule(**clip_settings(folder))
+
+
+def clip_settings(folder: Path) -> dict[str, Any]:
+    """The keys of ``clip_rule`` as they are recorded; empty where the defaults hold."""
+    run = read_run(folder)
+    return dict(run.recipe.get("clip") or {}) if run else {}

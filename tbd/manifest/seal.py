@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tbd.manifest.lock import manifest_lock
 from tbd.manifest.reader import MANIFEST, locate_manifest, open_manifest, row_groups
 from tbd.manifest.review_columns import with_reviews
 from tbd.manifest.rows import parse_rows
-from tbd.manifest.run import RUN, read_run
+from tbd.manifest.run import RUN, ManifestRun, read_run, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP, SCHEMA
 from tbd.manifest.split import SPLIT_COLUMNS, SplitRule, assign_split
 
@@ -132,7 +132,8 @@ def resplit_manifest(path: str | Path, split: SplitRule) -> Sealed:
         with open_manifest(file) as parquet:
             rows = parquet.read(columns=list(SPLIT_COLUMNS))
         assign_split(rows, split)
-        workspace.write_json(file.parent / RUN, read_run(file.parent) | {"split": split.as_json()})
+        run = read_run(file.parent) or ManifestRun()
+        write_run(file.parent, replace(run, split=split, split_recorded=True))
         return reseal_manifest(file)
 
 
@@ -142,7 +143,9 @@ def recorded_split(folder: Path) -> SplitRule | None:
     None when there is none, and what the datasets themselves say holds.
     """
     run, file = read_run(folder), folder / MANIFEST
-    split = run["split"] if "split" in run else _sealed_split(file) if file.is_file() else None
+    if run and run.split_recorded:
+        return run.split
+    split = _sealed_split(file) if file.is_file() else None
     return SplitRule(split["rule"], split.get("seed", 0)) if split else None
 
 

@@ -43,7 +43,8 @@ def luck(words: str) -> float:
 
 def recorded_draw(folder: Path) -> Draw:
     """The audit that ``run.json``'s recipe asks for."""
-    recipe = read_run(folder).get("recipe", {})
+    run = read_run(folder)
+    recipe = run.recipe if run else {}
     given = {"share": recipe.get("gates", {}).get("audit"), "seed": recipe.get("chain", {}).get("seed")}
     return Draw(**{key: value for key, value in given.items() if value is not None})
 

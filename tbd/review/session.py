@@ -86,7 +86,7 @@ class ReviewSession:
         self.folder = self._rows.file.parent
         validation.refuse_lost_store(self._rows)
         self._findings = Findings(self.folder, check)
-        self._roots = run.roots(self.folder) | ({"": root} if root else {})
+        self._roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
         self._store = Store(self.folder)
         self._log = DecisionLog(self._store, self._rows)
         self._log.refresh()

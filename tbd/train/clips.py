@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import count_tokens, levels, locate_manifest, read_manifest, roots
+from tbd.manifest import count_tokens, dataset_roots, levels, locate_manifest, read_manifest
 from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip, ClipRule
 from tbd.recipe import digest
@@ -136,7 +136,10 @@ def read_training_clips(
     places = _named(manifests)
     for name, path in places.items():
         folder, rows = locate_manifest(path).parent, _approved(name, path, recipe, selection, notes)
-        media, rule = roots(folder, selection.roots), clip_rule(folder).model_copy(update={"size": recipe.data.size})
+        media, rule = (
+            dataset_roots(folder, selection.roots),
+            clip_rule(folder).model_copy(update={"size": recipe.data.size}),
+        )
         for row in rows:
             clip = _canonical(name, row, media, rule)
             reason = _unusable(row, clip, recipe, stage)

@@ -57,7 +57,7 @@ def test_every_clip_becomes_a_row(dataset, tmp_path):
     assert first["clip_id"] == "mead_M003_front_angry_1_001"
     assert (first["emotion"], first["level"], first["intensity"]) == ("anger", 1, "mild")
     assert len(first["prompts"]) == 4 and first["coarse_tokens"] <= 77 and first["fine_tokens"] <= 77
-    assert {row["fingerprint"] for row in rows} == {run.read_run(tmp_path / "out")["fingerprint"]}
+    assert {row["fingerprint"] for row in rows} == {run.read_run(tmp_path / "out").fingerprint}
 
 
 def test_the_same_command_again_changes_no_byte_and_asks_nobody(dataset, tmp_path, use):

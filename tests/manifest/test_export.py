@@ -127,7 +127,7 @@ def test_names_that_leave_the_dataset_are_refused(tmp_path, name):
 
 
 def test_an_export_is_there_whole_or_not_at_all(manifest, root, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_manifest, "licence_notice", lambda datasets: 1 / 0)
+    monkeypatch.setattr("tbd.manifest.export.licence_notice", lambda datasets: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_manifest(manifest, tmp_path / "out", "csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m"]

@@ -7,7 +7,7 @@ from review_events import decide, undo
 from rows import PROMPTS, failed, lines, row, sealed
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import SplitRule, merge_manifests, read_manifest, reseal_manifest, roots, seal_manifest
+from tbd.manifest import SplitRule, dataset_roots, merge_manifests, read_manifest, reseal_manifest, seal_manifest
 from tbd.manifest.merge import combine_histories
 from tbd.manifest.reviews import FILE, read_events
 
@@ -43,7 +43,7 @@ def test_two_datasets_lie_in_one_manifest_with_their_roots(tmp_path):
     hdtf = sealed(tmp_path / "hdtf", [row("h", dataset="hdtf")])
     merge_manifests([mead, hdtf], tmp_path / "both")
     assert ids(tmp_path / "both") == ["h", "m"]
-    assert {name: str(path) for name, path in roots(tmp_path / "both").items()} == {"mead": "/data/MEAD"}
+    assert {name: str(path) for name, path in dataset_roots(tmp_path / "both").items()} == {"mead": "/data/MEAD"}
 
 
 def test_equal_rows_become_one(tmp_path):

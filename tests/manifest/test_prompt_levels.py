@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tbd.errors import UsageError
-from tbd.manifest import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coarse_and_fine, prompt_levels
+from tbd.manifest import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coarse_and_fine, levels
 
 FOUR = ["scene", "expression", "muscles", "dynamics"]
 
@@ -18,17 +18,17 @@ FOUR = ["scene", "expression", "muscles", "dynamics"]
     ],
 )
 def test_four_prompts_in_k_levels(k, texts):
-    assert prompt_levels(FOUR, k) == texts
+    assert levels(FOUR, k) == texts
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_a_single_prompt_is_never_repeated(k):
-    assert prompt_levels(["label"], k) == ["label"]
+    assert levels(["label"], k) == ["label"]
 
 
 @given(st.lists(st.text(), max_size=6), st.integers(1, 4))
 def test_no_word_is_lost_whatever_k(prompts, k):
-    texts = prompt_levels(prompts, k)
+    texts = levels(prompts, k)
     assert len(texts) == min(k, len(prompts))
     assert " ".join(texts) == " ".join(prompts)
 
@@ -36,7 +36,7 @@ def test_no_word_is_lost_whatever_k(prompts, k):
 @pytest.mark.parametrize("k", [0, 5, -1])
 def test_other_numbers_of_levels_are_refused(k):
     with pytest.raises(UsageError, match=f"{k} prompt levels"):
-        prompt_levels(FOUR, k)
+        levels(FOUR, k)
 
 
 def test_the_limits_let_every_k_fit_clip():

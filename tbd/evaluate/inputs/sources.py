@@ -194,12 +194,12 @@ def truth_source(
         folder = request.reference or Path()
         words = f"files of {request.reference.name}" if request.reference else f"files of {request.pairs}"
         return TruthSource(ExpectedRows(), lambda pair: _file_truth(pair, folder), words, {"": folder})
-    from tbd.manifest import locate_manifest, read_manifest, roots
+    from tbd.manifest import dataset_roots, locate_manifest, read_manifest
     from tbd.manifest.run import clip_rule
 
     file = locate_manifest(manifest)
     rows = _selected(request, read_manifest(file, COLUMNS).to_pylist(), documents)
-    places, rule = roots(file.parent, request.roots), clip_rule(file.parent)
+    places, rule = dataset_roots(file.parent, request.roots), clip_rule(file.parent)
     lost = sorted({row["dataset"] for row in rows.chosen if not places.get(row["dataset"], Path("/nowhere")).is_dir()})
     if lost:
         raise InputError(
