@@ -16,7 +16,7 @@ PUBLIC = {
     "tbd.annotate.facs": ["parse_action_units", "ACTION_UNITS", "EMOTIONS"],
     "tbd.annotate.gates": ["check"],
     "tbd.evaluate": [
-        *("psnr", "ssim", "cpbd", "mfcc", "sync_scores", "frechet_distance", "kernel_distance", "lpips"),
+        *("evaluate", "psnr", "ssim", "cpbd", "mfcc", "sync_scores", "frechet_distance", "kernel_distance", "lpips"),
     ],
     "tbd.manifest": ["read", "SCHEMA", "levels"],
     "tbd.model.guidance": ["stage_weights", "blend"],

@@ -58,6 +58,18 @@ def eval_(
         Path | None,
         typer.Option(metavar="CSV", help="Columns video and reference, or video and clip_id.", rich_help_panel=TRUTH),
     ] = None,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--no-reference", help="There is no ground truth: what can be scored without.", rich_help_panel=TRUTH
+        ),
+    ] = False,
+    portraits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR", help="With --no-reference: the picture each video started from.", rich_help_panel=TRUTH
+        ),
+    ] = None,
     align: Annotated[
         AlignName | None,
         typer.Option(help="Same picture, same crop at another size, or by the face.", rich_help_panel=TRUTH),
@@ -125,6 +137,8 @@ def eval_(
 
     Example: tbd eval runs/mine --suite quick
 
+    Example: tbd eval clips --no-reference --metrics cpbd,sync
+
     Example: tbd eval other/videos --manifest data_manifests/mead --align crop --metrics all
     """
     from tbd import weights
@@ -145,6 +159,7 @@ def eval_(
     selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = EvaluationRequest(
         runs=tuple(runs or ()), manifest=manifest, reference=reference, pairs=pairs,
+        alone=alone, portraits=portraits,
         metrics=tuple(filter(None, (metrics or "").split(","))), suite=suite, align=align, length=length,
         region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
         seed=seed or 0, workers=workers, device=device, baselines=baselines,

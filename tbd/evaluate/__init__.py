@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "evaluate": "tbd.evaluate.notebook",
     "psnr": "tbd.evaluate.metrics.psnr",
     "ssim": "tbd.evaluate.metrics.ssim",
     "cpbd": "tbd.evaluate.metrics.cpbd",

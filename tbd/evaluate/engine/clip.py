@@ -18,6 +18,7 @@ from tbd.evaluate.inputs.jobs import VAE, ClipJob, Comparison, MetricGroup, RunV
 from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.metrics.base import ClipInfo
 from tbd.hashes import sha256_file
+from tbd.media.probe import read_picture
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,7 +40,7 @@ class ClipContext:
         try:
             if truth.reference is not None:
                 return streams.of_file(truth.reference)
-            if truth.row is not None:
+            if truth.row is not None and truth.exists:
                 return streams.of_row(truth.row, truth.root, truth.rule)
         except TbdError as error:
             return self.without_folders(error.message)
@@ -106,7 +107,7 @@ class ClipContext:
             if video.path is None:
                 raise InputError("missing: no video of this clip")
             fps = self.truth.fps if not self.truth_problem else self.job.truth.rule.fps
-            return streams.of_file(video.path, fps if self.job.truth.row or not self.truth_problem else None)
+            return streams.of_file(video.path, fps if self.job.truth.exists else None)
         truth = self.baseline_truth
         if video.kind == "still":
             return baselines.still(truth, baselines.portrait(truth, self._reference_frame))
@@ -184,6 +185,8 @@ class ClipContext:
         return path if path.is_file() else None
 
     def _portrait(self) -> Pixels | None:
+        if self.job.truth.portrait is not None:
+            return read_picture(self.job.truth.portrait)
         return None if self.truth_problem else baselines.portrait(self.truth, self._reference_frame)
 
     def _audio(self, video: RunVideo) -> npt.NDArray[np.int16] | None:
@@ -233,7 +236,7 @@ class ClipContext:
         lead, row = group.lead, self.job.truth.row or {}
         told: dict[str, Any] = {name: row.get(name) for name in lead.columns}
         if lead.needs_portrait:
-            told["portrait"] = "" if self.truth_problem else [self._content(self.truth), self._reference_frame]
+            told["portrait"] = self._portrait_content()
         if beside := self._beside(video, group):
             told["beside"] = sha256_file(beside)
         parts: dict[str, Any] = {
@@ -265,6 +268,11 @@ class ClipContext:
             truth = self._content(self._sized_truth(like or video)) if compared else ""
             seen["region"] = [region, truth, laid]
         return seen
+
+    def _portrait_content(self) -> Any:
+        if self.job.truth.portrait is not None:
+            return sha256_file(self.job.truth.portrait)
+        return "" if self.truth_problem else [self._content(self.truth), self._reference_frame]
 
     def _content_of(self, video: RunVideo) -> dict[str, Any]:
         seen = self._content(self.stream(video)) | {"kind": video.kind if video.kind != "run" else "file"}

@@ -73,6 +73,7 @@ class GroundTruth:
         root: where its dataset lies.
         rule: by which the manifest's clips became canonical.
         reference: a file, between two folders.
+        portrait: a picture that the video started from; None takes a frame of the ground truth.
         file: path of either below its folder, as results name it.
     """
 
@@ -80,7 +81,13 @@ class GroundTruth:
     root: Path = Path()
     rule: ClipRule = field(default_factory=ClipRule)
     reference: Path | None = None
+    portrait: Path | None = None
     file: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is any ground truth at all."""
+        return self.reference is not None or bool(self.row and self.row.get("file_name"))
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from tbd.errors import InputError
-from tbd.filenames import Said, read_name
-from tbd.media.probe import PICTURES
-
-VIDEOS = frozenset(".mp4 .mov .m4v .mkv .webm .avi .flv .mpg .mpeg .wmv .3gp".split())
+from tbd.filenames import PICTURES, VIDEOS, Said, read_name
 
 Problem = Literal["", "missing", "extra", "duplicate"]
 
@@ -154,16 +151,29 @@ def with_table(
     return _sorted(pairs)
 
 
+def by_itself(folder: Path) -> Pairing:
+    """Every video below a folder, each a clip of its own: for scores without a ground truth.
+
+    Raises:
+        InputError: there is no such folder, or no video in it.
+    """
+    folder = folder / "videos" if (folder / "videos").is_dir() else folder
+    names = [(_name(path, folder), path) for path in videos_below(folder)]
+    twice = {name for name, count in Counter(name for name, _ in names).items() if count > 1}
+    found = [path.relative_to(folder).as_posix() if name in twice else name for name, path in names]
+    return _sorted(Pair(name, path, by="itself") for name, (_, path) in zip(found, names, strict=True))
+
+
 def videos_below(folder: Path) -> list[Path]:
-    """Every visible video below a folder, sorted; pictures and other files do not count.
+    """Every visible video below a folder, sorted, links that lead nowhere too; pictures and other files do not count.
 
     Raises:
         InputError: there is no such folder, or no video in it; the message says what is there instead.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", next="tbd eval RUN, where RUN is a folder with videos")
-    files = [path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder))]
-    found = sorted(path for path in files if path.suffix.lower() in VIDEOS)
+    files = [path for path in folder.rglob("*") if not path.is_dir() and not _hidden(path.relative_to(folder))]
+    found = sorted(path for path in files if path.suffix.lower() in (*VIDEOS, ".gif"))  # a gif gets its reason
     if not found:
         pictures = sum(path.suffix.lower() in PICTURES for path in files)
         hint = f" ({pictures} pictures; frames have to be made a video first)" if pictures else ""
@@ -297,6 +307,8 @@ def _lines(table: Path) -> list[dict[str, str]]:
             lines = [{key: (line[name] or "").strip() for key, name in columns.items()} for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table}: cannot be read ({error})") from None
+    if "video" not in columns and (signs := [sign for sign in ";\t|" if any(sign in name for name in columns)]):
+        raise InputError(f"{table}: its columns are separated by {signs[0]!r}, and a comma is needed")
     if "video" not in columns or not {"reference", "clip_id"} & columns.keys():
         raise InputError(f"{table}: it needs a header with video and reference, or video and clip_id")
     return lines

@@ -23,6 +23,7 @@ from tbd.evaluate.metrics.base import ClipScore, Metric
 from tbd.selection import shard_of, shard_part
 
 RESULTS = Path("results")
+NO_TRUTH = "it compares with a ground truth, and --no-reference says that there is none"
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     truth = sources.truth_source(request, manifest, documents)
     pairings = {name: sources.paired(request, folder, truth.rows) for name, folder in runs.items()}
     ours = all(documents.values())
-    metrics, skipped = _possible(chosen)
-    shown = _baselines(metrics) if request.baselines else ()
+    metrics, skipped = _possible(chosen, alone=request.alone)
+    shown = _baselines(metrics) if request.baselines and not request.alone else ()
     settings = replace(_settings(request, base, ours, manifest is not None), device=_device(request.device, metrics))
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
     seen |= {VAE: registry.seen([VAE])} if "vae" in shown else {}
@@ -102,12 +103,21 @@ def _metrics(request: EvaluationRequest) -> tuple[tuple[Metric, ...], registry.S
     return request.chosen or registry.choose(request.metrics or base.metrics), base
 
 
-def _settings(request: EvaluationRequest, base: registry.Suite, ours: bool, manifest: bool) -> Settings:
-    given = {"align": request.align, "length": request.length, "region": request.region}
-    wanted = dict(base.settings) | {key: value for key, value in given.items() if value is not None}
+def check_settings(wanted: Mapping[str, str]) -> None:
+    """Refuse words that ``align``, ``length`` and ``region`` do not know.
+
+    Raises:
+        UsageError: the message lists those there are.
+    """
     for key, kinds in (("align", Align), ("length", Length), ("region", Region)):
         if key in wanted and wanted[key] not in get_args(kinds):
             raise UsageError(f"--{key} {wanted[key]}: one of {', '.join(get_args(kinds))}")
+
+
+def _settings(request: EvaluationRequest, base: registry.Suite, ours: bool, manifest: bool) -> Settings:
+    given = {"align": request.align, "length": request.length, "region": request.region}
+    wanted = dict(base.settings) | {key: value for key, value in given.items() if value is not None}
+    check_settings(wanted)
     if "align" not in wanted and manifest and not ours:
         raise UsageError(
             "these videos were not made by tbd, so say how they lie over the ground truth",
@@ -116,8 +126,9 @@ def _settings(request: EvaluationRequest, base: registry.Suite, ours: bool, mani
     return Settings(**wanted, size=request.size)  # type: ignore[arg-type]
 
 
-def _possible(chosen: Sequence[Metric]) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
-    reasons = {metric: registry.lacking(metric) for metric in chosen}
+def _possible(chosen: Sequence[Metric], *, alone: bool) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
+    needs = {metric for metric in chosen if alone and metric.compares != "nothing"}
+    reasons = {metric: NO_TRUTH if metric in needs else registry.lacking(metric) for metric in chosen}
     skipped = {
         metric.protocol: {"reason": reason, "direction": metric.direction}
         for metric, reason in reasons.items()

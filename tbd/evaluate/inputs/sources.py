@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tbd import workspace
@@ -14,6 +14,7 @@ from tbd.evaluate.inputs import pairing
 from tbd.evaluate.inputs.jobs import GroundTruth
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.metrics.base import Metric
+from tbd.filenames import PICTURES, read_name
 from tbd.selection import ROW_KEYS, Selection, select
 
 RUNS, RUN = Path("runs"), "run.json"
@@ -33,6 +34,8 @@ class EvaluationRequest:
     Attributes:
         runs: folders with videos; empty takes every folder in ``runs/``.
         manifest, reference, pairs: where the ground truth comes from, and how it is matched.
+        alone: there is none; metrics that need one are skipped.
+        portraits: a picture, or a folder of pictures with the videos' names: what the videos started from.
         metrics: as in ``--metrics``; empty takes the suite's.
         roots: where datasets lie on this machine.
         split: only rows of this side; None takes what ``run.json`` says, else all rows.
@@ -48,6 +51,8 @@ class EvaluationRequest:
     manifest: Path | None = None
     reference: Path | None = None
     pairs: Path | None = None
+    alone: bool = False
+    portraits: Path | None = None
     metrics: tuple[str, ...] = ()
     suite: str | None = None
     align: str | None = None
@@ -133,8 +138,8 @@ def manifest_of(
     Raises:
         UsageError: nothing says where the ground truth is, or the runs belong to different manifests.
     """
-    if request.manifest is not None or request.reference is not None:
-        return request.manifest
+    if request.alone or request.manifest is not None or request.reference is not None:
+        return None if request.alone else request.manifest
     named = {name: document.get("manifest") for name, document in documents.items()}
     without = [name for name, manifest in named.items() if not manifest]
     if without and request.pairs is not None and len(without) == len(named):
@@ -190,6 +195,8 @@ def truth_source(
         UsageError: no row is left.
         InputError: the manifest cannot be read, or its dataset is not where it was.
     """
+    if request.alone:
+        return TruthSource(ExpectedRows(), lambda pair: _no_truth(pair, request.portraits), "none", {})
     if manifest is None:
         folder = request.reference or Path()
         words = f"files of {request.reference.name}" if request.reference else f"files of {request.pairs}"
@@ -213,6 +220,20 @@ def truth_source(
         return GroundTruth(pair.row, places[pair.row["dataset"]], rule, file=str(pair.row["file_name"] or ""))
 
     return TruthSource(rows, truth, f"canonical clips of {file.parent.name}", places)
+
+
+def _no_truth(pair: Pair, portraits: Path | None) -> GroundTruth:
+    """What is known of a video without ground truth: what its name says, and its portrait."""
+    said = read_name(PurePosixPath(pair.clip_id).name)
+    told = {"emotion": said.emotion, "level": said.level, "subject": said.speaker, "view": said.view}
+    if portraits is None:
+        return GroundTruth(told)
+    if not portraits.exists():
+        raise InputError(f"--portraits {portraits}: no such picture or folder", next="--portraits FILE or DIR")
+    places = [portraits / f"{pair.clip_id}{ending}" for ending in PICTURES]
+    places += [portraits / f"{PurePosixPath(pair.clip_id).name}{ending}" for ending in PICTURES]
+    one = portraits if portraits.is_file() else next((path for path in places if path.is_file()), None)
+    return GroundTruth(told, portrait=one)
 
 
 def _file_truth(pair: Pair, folder: Path) -> GroundTruth:
@@ -247,6 +268,8 @@ def paired(request: EvaluationRequest, folder: Path, rows: ExpectedRows) -> Pair
     Raises:
         InputError: the table or a folder cannot be used.
     """
+    if request.alone:
+        return _chosen(pairing.by_itself(folder), request.selection)
     if request.pairs is not None:
         return rows.of(pairing.with_table(request.pairs, folder, rows.every, request.reference))
     if request.reference is not None and not rows.every:
