@@ -12,11 +12,11 @@ from torch import nn
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import frechet_distance
 from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Window
-from tbd.evaluate.metrics.fvd import FVD, METRICS, PROTOCOLS, WindowFeatures, bicubic, bilinear
+from tbd.evaluate.metrics.fvd import FVD, METRICS, PROTOCOLS, WindowFeatures, bicubic, bilinear, middle_square
 from tbd.evaluate.networks import i3d as networks
 from tbd.evaluate.networks.i3d import I3D, I3DProgram, i3d, look
 
-STYLEGANV, DISCO = METRICS
+STYLEGANV, DISCO, VIDEOGPT, COMMON = METRICS
 
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore:.torch.jit:{kind}") for kind in ("FutureWarning", "DeprecationWarning")
@@ -179,8 +179,37 @@ def test_disco_sees_every_window(count, cut, published, monkeypatch):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_clip_shorter_than_a_window_has_a_reason(metric):
-    with pytest.raises(InputError, match="too short: 15 frames, and a window has 16"):
-        metric.open(ClipInfo("clip", 25.0, (32, 24), 15))
+    least = 10 if metric.protocol == "fvd@common_metrics" else 16
+    with pytest.raises(InputError, match=f"too short: {least - 1} frames, and a window has {least}"):
+        metric.open(ClipInfo("clip", 25.0, (32, 24), least - 1))
+
+
+def test_a_whole_clip_is_one_window(monkeypatch, published):
+    assert windows_of(COMMON, 40, 32, monkeypatch).tolist() == [list(range(40))]
+    assert windows_of(VIDEOGPT, 40, 32, monkeypatch).tolist() == [list(range(12, 28))]
+    with pytest.raises(InputError, match="too long: 1501 frames"):
+        COMMON.open(ClipInfo("clip", 25.0, (32, 24), 1501))
+
+
+@pytest.mark.parametrize(("height", "width"), [(240, 426), (426, 240), (224, 224), (300, 301)])
+def test_videogpt_scales_the_shorter_side_and_keeps_the_middle(height, width):
+    clip = frames(2, height, width)
+    found = middle_square(clip, "cpu")
+    assert found.shape == (3, 2, 224, 224)
+    scale = 224 / min(height, width)
+    size = [224 if side == min(height, width) else int(np.ceil(side * scale)) for side in (height, width)]
+    whole = torch.nn.functional.interpolate(
+        torch.from_numpy(clip).permute(0, 3, 1, 2) / 255, size=size, mode="bilinear"
+    )
+    top, left = (size[0] - 224) // 2, (size[1] - 224) // 2
+    expected = (whole[:, :, top : top + 224, left : left + 224] - 0.5) * 2
+    assert (found.transpose(0, 1) - expected).abs().max() < 1e-6
+
+
+def test_the_eps_of_the_normalisations_is_part_of_the_protocol():
+    usual, small = I3D(), I3D(1e-5)
+    assert {unit.eps for unit in usual.modules() if isinstance(unit, torch.nn.BatchNorm3d)} == {1e-3}
+    assert {unit.eps for unit in small.modules() if isinstance(unit, torch.nn.BatchNorm3d)} == {1e-5}
 
 
 def test_a_clip_that_ends_too_early_has_a_reason():
@@ -193,7 +222,7 @@ def test_a_clip_that_ends_too_early_has_a_reason():
 def test_missing_weights_name_their_file(tmp_path, monkeypatch):
     monkeypatch.setenv("TBD_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    for metric, name in zip(METRICS, ("i3d_torchscript", "i3d_pretrained_400"), strict=True):
+    for metric, name in zip(METRICS, ("i3d_torchscript", *["i3d_pretrained_400"] * 2, "i3d_torchscript"), strict=True):
         with pytest.raises(MissingError, match=name):
             metric.open(ClipInfo("clip", 25.0, (32, 24), 16))
 
@@ -216,7 +245,7 @@ def test_disco_is_fed_pils_bicubic_frames():
     assert np.abs(found[:, 1].permute(1, 2, 0).numpy() - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("prepare", [bilinear, bicubic])
+@pytest.mark.parametrize("prepare", [bilinear, bicubic, middle_square])
 def test_the_network_is_fed_rgb_from_minus_one_to_one(prepare):
     clip = np.zeros((3, 30, 40, 3), np.uint8)
     clip[1] = 255
@@ -239,7 +268,7 @@ def clips(count, seed, shift=0.0):
     return [ClipScore(None, 1, features=one) for one in features]
 
 
-@pytest.mark.parametrize(("protocol", "ddof"), zip(PROTOCOLS, (0, 1), strict=True))
+@pytest.mark.parametrize(("protocol", "ddof"), zip(PROTOCOLS, (0, 1, 1, 1), strict=True))
 def test_the_headline_is_the_distance_between_all_windows(protocol, ddof):
     run, truth = clips(40, 0, 0.5), clips(40, 1)
     found = FVD(protocol).aggregate(run, truth)

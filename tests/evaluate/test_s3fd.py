@@ -108,3 +108,13 @@ def test_a_file_of_random_weights_loads(net, tmp_path):
     with torch.inference_mode():
         for one, other in zip(net(pictures), again(pictures), strict=True):
             assert one.numpy() == pytest.approx(other.numpy(), rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("width", range(128, 137))
+@pytest.mark.parametrize("height", [128, 131, 134])
+def test_pictures_are_reduced_as_opencv_reduces_them_whatever_their_size(width, height):
+    picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    wanted = cv2.resize(picture, (0, 0), fx=0.25, fy=0.25, interpolation=cv2.INTER_LINEAR)
+    found = module._reduced(torch.from_numpy(picture)[None])[0].permute(1, 2, 0).numpy() + module.MEAN
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() <= 1

@@ -8,11 +8,11 @@ from sync import FACE, Planted, clip, faces, loudness, speech, windows
 from tbd import weights
 from tbd.errors import InputError, MissingError
 from tbd.evaluate import sync_scores
-from tbd.evaluate.measures import lip_sync, sync_pass
-from tbd.evaluate.measures.sync_pass import SyncPass
+from tbd.evaluate.measures import file_chain, lip_sync, sync_pass
+from tbd.evaluate.measures.sync_pass import SyncPass, ThroughFiles
 from tbd.evaluate.metrics.sync import METRICS, PROTOCOLS, check_length, check_sound
 
-SHORT, JOONSON, _, WHOLE = PROTOCOLS
+SHORT, JOONSON, _, _, WHOLE = PROTOCOLS
 BY_NAME = {metric.protocol: metric for metric in METRICS}
 
 
@@ -256,3 +256,63 @@ def test_the_offset_tells_how_many_clips_are_near(monkeypatch):
     found = metric.aggregate([*scores, sync_pass.ClipScore(None, 0, "no sound")])
     assert (found.value, found.n, found.of) == (2.5, 4, 5)
     assert found.details["within_one_frame"] == 0.5
+
+
+FILES = next(protocol for protocol in PROTOCOLS if protocol.files)
+
+
+def test_an_mp3_in_an_avi_is_heard_1105_samples_late():
+    heard = np.random.default_rng(0).normal(0, 3000, 40_000)
+    heard = np.convolve(heard, np.ones(8) / 8, "same").astype(np.int16)
+    for rate in (16_000, 44_100, 48_000):
+        late = round(file_chain.LATE * 16_000 / rate)
+        found = file_chain.sound(heard, rate)
+        fits = {
+            shift: np.corrcoef(heard[:20_000], found[shift : shift + 20_000])[0, 1]
+            for shift in range(late - 9, late + 10)
+        }
+        assert abs(max(fits, key=fits.get) - late) <= 1 and max(fits.values()) > 0.95
+        assert found.shape == heard.shape and found.dtype == np.int16
+
+
+def test_pictures_come_out_of_the_files_in_order_and_none_is_lost():
+    shown = [np.full((64, 96, 3), level, np.uint8) for level in range(0, 240, 12)]
+    chain = file_chain.Pictures()
+    found = [one for picture in shown for one in chain.push([picture])] + chain.flush()
+    assert len(found) == len(shown)
+    assert max(abs(float(one.mean()) - float(other.mean())) for one, other in zip(found, shown, strict=True)) < 3
+    assert file_chain.Pictures().flush() == []
+
+
+def test_the_file_chain_hears_lips_later(monkeypatch):
+    """Its sound is 69 ms late at 16 kHz, so that the offset moves by two frames; the scores stay near."""
+    monkeypatch.setattr(sync_pass, "_finder", lambda *_: lambda window: [np.array([FACE]) for _ in window.pred])
+    levels = loudness(130)
+    told = clip(faces(levels), speech(levels))
+    plain, filed = (kind(told, FILES, Planted()) for kind in (SyncPass, ThroughFiles))
+    for window in windows(faces(levels), None, 32):
+        plain.update(window)
+        filed.update(window)
+    one, other = plain.finish(), filed.finish()
+    assert one.n == other.n and other.details["sync_offset"] - one.details["sync_offset"] in (-1, -2)
+
+
+def test_of_many_faces_at_a_time_the_largest_are_looked_at(monkeypatch):
+    looked = []
+
+    class Counting(Planted):
+        def lips(self, crops):
+            looked.append(len(crops))
+            return super().lips(crops)
+
+    boxes = np.array([[x, 10, x + 105 + 5 * i, 115 + 5 * i] for i, x in enumerate(range(0, 1600, 160))], float)
+    monkeypatch.setattr(sync_pass, "_finder", lambda *_: lambda window: [boxes for _ in window.pred])
+    levels = loudness(60)
+    wide = np.zeros((60, 200, 1800, 3), np.uint8)
+    taker = SyncPass(clip(wide, speech(levels)), SHORT, Counting())
+    for window in windows(wide, None, 32):
+        taker.update(window)
+    score = taker.finish()
+    assert sum(looked) <= sync_pass.MOST * (60 + 5 * 4)
+    assert score.details["left_out"].startswith("7 smaller faces")
+    assert score.details["tracks"][0]["face"] == 150

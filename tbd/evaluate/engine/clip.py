@@ -171,6 +171,7 @@ class ClipContext:
             size=self.transform(video, group).size,
             num_frames=num_frames,
             audio=self._audio(video) if lead.needs_audio else None,
+            sound_rate=self.stream(video).sound_rate() if lead.needs_audio else 16_000,
             row=row and {"clip_id": self.job.clip_id, **{name: row.get(name) for name in lead.columns}},
             portrait=self._portrait if lead.needs_portrait else lambda: None,
             device=self.job.settings.device,

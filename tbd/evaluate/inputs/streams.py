@@ -87,6 +87,19 @@ class FrameStream:
         """Up to ``count`` frames, spread evenly over the stream."""
         return [self.picture(frame) for frame in self.sources(count)]
 
+    def sound_rate(self) -> int:
+        """Of the file's own sound, in Hz; 16,000 where it has none.
+
+        Raises:
+            InputError: the file cannot be opened.
+        """
+        from tbd.media.probe import opened
+
+        file = self.clip.audio_file if self.clip is not None and self.clip.audio_file else self.source.path
+        with opened(file) as container:
+            sounds = container.streams.audio
+            return int(sounds[0].codec_context.sample_rate or 16_000) if sounds else 16_000
+
     def audio(self) -> npt.NDArray[np.int16] | None:
         """``(n,)`` int16 at 16 kHz, mono, exactly as long as the frames; None where the file has no sound.
 

@@ -92,9 +92,11 @@ class SyncProtocol:
         detector: catalogue key of what finds faces; None shows the network the whole frame.
         least: frames with a detection that a track must have.
         describes: for people.
+        files: pictures and sound go through the files that the published pipeline writes.
     """
 
     name: str
     detector: str | None
     least: int
     describes: str
+    files: bool = False

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tbd import weights
+from tbd.evaluate.measures import file_chain
 from tbd.evaluate.measures.face_tracks import Boxes, Track, Tracker, cut_out, resized
 from tbd.evaluate.measures.frames import Pixels
 from tbd.evaluate.measures.lip_sync import FPS, LARGER_THAN, SAMPLES, SEES, SyncProtocol, sync_scores
@@ -21,6 +23,9 @@ from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Window
 
 if TYPE_CHECKING:
     from tbd.evaluate.networks.syncnet import Features, Listener
+
+MOST = 3
+"""Faces at the same time whose lips are looked at: the largest. What the network costs is bounded by this."""
 
 STEP = 16
 """Features of the lips at a time."""
@@ -48,6 +53,7 @@ class SyncPass:
         self._held: dict[int, Pixels] = {}
         self._lips: dict[Track, _Lips] = {}
         self._all = _Lips(listener)
+        self._left_out: set[Track] = set()
         self._scored: list[dict[str, Any]] = []
         self._fell_short: list[Track] = []
         self._heard_too_little = False
@@ -72,26 +78,42 @@ class SyncPass:
             self._score(self._all, 0, {})
         if not self._scored:
             return ClipScore(None, 0, self._why_none())
-        return _clip_score(self._scored, self._clip.fps)
+        score = _clip_score(self._scored, self._clip.fps)
+        if self._left_out:
+            score.details["left_out"] = f"{len(self._left_out)} smaller faces: {MOST} at a time are looked at"
+        return score
 
     def _follow(self, index: int, frame: Pixels, boxes: Boxes) -> None:
         self._held[index] = frame
         for track in self._tracker.step(index, frame, boxes):
             self._end(track)
+        self._choose()
         for track in self._tracker.running:
             self._cut(track, ended=False)
         needed = self._tracker.needs(index)
         for old in [i for i in self._held if i < needed]:
             del self._held[old]
 
+    def _choose(self) -> None:
+        """Leave out all but the largest of the faces that run; one that was left out never comes back."""
+        running = [track for track in self._tracker.running if track not in self._left_out]
+        for track in sorted(running, key=lambda track: -track.side)[MOST:]:
+            self._left_out.add(track)
+            self._lips.pop(track, None)
+
     def _cut(self, track: Track, ended: bool) -> None:
         """Cut out the pictures of a track whose place is settled."""
-        lips = self._lips.setdefault(track, _Lips(self._listener))
+        if track in self._left_out:
+            track.cut = len(track.boxes)
+            return
+        lips = self._lips.setdefault(track, _Lips(self._listener, self._how.files))
         for i in track.ready(ended):
             lips.add(cut_out(self._held[track.first + i], *track.place(i)))
             track.cut = i + 1
 
     def _end(self, track: Track) -> None:
+        if track in self._left_out:
+            return
         if track.seen < self._how.least or track.side <= LARGER_THAN:
             self._fell_short.append(track)
             self._lips.pop(track, None)
@@ -122,16 +144,48 @@ class SyncPass:
         return f"no face track: the longest has {longest.seen} frames, and {self._how.least} are needed"
 
 
-class _Lips:
-    """Pictures of one face on their way to features; holds at most ``STEP + 4`` of them."""
+class ThroughFiles(SyncPass):
+    """The same, with pictures and sound as the published pipeline finds them in the files that it wrote."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, clip: ClipInfo, protocol: SyncProtocol, listener: Listener) -> None:
+        assert clip.audio is not None
+        super().__init__(replace(clip, audio=file_chain.sound(clip.audio, clip.sound_rate)), protocol, listener)
+        self._pictures, self._first = file_chain.Pictures(), 0
+
+    def update(self, window: Window) -> None:
+        """Take the next frames."""
+        self._take(self._pictures.push(list(window.pred)))
+
+    def finish(self) -> ClipScore:
+        """The clip's scores."""
+        self._take(self._pictures.flush())
+        return super().finish()
+
+    def _take(self, pictures: list[Pixels]) -> None:
+        if pictures:
+            super().update(Window(np.stack(pictures), None, self._first))
+            self._first += len(pictures)
+
+
+class _Lips:
+    """Pictures of one face on their way to features; holds at most ``STEP + 4`` of them.
+
+    Args:
+        files: they are written as JPEG and read again first.
+    """
+
+    def __init__(self, listener: Listener, files: bool = False) -> None:
         self.frames = 0
         self._listener = listener
+        self._recoder = file_chain.Recoder("mjpeg", None) if files else None
         self._held: list[Pixels] = []
         self._found: list[Features] = []
 
     def add(self, picture: Pixels) -> None:
+        for one in self._recoder.push([picture]) if self._recoder else [picture]:
+            self._keep(one)
+
+    def _keep(self, picture: Pixels) -> None:
         self.frames += 1
         self._held.append(picture)
         if len(self._held) == STEP + SEES - 1:

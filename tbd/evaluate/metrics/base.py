@@ -105,6 +105,7 @@ class ClipInfo:
         size: (width, height) of the frames in pixels.
         num_frames: that will come.
         audio: ``(n,)`` int16 at 16 kHz, mono, from the first frame on; None without sound.
+        sound_rate: of the file's own sound, in Hz.
         row: the manifest row's ``clip_id`` and the ``columns`` that the metric declares; None between two folders.
         portrait: gives the picture that the generator started from, ``(H, W, 3)`` uint8 RGB; None where it is
             not known, or the metric does not declare ``needs_portrait``.
@@ -117,6 +118,7 @@ class ClipInfo:
     size: tuple[int, int]
     num_frames: int
     audio: npt.NDArray[np.int16] | None = None
+    sound_rate: int = 16_000
     row: Mapping[str, Any] | None = None
     portrait: Callable[[], Pixels | None] = lambda: None
     device: str = "cpu"

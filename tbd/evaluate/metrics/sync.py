@@ -27,6 +27,7 @@ from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScor
 PROTOCOLS = (
     SyncProtocol("joonson-short", "s3fd", 36, "tracks as joonson/syncnet_python, from 36 frames on instead of 101"),
     SyncProtocol("joonson", "s3fd", 101, "tracks as joonson/syncnet_python: more than 100 frames"),
+    SyncProtocol("joonson-files", "s3fd", 101, "as joonson, through the AVI, MP3 and JPEG files that it writes", True),
     SyncProtocol("mtcnn-short", "mtcnn", 36, "as joonson-short, but MTCNN finds the faces"),
     SyncProtocol("whole", None, SEES + 1, "no tracks: the whole frame at 224 x 224 (Wav2Lip's script for LRS)"),
 )
@@ -54,12 +55,13 @@ class Sync(Metric):
         Raises:
             InputError: no sound, silence, or too few frames.
         """
-        from tbd.evaluate.measures.sync_pass import SyncPass
+        from tbd.evaluate.measures.sync_pass import SyncPass, ThroughFiles
         from tbd.evaluate.networks.syncnet import syncnet
 
         check_sound(clip.audio)
         check_length(clip, self._how)
-        return SyncPass(clip, self._how, syncnet(weights.resolve("syncnet"), clip.device))
+        network = syncnet(weights.resolve("syncnet"), clip.device)
+        return ThroughFiles(clip, self._how, network) if self._how.files else SyncPass(clip, self._how, network)
 
     def read(self, score: ClipScore) -> ClipScore:
         """The number that this metric is named after."""

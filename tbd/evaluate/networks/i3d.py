@@ -52,7 +52,7 @@ _MIXED = (
 class I3D(nn.Module):
     """The published network. Its modules bear the names of ``i3d_pretrained_400.pt``."""
 
-    def __init__(self) -> None:
+    def __init__(self, eps: float = EPS) -> None:
         super().__init__()
         self.Conv3d_1a_7x7 = _Unit(3, 64, 7, 2)
         self.Conv3d_2b_1x1 = _Unit(64, 64, 1)
@@ -60,6 +60,9 @@ class I3D(nn.Module):
         for name, channels, widths in _MIXED:
             self.add_module(name, _Mixed(channels, widths))
         self.logits = _Logits()
+        for unit in self.modules():
+            if isinstance(unit, _Unit):
+                unit.bn.eps = eps
 
     def forward(self, clips: Tensor) -> Tensor:
         """``(B, 3, T, 224, 224)`` RGB in [-1, 1], T >= 9 -> ``(B, 400)``: class scores before the softmax, mean over time."""
@@ -141,8 +144,11 @@ class _Logits(nn.Module):
 
 
 @functools.cache
-def i3d(path: Path, device: str = "cpu") -> nn.Module:
+def i3d(path: Path, device: str = "cpu", eps: float = EPS) -> nn.Module:
     """This process's network with the weights of a file, a state dict or a TorchScript program.
+
+    Args:
+        eps: of the normalisations of a state dict; a program has its own.
 
     Returns:
         An ``I3D``; a ``I3DProgram`` where the file is one whose tensors are laid out in a way that we do not know.
@@ -152,7 +158,7 @@ def i3d(path: Path, device: str = "cpu") -> nn.Module:
     """
     program = _program(path)
     if program is None:
-        return load(I3D(), path, device).ready()
+        return load(I3D(eps), path, device).ready()
     theirs = I3DProgram(program).requires_grad_(False).eval()
     clip = torch.rand(1, 3, SHORTEST, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     expected = _seen(theirs, clip, path)

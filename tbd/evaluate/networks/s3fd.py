@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 from torchvision.ops import nms
 
 from tbd.evaluate.networks.state import load
@@ -21,7 +21,7 @@ from tbd.evaluate.networks.state import load
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float64]
 
-SCALE = 0.25
+SCALE, STRIDE = 0.25, 4
 """The pictures are searched at this size."""
 
 SMALLEST = 128
@@ -152,7 +152,9 @@ def _two(scores: Tensor) -> Tensor:
 def _reduced(frames: Tensor) -> Tensor:
     """A quarter of the size (bilinear between the nearest pixels, whole grey levels), less the mean colour."""
     pictures = frames.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
-    small = interpolate(pictures, scale_factor=SCALE, mode="bilinear")
+    rest = [(0, round(side * SCALE) * STRIDE - side) for side in reversed(pictures.shape[2:])]
+    edge = [max(0, missing) for pair in rest for missing in pair]  # OpenCV rounds the size, and repeats the edge
+    small = interpolate(pad(pictures, edge, mode="replicate"), scale_factor=SCALE, mode="bilinear")
     return (small + 0.5).floor() - torch.tensor(MEAN, device=frames.device)[:, None, None]
 
 
