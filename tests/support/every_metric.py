@@ -137,7 +137,7 @@ def cases(folder: Path) -> dict[str, Case]:
         metric.protocol: Case(metric, {}, bool(metric.weights))
         for module in (psnr, ssim, lpips, cpbd, fid, kid, fvd)
         for metric in module.METRICS
-        if metric.protocol not in ("lpips@vgg", "fvd@disco", "kid@torch-fidelity")
+        if metric.protocol not in ("lpips@vgg", "fvd@disco", "fvd@videogpt", "fvd@common_metrics", "kid@torch-fidelity")
     }
     found["csim@arcface-frames"] = Case(Aligned(folder / "w600k_r50.onnx"), {}, True)
     for key in ("m_lmd", "f_lmd"):

@@ -27,7 +27,10 @@ VERSION = 2
 
 FILE = "evaluate.sqlite"
 
-_TABLE = "CREATE TABLE IF NOT EXISTS score (key TEXT PRIMARY KEY, body TEXT NOT NULL, features BLOB)"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS score (key TEXT PRIMARY KEY, body TEXT NOT NULL, features BLOB);
+CREATE TABLE IF NOT EXISTS progress (key TEXT PRIMARY KEY, frame INTEGER NOT NULL, state BLOB NOT NULL);
+"""
 
 
 def key(**parts: Any) -> str:
@@ -48,7 +51,7 @@ class ScoreCache:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or workspace.cache()
-        self._db = open_database(self.folder / FILE, what="a cache of tbd", schema=_TABLE, wait=60, durable=False)
+        self._db = open_database(self.folder / FILE, what="a cache of tbd", schema=_TABLES, wait=60, durable=False)
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +69,21 @@ class ScoreCache:
         return self._db.one("SELECT 1 FROM score WHERE key = ?", key) is not None
 
     def put(self, scores: Mapping[str, ClipScore]) -> None:
-        """Keep the scores of a clip: all of them, or after a crash none."""
+        """Keep the scores of a clip, and forget the way there: all of them, or after a crash none."""
         rows = [(key, _body(score), _blob(score.features)) for key, score in scores.items()]
-        self._db.write_many("INSERT OR REPLACE INTO score VALUES (?, ?, ?)", rows)
+        with self._db.transaction():
+            self._db.write_many("INSERT OR REPLACE INTO score VALUES (?, ?, ?)", rows)
+            self._db.write_many("DELETE FROM progress WHERE key = ?", [(key,) for key in scores])
+
+    def progress(self, key: str) -> tuple[int, bytes] | None:
+        """How far a score had come when a run was killed: the next frame, and the accumulator's state."""
+        found = self._db.one("SELECT frame, state FROM progress WHERE key = ?", key)
+        return (int(found[0]), bytes(found[1])) if found else None
+
+    def put_progress(self, states: Mapping[str, tuple[int, bytes]]) -> None:
+        """Keep how far the scores of a clip have come: all of them, or none."""
+        rows = [(key, frame, state) for key, (frame, state) in states.items()]
+        self._db.write_many("INSERT OR REPLACE INTO progress VALUES (?, ?, ?)", rows)
 
 
 def _body(score: ClipScore) -> str:

@@ -4,7 +4,7 @@
     the ground truth's windows pair with each video's, for metrics that compare frames
 
 Memory is bounded by a few windows of 32 frames, however long the clip is. What the cache knows is not
-computed again; when it knows everything, nothing is decoded.
+computed again; when it knows everything, nothing is decoded. Half a minute of a long clip is the most that a kill costs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tbd.errors import TbdError
 from tbd.evaluate.engine import cache
 from tbd.evaluate.engine.clip import ClipContext
 from tbd.evaluate.engine.clip_check import beside, check_group
+from tbd.evaluate.engine.progress import ClipProgress
 from tbd.evaluate.engine.requests import ScoreRequest
 from tbd.evaluate.engine.scheduler import Scheduler
 from tbd.evaluate.inputs.jobs import TRUTH, ClipJob, MetricGroup, RunVideo, ScoreRow, Status, groups
@@ -72,7 +73,7 @@ def _check(context: ClipContext, video: RunVideo) -> ScoreRequest:
 
 def _play(context: ClipContext, requests: list[ScoreRequest], store: cache.ScoreCache) -> dict[str, ClipScore]:
     """Decode once, answer all requests, and keep what depends on the files alone."""
-    scheduler = Scheduler(context)
+    scheduler = Scheduler(context, ClipProgress(store))
     for request in requests:
         with request.guarded():
             scheduler.subscribe(request)

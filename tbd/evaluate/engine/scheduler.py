@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tbd.errors import TbdError
 from tbd.evaluate.engine.clip import ClipContext
 from tbd.evaluate.engine.feeds import Decoder, Feed
+from tbd.evaluate.engine.progress import ClipProgress
 from tbd.evaluate.engine.requests import ScoreRequest
 from tbd.evaluate.inputs.align import ToPicture
 from tbd.evaluate.inputs.jobs import TRUTH, RunVideo
@@ -29,18 +30,23 @@ class Subscription:
         own: windows of the video.
         truth: windows of the ground truth, for a pair.
         stop: frame at which the comparison ends.
+        frame: that comes next; what lies before it was handed on already, by a run that was killed.
     """
 
     request: ScoreRequest
     own: deque[Window]
     truth: deque[Window] | None = None
     stop: float = math.inf
+    frame: int = 0
 
     def windows(self) -> Iterator[Window]:
         """The windows that are ready, in order, up to where the comparison ends."""
         while self._ready():
             own = self.own.popleft().until(self.stop)
-            yield own if self.truth is None else own.against(self.truth.popleft().until(self.stop))
+            truth = self.truth.popleft().until(self.stop) if self.truth is not None else None
+            if own.first >= self.frame:
+                yield own if truth is None else own.against(truth)
+                self.frame = own.first + len(own.pred)
 
     def _ready(self) -> bool:
         """Whether every queue holds a window; what nobody needs any more is thrown away."""
@@ -54,8 +60,8 @@ class Subscription:
 class Scheduler:
     """Plays the streams of a clip to all who subscribed."""
 
-    def __init__(self, context: ClipContext) -> None:
-        self._context = context
+    def __init__(self, context: ClipContext, progress: ClipProgress | None = None) -> None:
+        self._context, self._progress = context, progress or ClipProgress()
         self._feeds: dict[RunVideo, dict[str, Feed]] = {}
         self._streams: dict[RunVideo, FrameStream] = {}
         self._subscriptions: dict[RunVideo, list[Subscription]] = {}
@@ -83,6 +89,7 @@ class Scheduler:
             found.stop = info.num_frames
         elif video.kind == "still" and group.compares == "nothing" and group.lead.unit == "frames":
             found.stop, request.repeated = 1, stream.num_frames  # every frame is the same picture
+        found.frame = self._progress.restore(request)
         self._subscriptions.setdefault(place, []).append(found)
 
     def _queue(
@@ -103,7 +110,9 @@ class Scheduler:
                 self._step(TRUTH, truth)
             for place, decoder in decoders.items():
                 self._follow(place, decoder, truth is None or truth.done)
-            list(pool.map(_feed, [one for every in self._subscriptions.values() for one in every]))
+            everyone = [one for every in self._subscriptions.values() for one in every]
+            list(pool.map(_feed, everyone))
+            self._progress.store((one.request, one.frame) for one in everyone)
 
     def _follow(self, place: RunVideo, decoder: Decoder, alone: bool) -> None:
         """Decode a video until it has caught up with the truth; without one, a window at a time."""

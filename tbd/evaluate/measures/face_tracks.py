@@ -9,6 +9,7 @@ long as the boxes of one frame do not overlap each other by half, which the dete
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +90,10 @@ class Track:
         half, x, y = np.median(values, axis=0)
         return float(half), float(x), float(y)
 
+    def state(self) -> list[Any]:
+        """Its attributes, in their order."""
+        return [self.first, self.boxes, self.seen, self.cut]
+
     def ready(self, ended: bool) -> range:
         """Which of its pictures can be cut: those whose median filter sees all that it will ever see."""
         return range(self.cut, len(self.boxes) - (0 if ended else MEDIAN // 2))
@@ -99,11 +104,11 @@ class Tracker:
 
     def __init__(self) -> None:
         self.running: list[Track] = []
-        self._scenes = Scenes()
+        self.scenes = Scenes()
 
     def step(self, index: int, frame: Pixels, boxes: Boxes) -> list[Track]:
         """Take a frame's detections, ``(n, 4 or more)``; returns the tracks that have come to an end before it."""
-        new_scene = self._scenes.begins(index, frame)
+        new_scene = self.scenes.begins(index, frame)
         ended = [track for track in self.running if new_scene or index - track.last > PATIENCE]
         self.running = [track for track in self.running if track not in ended]
         left = [np.asarray(box[:4], np.float64) for box in boxes]
@@ -138,6 +143,14 @@ class Scenes:
             return False
         self._began = index
         return True
+
+    def state(self) -> list[Any]:
+        """What the next frame is compared with."""
+        return [self._before, self._began]
+
+    def restore(self, state: list[Any]) -> None:
+        """Go on from there."""
+        self._before, self._began = state
 
 
 def cut_out(frame: Pixels, half: float, x: float, y: float) -> Pixels:

@@ -83,6 +83,40 @@ class SyncPass:
             score.details["left_out"] = f"{len(self._left_out)} smaller faces: {MOST} at a time are looked at"
         return score
 
+    def state(self) -> dict[str, Any]:
+        """The tracks that run with what their lips have shown, the frames that are held, and the scores so far."""
+        running = [(track, self._lips.get(track)) for track in self._tracker.running]
+        return {
+            "tracks": [[*track.state(), track in self._left_out, lips and lips.state()] for track, lips in running],
+            "scenes": self._tracker.scenes.state(),
+            "held": self._held,
+            "all": self._all.state(),
+            "scored": self._scored,
+            "fell_short": [track.state() for track in self._fell_short],
+            "too_little": self._heard_too_little,
+            "frames": self._frames,
+            "left_out": len(self._left_out),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._tracker.scenes.restore(state["scenes"])
+        for first, boxes, seen, cut, left_out, lips in state["tracks"]:
+            track = Track(first, list(boxes), seen, cut)
+            self._tracker.running.append(track)
+            if left_out:
+                self._left_out.add(track)
+            if lips:
+                self._lips[track] = _Lips(self._listener, self._how.files)
+                self._lips[track].restore(lips)
+        gone = state["left_out"] - len(self._left_out)
+        self._left_out |= {Track(-1, []) for _ in range(gone)}  # they have ended; only their number is told
+        self._held = {int(index): frame for index, frame in state["held"].items()}
+        self._all.restore(state["all"])
+        self._fell_short = [Track(first, list(boxes), seen, cut) for first, boxes, seen, cut in state["fell_short"]]
+        self._scored, self._frames = state["scored"], state["frames"]
+        self._heard_too_little = state["too_little"]
+
     def _follow(self, index: int, frame: Pixels, boxes: Boxes) -> None:
         self._held[index] = frame
         for track in self._tracker.step(index, frame, boxes):
@@ -145,7 +179,12 @@ class SyncPass:
 
 
 class ThroughFiles(SyncPass):
-    """The same, with pictures and sound as the published pipeline finds them in the files that it wrote."""
+    """The same, with pictures and sound as the published pipeline finds them in the files that it wrote.
+
+    It begins again with the clip: what a codec holds cannot be stored.
+    """
+
+    state = restore = None  # type: ignore[assignment]
 
     def __init__(self, clip: ClipInfo, protocol: SyncProtocol, listener: Listener) -> None:
         assert clip.audio is not None
@@ -196,6 +235,12 @@ class _Lips:
         if len(self._held) >= SEES:
             self._look()
         return np.concatenate(self._found)
+
+    def state(self) -> dict[str, Any]:
+        return {"frames": self.frames, "held": self._held, "found": self._found}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.frames, self._held, self._found = state["frames"], list(state["held"]), list(state["found"])
 
     def _look(self) -> None:
         self._found.append(self._listener.lips(np.stack(self._held)))

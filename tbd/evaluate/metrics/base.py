@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -182,6 +182,17 @@ class Accumulator(Protocol):
 
     def finish(self) -> ClipScore:
         """The score of the clip; called once, after the last window (there may have been none)."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """An accumulator that can go on where a killed run left it; what cannot begins again with the clip."""
+
+    def state(self) -> dict[str, Any]:
+        """All that it holds, as numbers, texts, lists, dictionaries and arrays."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state of another one that was opened for the same clip."""
 
 
 class Metric(ABC):

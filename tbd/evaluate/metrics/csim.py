@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,14 @@ class Likeness:
         if not self._values:
             return ClipScore(None, 0, f"no face on any of {self._frames} frames", details)
         return ClipScore(math.fsum(self._values) / len(self._values), len(self._values), details=details)
+
+    def state(self) -> dict[str, Any]:
+        """The cosines so far."""
+        return {"values": self._values, "frames": self._frames, "several": self._several}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._values, self._frames, self._several = list(state["values"]), state["frames"], state["several"]
 
 
 METRICS: tuple[Metric, ...] = (

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,14 @@ class EmotionsSeen:
         seen = max(shares, key=lambda emotion: shares[emotion])
         details |= {"seen": seen, "probabilities": shares}
         return ClipScore(float(seen == self._wanted), self._n, details=details)
+
+    def state(self) -> dict[str, Any]:
+        """The sum of the probabilities so far."""
+        return {"total": self._total, "n": self._n, "frames": self._frames}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._total, self._n, self._frames = state["total"], state["n"], state["frames"]
 
 
 def _crop(frame: Pixels, face: Face) -> Pixels:

@@ -15,7 +15,7 @@ Sources: Heusel et al. 2017; the programs named.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,14 @@ class FrameFeatures:
             return ClipScore(None, 0, "no frames")
         features = np.concatenate(self._found)
         return ClipScore(None, len(features), features=features)
+
+    def state(self) -> dict[str, Any]:
+        """The features so far."""
+        return {"found": self._found}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._found = list(state["found"])
 
 
 def features(frames: Pixels, network: FIDInception, protocol: str = "pytorch-fid") -> Features:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from tbd.evaluate.measures.frames import Scores
 from tbd.evaluate.metrics.base import ClipScore, Window
@@ -29,3 +30,11 @@ class FrameMean:
         if not self.values:
             return ClipScore(None, 0, "no frames")
         return ClipScore(math.fsum(self.values) / len(self.values), len(self.values))
+
+    def state(self) -> dict[str, Any]:
+        """The scores so far."""
+        return {"values": self.values}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.values = list(state["values"])

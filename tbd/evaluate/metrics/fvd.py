@@ -23,7 +23,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -114,6 +114,18 @@ class WindowFeatures:
             return ClipScore(None, 0, f"no window of {self._length} frames")
         features = np.concatenate(self._found)
         return ClipScore(None, len(features), features=features)
+
+    def state(self) -> dict[str, Any]:
+        """The features so far, and the frames between two windows."""
+        return {"found": self._found, "held": None if self._held is None else self._held.cpu().numpy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        import torch
+
+        device = next((one.device for one in self._network.parameters()), torch.device("cpu"))
+        self._found = list(state["found"])
+        self._held = None if state["held"] is None else torch.from_numpy(state["held"]).to(device)
 
 
 def bilinear(frames: Pixels, device: str) -> Tensor:

@@ -15,6 +15,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,14 @@ class Landmarks:
             return ClipScore(None, 0, f"no face on both videos on any of {self._frames} frames", details)
         details |= {"m_lmd": math.fsum(self._mouth) / n, "f_lmd": math.fsum(self._face) / n}
         return ClipScore(details["m_lmd"], n, details=details)
+
+    def state(self) -> dict[str, Any]:
+        """The distances so far."""
+        return {"mouth": self._mouth, "face": self._face, "frames": self._frames}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._mouth, self._face, self._frames = list(state["mouth"]), list(state["face"]), state["frames"]
 
 
 METRICS: tuple[Metric, ...] = (LandmarkDistance("m_lmd", "M-LMD"), LandmarkDistance("f_lmd", "F-LMD"))
