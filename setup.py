@@ -19,6 +19,7 @@ setup(
     include_package_data=False,
     package_data={
         "tbd": ["py.typed"],
+        "tbd.manifest": ["templates/*"],
         "tbd.review.terminal": ["*.tcss"],
         "tbd.review.web": ["static/**/*", "templates/**/*"],
         **{f"tbd.shipped.{name}": files for name, files in SHIPPED.items()},

@@ -4,14 +4,14 @@ Importing this package brings pyarrow and nothing heavier.
 """
 
 from tbd.manifest.common_clips import clips_in_common
-from tbd.manifest.comparison import Comparison, compare_manifests
+from tbd.manifest.comparison import ManifestComparison, compare_manifests
 from tbd.manifest.export import FORMATS, Exported, export_manifest
 from tbd.manifest.licences import licence_notice
+from tbd.manifest.markdown import report_markdown
 from tbd.manifest.merge import Merged, merge_manifests
 from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coarse_and_fine, levels
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, rejected_clips
 from tbd.manifest.report import manifest_report, write_report
-from tbd.manifest.report_text import report_markdown
 from tbd.manifest.reviews import Decision, Decisions, Event, read_decisions, text_hash
 from tbd.manifest.run import ManifestRun, dataset_roots, read_run
 from tbd.manifest.schema import MODEL_COLUMNS, REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
@@ -34,12 +34,12 @@ __all__ = [
     "SCENE_LIMIT",
     "SCHEMA",
     "SCHEMA_VERSION",
-    "Comparison",
     "Decision",
     "Decisions",
     "Event",
     "Exported",
     "Finding",
+    "ManifestComparison",
     "ManifestRun",
     "Merged",
     "Overlap",

@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from tbd.errors import InputError
+from tbd.manifest.markdown import rendered
 from tbd.manifest.reader import locate_manifest, read_manifest
-from tbd.manifest.tables import markdown_table
 from tbd.manifest.tokens import count_tokens
 
 _PHRASE = 3
@@ -28,7 +28,7 @@ _COLUMNS = ("clip_id", "prompts_final", "action_units", "muscles")
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedClip:
     """What one manifest says about a clip.
 
     Attributes:
@@ -51,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ManifestComparison:
     """Two manifests side by side.
 
     Attributes:
@@ -61,7 +61,7 @@ class Comparison:
     """
 
     names: tuple[str, str]
-    pairs: dict[str, tuple[Side, Side]]
+    pairs: dict[str, tuple[ComparedClip, ComparedClip]]
     only: tuple[int, int]
 
     @cached_property
@@ -77,19 +77,11 @@ class Comparison:
 
     def markdown(self, examples: int = 5) -> str:
         """The averages, and the first clips in full."""
-        rows = [(name, f"{one:.1f}", f"{other:.1f}") for name, (one, other) in self.means.items()]
-        lines = [f"# {self.names[0]} and {self.names[1]}", ""]
-        lines += [f"{len(self.pairs)} clips in both; only in one: {self.only[0]} and {self.only[1]}.", ""]
-        lines += [markdown_table(("per clip", *self.names), rows), ""]
-        for clip_id, pair in list(self.pairs.items())[:examples]:
-            lines += [f"## {clip_id}", ""]
-            for name, side in zip(self.names, pair, strict=True):
-                lines += [f"**{name}** ({sum(side.tokens)} tokens)", "", *(f"> {text}\n>" for text in side.prompts), ""]
-                lines += [f"- {what}: {', '.join(words) or 'none'}" for what, words in _spoken(side)] + [""]
-        return "\n".join(lines)
+        values = {"names": self.names, "pairs": self.pairs, "only": self.only, "means": self.means}
+        return rendered("comparison.md.jinja", values | {"examples": examples})
 
 
-def compare_manifests(one: str | Path, other: str | Path, clips: Iterable[str] | None = None) -> Comparison:
+def compare_manifests(one: str | Path, other: str | Path, clips: Iterable[str] | None = None) -> ManifestComparison:
     """Compare the final prompts of two manifests, clip by clip.
 
     Args:
@@ -111,7 +103,9 @@ def compare_manifests(one: str | Path, other: str | Path, clips: Iterable[str] |
         clip_id: (_side(rows[0][clip_id], units, muscles), _side(rows[1][clip_id], units, muscles))
         for clip_id in common
     }
-    return Comparison(names, pairs, (len(rows[0].keys() - rows[1].keys()), len(rows[1].keys() - rows[0].keys())))
+    return ManifestComparison(
+        names, pairs, (len(rows[0].keys() - rows[1].keys()), len(rows[1].keys() - rows[0].keys()))
+    )
 
 
 def repeated_phrases(text: str) -> list[str]:
@@ -126,11 +120,11 @@ def repeated_phrases(text: str) -> list[str]:
     return sorted(found, key=lambda phrase: " ".join(words).find(phrase))
 
 
-def _side(row: dict[str, Any], units: Sequence[str], muscles: Sequence[str]) -> Side:
+def _side(row: dict[str, Any], units: Sequence[str], muscles: Sequence[str]) -> ComparedClip:
     prompts = tuple(row["prompts_final"])
     text = " ".join(prompts)
     codes = {re.sub(r"\s", "", code).upper() for code in re.findall(r"\bAU\s?\d+", text, re.IGNORECASE)}
-    return Side(
+    return ComparedClip(
         prompts,
         tuple(repeated_phrases(text)),
         tuple(sorted(codes | set(_named(units, text)))),
@@ -155,8 +149,3 @@ def _vocabulary(tables: Iterable[Any], column: str) -> list[str]:
 def _names(one: Path, other: Path) -> tuple[str, str]:
     names = one.parent.name, other.parent.name
     return names if names[0] != names[1] else (f"{names[0]} (1)", f"{names[1]} (2)")
-
-
-def _spoken(side: Side) -> list[tuple[str, Sequence[str]]]:
-    quoted = [f"“{phrase}”" for phrase in side.repeated]
-    return [("repeated", quoted), ("action units", side.action_units), ("muscles", side.muscles)]

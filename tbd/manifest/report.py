@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tbd import workspace
+from tbd.manifest.markdown import report_markdown
 from tbd.manifest.prompt_levels import CLIP_LIMIT
 from tbd.manifest.reader import locate_manifest, read_manifest
-from tbd.manifest.report_text import report_markdown
 from tbd.manifest.split import SPLIT_COLUMNS, split_overlaps
 from tbd.schema import EMOTIONS
 

@@ -5,7 +5,7 @@ from review_events import decide
 from rows import PROMPTS, failed, row, sealed
 
 from tbd.manifest import manifest_report, report_markdown, write_report
-from tbd.manifest.tables import markdown_table
+from tbd.manifest.markdown import markdown_table
 
 SMILE = [{"au": au, "name": "n", "side": side} for au, side in ((12, "left"), (12, "right"), (6, None))]
 COSTS = {
