@@ -130,7 +130,8 @@ def clip_rule(folder: Path) -> ClipRule:
     """The rule by which this manifest's clips become canonical, as recorded when it was made."""
     from tbd.media.canonical import ClipRule  # brings numpy and pydantic, which readers of a manifest do not need
 
-    return ClipRule(**clip_settings(folder))
+    recorded = clip_settings(folder)
+    return ClipRule(**{key: value for key, value in recorded.items() if key in ClipRule.model_fields})
 
 
 def clip_settings(folder: Path) -> dict[str, Any]:

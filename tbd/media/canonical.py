@@ -5,6 +5,7 @@ Source file -> [start, end] -> ``crop_box`` -> size x size -> constant rate -> m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,8 +29,8 @@ Pixels = npt.NDArray[np.uint8]
 class ClipRule(Recipe):
     """How a clip becomes canonical. Part of the recipe, recorded with every manifest."""
 
-    version: int = 1
-    """Raised when the rule itself changes."""
+    version: int = 2
+    """Raised when the rule itself changes. 1 padded where the frame was smaller than ``scale`` asks for."""
     size: int = Field(default=512, ge=16)
     """Side of the square picture in pixels."""
     fps: float = Field(default=25.0, gt=0)
@@ -37,38 +38,51 @@ class ClipRule(Recipe):
     sample_rate: int = Field(default=16_000, gt=0)
     """Sound, mono, in Hz."""
     scale: float = Field(default=1.7, ge=1)
-    """Side of the crop in longer sides of the union of the face boxes."""
+    """Side of the crop in longer sides of the union of the face boxes, as far as the frame allows."""
     lift: float = Field(default=0.1, ge=-0.5, le=0.5)
     """How far the crop's centre lies above the union's, in its longer sides: detectors box a face from the
     forehead to the chin, so hair needs more room above than the neck below."""
-    whole: tuple[float, float] = (0.35, 0.75)
-    """A square clip whose face takes this share of its side is taken whole."""
     candidates: int = Field(default=8, ge=1)
     """Frames that are looked at for the reference picture, and for the union."""
 
 
-def crop_box(faces: Sequence[Box], width: int, height: int, rule: ClipRule | None = None) -> Box:
-    """The square of the canonical clip, in whole native pixels.
+TIGHT = 1.3
+"""A crop of fewer sides of the face than this is flagged: hair and chin may be cut."""
 
-    Side: ``scale`` times the longer side of the union of the face boxes. Centre: the union's, ``lift`` longer
-    sides higher. The square is moved inside the frame along each axis where it fits, and so that it holds the
-    whole frame along an axis where it does not; what lies outside is padded by ``crop``.
+
+def crop_box(faces: Sequence[Box], width: int, height: int, rule: ClipRule | None = None) -> Box:
+    """The square of the canonical clip, in whole native pixels; rule version 2.
+
+    Side: ``scale`` times the longer side of the union of the face boxes, at most the frame's shorter side as long as
+    the union fits into that. Centre: the union's, ``lift`` longer sides higher. The square is moved inside the frame,
+    so nothing is padded that need not be; only a face larger than the frame's shorter side is padded by ``crop``.
 
     Args:
-        faces: one person's boxes on spread frames, at least one.
+        faces: one person's boxes on spread frames, at least one; clipped to the frame.
         width, height: of the frame.
         rule: None takes the default rule.
     """
     rule = rule or ClipRule()
-    boxes = np.asarray(faces, np.float64)
-    (x0, y0), (x1, y1) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    x0, y0, x1, y1 = _union(faces, width, height)
     longer = max(x1 - x0, y1 - y0)
-    if width == height and rule.whole[0] <= longer / width <= rule.whole[1]:
-        return whole_box(width, height)
     side = max(1, round(rule.scale * longer))
+    side = min(side, max(min(width, height), math.ceil(longer)))
     left = _inside((x0 + x1 - side) / 2, side, width)
-    top = _inside((y0 + y1 - side) / 2 - rule.lift * longer, side, height)
+    lifted = max((y0 + y1 - side) / 2 - rule.lift * longer, y1 - side)  # not so far that the chin is cut
+    top = _inside(lifted, side, height)
     return float(left), float(top), float(left + side), float(top + side)
+
+
+def union_side(faces: Sequence[Box], width: int, height: int) -> float:
+    """The longer side of the union of face boxes, clipped to the frame, in pixels; at least 1."""
+    x0, y0, x1, y1 = _union(faces, width, height)
+    return max(x1 - x0, y1 - y0, 1.0)
+
+
+def _union(faces: Sequence[Box], width: int, height: int) -> tuple[float, float, float, float]:
+    boxes = np.clip(np.asarray(faces, np.float64), 0, [width, height, width, height])
+    (x0, y0), (x1, y1) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    return float(x0), float(y0), float(x1), float(y1)
 
 
 def whole_box(width: int, height: int) -> Box:

@@ -14,8 +14,9 @@ from PIL import Image, ImageFilter
 
 from tbd.media import audio as sound
 from tbd.media import video
-from tbd.media.canonical import CanonicalClip, ClipRule, crop, crop_box
+from tbd.media.canonical import TIGHT, CanonicalClip, ClipRule, crop, crop_box, union_side
 from tbd.media.faces import LONGEST, Face, detector
+from tbd.media.flags import damage_flags, display_flags, media_flag
 from tbd.media.probe import Probe
 from tbd.schema import ERROR, INFO, WARNING, Box, Flag, Medium
 
@@ -71,7 +72,8 @@ def examine(
     Returns:
         The medium, and the canonical crop of the reference frame as ``(size, size, 3)`` uint8 RGB; None when
         no face was found. Flags: ``no_face`` (error); ``many_faces``, ``face_lost``, ``no_audio``,
-        ``variable_fps``, ``short_clip``, ``window_cut`` (warnings); ``resampled_fps``, ``upscaled`` (info).
+        ``variable_fps``, ``short_clip``, ``window_cut``, ``media_damaged``, ``sound_gaps``, ``hdr_colours``, ``padded``
+        (warnings); ``resampled_fps``, ``upscaled``, ``interlaced``, ``transparent``, ``stretched``, ``tight_crop`` (info).
 
     Raises:
         InputError: the file, or its speech, cannot be read, or the window holds no frame; the message says why.
@@ -92,20 +94,21 @@ def examine(
         duration=None if source.is_picture and audio is None else clip.duration,
         width=source.width,
         height=source.height,
-        flags=(*_clip_flags(clip), *_face_flags(looks)),
+        flags=(*_clip_flags(clip), *display_flags(source), *damage_flags(source), *_face_flags(looks)),
     )
     if not seen:
         return medium, None
-    best = reference(seen, candidates, source.rotation)
-    box = crop_box([look.face.box for look in seen if look.face], source.width, source.height, rule)
-    picture = crop(video.rgb(best.frame, source.rotation), box, rule.size)
+    best = reference(seen, candidates, source)
+    faces = [look.face.box for look in seen if look.face]
+    box = crop_box(faces, source.width, source.height, rule)
+    picture = crop(video.rgb(best.frame, source), box, rule.size)
     found = replace(
         medium,
         reference_frame=best.index,
         face_box=best.face.box if best.face else None,
         crop_box=box,
         image_sha256=hashlib.sha256(picture.tobytes()).hexdigest(),
-        flags=(*medium.flags, *_crop_flags(box, rule)),
+        flags=(*medium.flags, *_crop_flags(box, faces, source, rule)),
     )
     return found, picture
 
@@ -143,11 +146,11 @@ def follow(looks: Sequence[Look]) -> list[Look]:
     return [Look(look.index, look.frame, look.faces, marked.get(i)) for i, look in enumerate(looks)]
 
 
-def reference(seen: Sequence[Look], candidates: Sequence[int], rotation: int) -> Look:
+def reference(seen: Sequence[Look], candidates: Sequence[int], source: Probe) -> Look:
     """The look to describe the clip by; see ``examine``. Every look in ``seen`` has a face."""
     chosen = [look for look in seen if look.index in set(candidates)] or list(seen)
     chosen = [look for look in chosen if len(look.faces) == 1] or chosen
-    luma = [video.grey(look.frame, rotation) for look in chosen]
+    luma = [video.grey(look.frame, source) for look in chosen]
     faces = [look.face for look in chosen if look.face]
     sharp = [_sharpness(_patch(grey, face.box)) for grey, face in zip(luma, faces, strict=True)]
     eyes = [_eyes(grey, face) for grey, face in zip(luma, faces, strict=True)]
@@ -163,7 +166,7 @@ def _look(source: Probe, places: Sequence[int]) -> list[Look]:
     """The frames at ``places`` with their faces; searched again in more detail when none has any."""
     found = list(video.decoded(source, places))
     for longest in (LONGEST, SECOND_LOOK):
-        small = [video.rgb(frame, source.rotation, longest) for _, frame in found]
+        small = [video.rgb(frame, source, longest) for _, frame in found]
         x, y = source.width / small[0].shape[1], source.height / small[0].shape[0]
         faces = [[face.scaled(x, y) for face in faces] for faces in detector(longest).find(small)]
         if any(faces) or max(source.width, source.height) <= longest:
@@ -222,15 +225,15 @@ def _clip_flags(clip: CanonicalClip) -> list[Flag]:
     frames = clip.num_frames
     flags = []
     if not source.has_audio and clip.audio_file is None:
-        flags.append(_flag("no_audio", WARNING, "no sound: of no use where sound drives the training"))
+        flags.append(media_flag("no_audio", WARNING, "no sound: of no use where sound drives the training"))
     if source.variable_rate:
-        flags.append(_flag("variable_fps", WARNING, f"the frame rate varies ({source.fps:.2f} on average)"))
+        flags.append(media_flag("variable_fps", WARNING, f"the frame rate varies ({source.fps:.2f} on average)"))
     elif source.fps is not None and abs(source.fps - rule.fps) > 0.01:
-        flags.append(_flag("resampled_fps", INFO, f"{source.fps:.2f} frames a second become {rule.fps:g}"))
+        flags.append(media_flag("resampled_fps", INFO, f"{source.fps:.2f} frames a second become {rule.fps:g}"))
     if frames < NEEDED and not (source.is_picture and clip.audio_file is None):
-        flags.append(_flag("short_clip", WARNING, f"{frames} frames; training takes {NEEDED}"))
+        flags.append(media_flag("short_clip", WARNING, f"{frames} frames; training takes {NEEDED}"))
     if clip.end is not None and not source.is_picture and clip.end > source.duration + 0.5:
-        flags.append(_flag("window_cut", WARNING, f"asked for up to {clip.end:.2f} s of {source.duration:.2f} s"))
+        flags.append(media_flag("window_cut", WARNING, f"asked for up to {clip.end:.2f} s of {source.duration:.2f} s"))
     return flags
 
 
@@ -239,19 +242,27 @@ def _face_flags(looks: Sequence[Look]) -> list[Flag]:
     seen = sum(look.face is not None for look in looks)
     many = sum(len(look.faces) > 1 for look in looks)
     if not seen:
-        return [_flag("no_face", ERROR, f"no face on any of {len(looks)} frames")]
+        return [media_flag("no_face", ERROR, f"no face on any of {len(looks)} frames")]
     flags = []
     if 2 * many > len(looks):
-        flags.append(_flag("many_faces", WARNING, f"more than one face on {many} of {len(looks)} frames"))
+        flags.append(media_flag("many_faces", WARNING, f"more than one face on {many} of {len(looks)} frames"))
     if 2 * seen < len(looks):
-        flags.append(_flag("face_lost", WARNING, f"the face is seen on {seen} of {len(looks)} frames only"))
+        flags.append(media_flag("face_lost", WARNING, f"the face is seen on {seen} of {len(looks)} frames only"))
     return flags
 
 
-def _crop_flags(box: Box, rule: ClipRule) -> list[Flag]:
-    side = round(box[2] - box[0])
-    return [_flag("upscaled", INFO, f"{side} pixels become {rule.size}")] if side < rule.size else []
-
-
-def _flag(code: str, severity: int, message: str) -> Flag:
-    return Flag(code, severity, message, where="media")
+def _crop_flags(box: Box, faces: Sequence[Box], source: Probe, rule: ClipRule) -> list[Flag]:
+    x0, y0, x1, y1 = box
+    flags = []
+    if (scale := (x1 - x0) / union_side(faces, source.width, source.height)) < TIGHT:
+        flags.append(
+            media_flag("tight_crop", INFO, f"the crop is {scale:.2f} times the face; {rule.scale:g} is asked for")
+        )
+    if (side := round(x1 - x0)) < rule.size:
+        flags.append(media_flag("upscaled", INFO, f"{side} pixels become {rule.size}"))
+    if min(x0, y0) < 0 or x1 > source.width or y1 > source.height:
+        outside = max(-x0, -y0, x1 - source.width, y1 - source.height)
+        flags.append(
+            media_flag("padded", WARNING, f"the face fills the frame: {outside:.0f} pixels are made up at an edge")
+        )
+    return flags

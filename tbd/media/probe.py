@@ -1,4 +1,4 @@
-"""What a file says about itself, read from its headers and packets: one frame at most is decoded.
+"""What a file says about itself, read from its headers and packets; decoded only where those cannot be trusted.
 
 Time zero of a file is its first frame. Frame ``j`` is the ``j``-th in order of presentation, and its
 time is its own time stamp, so that a variable rate needs no special case anywhere.
@@ -6,24 +6,27 @@ time is its own time stamp, so that a variable rate needs no special case anywhe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
 from tbd.errors import InputError
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Endings of still pictures; everything else is opened as a video."""
+from tbd.media.container import AGAIN, announces_more, audio_stream, opened, video_stream
+from tbd.media.damage import Damage
+from tbd.media.display import Display, display_of
+from tbd.media.frame_index import FrameIndex, Packet, index_by_decoding, index_of_packets
+from tbd.media.picture import PICTURES, read_picture
 
 TIE = 1e-9
 """Seconds by which two times may differ and still count as equal (rounding of float64)."""
+HOLE = 0.04
+"""Seconds, one frame of the canonical clip, from which a hole in the sound is worth telling."""
+MOST_TRIES = 64
+"""Packets that are decoded to see a first frame, before the whole file is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +36,8 @@ class Probe:
     Attributes:
         path: the file.
         codec: ``h264``, ``hevc``, ``mpeg4``, …; for a picture its format, ``jpeg`` or ``png``.
-        width, height: pixels as stored and after rotation (pixels are taken as square).
-        rotation: degrees counter-clockwise, 0, 90, 180 or 270, by which a stored frame is turned.
+        width, height: pixels of a shown frame: turned, mirrored, with square pixels.
+        display: how stored frames become shown ones.
         fps: frames a second; the average where the rate varies; None for a picture.
         duration: seconds from the first frame to the end of the last; 0 for a picture.
         variable_rate: the gaps between frames differ by more than a fifth of their median.
@@ -42,14 +45,16 @@ class Probe:
         times: ``(num_frames,)`` float64, ascending seconds from the first frame.
         pts: ``(num_frames,)`` int64, the same as time stamps of the stream.
         keyframes: ``(k,)`` int64, frames at which decoding can begin.
-        exact: every frame has its own time stamp; if not, frames are found by counting.
+        exact: frames are found by their time stamps; if not, by counting from the start of the file.
+        damage: what is broken, as far as anybody has seen; decoding adds to it.
+        sound_holes: lengths in seconds of the places inside the sound track that have no packet.
     """
 
     path: Path
     codec: str
     width: int
     height: int
-    rotation: int
+    display: Display
     fps: float | None
     duration: float
     variable_rate: bool
@@ -58,6 +63,8 @@ class Probe:
     pts: npt.NDArray[np.int64]
     keyframes: npt.NDArray[np.int64]
     exact: bool
+    damage: Damage = field(default_factory=Damage)
+    sound_holes: list[float] = field(default_factory=list)
 
     @property
     def num_frames(self) -> int:
@@ -93,187 +100,137 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """Look at a video or a picture without decoding more than one frame.
+    """Look at a video or a picture: headers and packets, and one decoded frame.
+
+    A file whose packets do not tell its frames for sure is decoded once: transport streams, AVI, raw streams, pieces
+    cut out of longer videos, whatever is damaged.
 
     Raises:
-        InputError: the file is missing, empty, a git-lfs pointer, a text, cut off, without a video
-            stream, or in a form that cannot be decoded; the message says which.
+        InputError: the file is missing, empty, a git-lfs pointer, a text, without a video stream, or in a form that
+            cannot be decoded; the message says which.
     """
     path = Path(path)
     if path.suffix.lower() in PICTURES:
         return _picture(path)
     with opened(path) as container:
+        damage = Damage(cut=announces_more(path))
         stream = video_stream(path, container)
-        packets, sample = _packets(stream, container)
-        if sample is None:
-            raise InputError(f"{path}: no frame can be decoded ({stream.codec_context.name})")
-        expected = stream.frames if "mp4" in container.format.name else 0
-        if len(packets) < expected:
-            raise InputError(f"{path}: cut off: {expected} frames are announced, {len(packets)} are there", next=AGAIN)
-        shown = [packet for packet in packets if not packet.is_discard]
-        return _describe(path, stream, shown, sample, bool(container.streams.audio))
+        packets, sample, sound = _packets(stream, container)
+        index = index_of_packets(packets, stream.codec_context.name, container.format.name)
+        promised = _promised(container, stream)
+        rate = float(stream.average_rate or 0)
+        has_audio = bool(container.streams.audio)
+        if index is not None and sample is not None:
+            found = _describe(path, stream, index, sample, has_audio, rate, damage)
+    if index is None or sample is None:
+        with opened(path) as container:
+            stream = video_stream(path, container)
+            sample = sample or _first(stream, container)
+        with opened(path) as container:
+            stream = video_stream(path, container)
+            index = index_by_decoding(container, stream, rate, damage)
+            if sample is None or not len(index.pts):
+                raise InputError(f"{path}: no frame can be decoded ({stream.codec_context.name})", next=AGAIN)
+            found = _describe(path, stream, index, sample, has_audio, rate, damage)
+    begins = float(found.pts[0]) * float(stream.time_base or 1)
+    damage.missing = max(0.0, promised - max(found.duration, sound.ends - begins))
+    found.sound_holes.extend(sound.holes)
+    return found
 
 
-def read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    """A still picture, upright, as ``(H, W, 3)`` uint8 RGB.
+@dataclass
+class _SoundPackets:
+    """Where the packets of the sound lie, in the container's seconds."""
 
-    Raises:
-        InputError: it cannot be read.
-    """
-    check_readable(path)
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a picture that can be read ({error})") from None
+    ends: float = 0.0
+    holes: list[float] = field(default_factory=list)
+    begun: bool = False
 
-
-@contextmanager
-def opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """The container of a media file, decoding with one thread; what fails inside is explained.
-
-    Raises:
-        InputError: it cannot be opened, or its content cannot be decoded.
-    """
-    check_readable(path)
-    try:
-        with av.open(str(path.absolute()), metadata_errors="replace") as container:
-            for stream in container.streams.video:
-                stream.thread_count = 1
-            yield container
-    except (av.error.FFmpegError, UnicodeError) as error:
-        raise InputError(_why(path, error), next=AGAIN) from None
-
-
-def video_stream(path: Path, container: av.container.InputContainer) -> av.VideoStream:
-    """The moving pictures of a container; cover art does not count.
-
-    Raises:
-        InputError: there are none, or no decoder for them is at hand.
-    """
-    attached = av.stream.Disposition.attached_pic
-    for stream in container.streams.video:
-        if not stream.disposition & attached:
-            if stream.codec_context is None:
-                raise InputError(f"{path}: no decoder for its video stream")
-            return stream
-    raise InputError(f"{path}: no video stream{' (only sound)' if container.streams.audio else ''}")
-
-
-AGAIN = "copy or download the file again"
-
-
-def check_readable(path: Path) -> None:
-    """Refuse what is certainly no medium before a decoder sees it.
-
-    Raises:
-        InputError: missing, a folder, empty, a git-lfs pointer, or a text.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(1024)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if not head:
-        raise InputError(f"{path}: empty (0 bytes)", next=AGAIN)
-    if head.startswith(b"version https://git-lfs"):
-        raise InputError(f"{path}: a git-lfs pointer, not the medium itself", next="git lfs pull")
-    if _is_text(head):
-        beginning = head[:40].decode("utf-8", "ignore")
-        raise InputError(f"{path}: a text, not a medium (it begins {beginning!r})")
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # not just a letter that the 1,024th byte cuts through
-            return False
-        text = head[: error.start].decode("utf-8")
-    return all(letter.isprintable() or letter.isspace() for letter in text)
-
-
-def _why(path: Path, error: Exception) -> str:
-    if _lacks_index(path):
-        return f"{path}: cut off: the mp4 ends before its index (moov)"
-    return f"{path}: cannot be decoded ({getattr(error, 'strerror', None) or error})"
-
-
-def _lacks_index(path: Path) -> bool:
-    """An mp4 whose boxes, walked from the front, never come to a whole ``moov``."""
-    size, position = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while position + 8 <= size:
-            file.seek(position)
-            head = file.read(16)
-            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-            if position == 0 and kind != b"ftyp":
-                return False
-            if length == 1:
-                length = int.from_bytes(head[8:16], "big")
-            if kind == b"moov":
-                return position + length > size
-            position += length if length >= 8 else size
-    return True
-
-
-class _Packet(NamedTuple):
-    """What a packet says; its data, which for a long video is the whole file, is let go."""
-
-    pts: int | None
-    dts: int | None
-    duration: int | None
-    is_keyframe: bool
-    is_discard: bool
+    def add(self, packet: Any) -> None:
+        if packet.pts is None or not packet.size:
+            return
+        at = float(packet.pts * packet.time_base)
+        if self.begun and at - self.ends >= HOLE:
+            self.holes.append(at - self.ends)
+        self.ends, self.begun = max(self.ends, at + float((packet.duration or 0) * packet.time_base)), True
 
 
 def _packets(
     stream: av.VideoStream, container: av.container.InputContainer
-) -> tuple[list[_Packet], av.VideoFrame | None]:
-    packets, sample = [], None
-    for packet in container.demux(stream):
-        if sample is None:
-            sample = next(iter(stream.decode(packet)), None)
+) -> tuple[list[Packet], av.VideoFrame | None, _SoundPackets]:
+    """The packets of the pictures, the first frame, and where the sound lies."""
+    packets: list[Packet] = []
+    sample, sound, tried = None, _SoundPackets(), 0
+    speech = [audio_stream(Path(), container)] if container.streams.audio else []
+    for packet in container.demux(stream, *speech):
+        if packet.stream is not stream:
+            sound.add(packet)
+            continue
+        if sample is None and tried < MOST_TRIES:
+            tried += 1
+            sample = _try(stream, packet)
         if packet.size:
-            packets.append(_Packet(packet.pts, packet.dts, packet.duration, packet.is_keyframe, packet.is_discard))
-    return packets, sample
+            marks = (packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+            packets.append(Packet(packet.pts, packet.dts, packet.duration or 0, *marks))
+    return packets, sample, sound
+
+
+def _try(stream: av.VideoStream, packet: Any) -> av.VideoFrame | None:
+    try:
+        return next(iter(stream.decode(packet)), None)
+    except av.error.InvalidDataError:
+        return None
+
+
+def _first(stream: av.VideoStream, container: av.container.InputContainer) -> av.VideoFrame | None:
+    for packet in container.demux(stream):
+        if (frame := _try(stream, packet)) is not None:
+            return frame
+    return None
+
+
+def _promised(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Seconds that the header announces; 0 where it says nothing that it knows for sure."""
+    if "mov" in container.format.name:
+        return float((stream.duration or 0) * (stream.time_base or 1))
+    if any(family in container.format.name for family in ("matroska", "avi", "flv")):
+        return float((container.duration or 0) / av.time_base)
+    return 0.0
 
 
 def _describe(
-    path: Path, stream: av.VideoStream, packets: list[_Packet], sample: av.VideoFrame, has_audio: bool
+    path: Path,
+    stream: av.VideoStream,
+    index: FrameIndex,
+    sample: av.VideoFrame,
+    has_audio: bool,
+    rate: float,
+    damage: Damage,
 ) -> Probe:
-    stamps = [packet.pts for packet in packets]
-    exact = None not in stamps and len(set(stamps)) == len(stamps)
-    pts = np.sort(np.array([_stamp(packet) for packet in packets], np.int64))
     unit = float(stream.time_base or 1)
-    gaps = np.diff(pts)
-    rate = float(stream.average_rate or 0)
-    if len(pts) > 1 and gaps.sum() > 0:
+    gaps = np.diff(index.pts)
+    if len(gaps) and gaps.sum() > 0:
         measured = len(gaps) / (float(gaps.sum()) * unit)
-        rate = rate if abs(rate / measured - 1) < 0.001 else measured
-    last = (packets[int(np.argmax([_stamp(packet) for packet in packets]))].duration or 0) * unit
-    rate = rate or 1 / (last or 1)
-    rotation = sample.rotation % 360
-    keys = [_stamp(packet) for packet in packets if packet.is_keyframe]
+        rate = rate if rate and abs(rate / measured - 1) < 0.001 else measured
+    rate = rate or 1 / (index.last * unit or 1)
+    display = display_of(stream, sample)
+    width, height = display.shown_size(sample.width, sample.height)
     return Probe(
         path=path,
         codec=stream.codec_context.name,
-        width=sample.height if rotation % 180 else sample.width,
-        height=sample.width if rotation % 180 else sample.height,
-        rotation=rotation,
+        width=width,
+        height=height,
+        display=display,
         fps=rate,
-        duration=float(pts[-1] - pts[0]) * unit + (last or 1 / rate),
+        duration=float(index.pts[-1] - index.pts[0]) * unit + (index.last * unit or 1 / rate),
         variable_rate=len(gaps) > 1 and float(np.ptp(gaps)) > 0.2 * float(np.median(gaps)),
         has_audio=has_audio,
-        times=(pts - pts[0]) * unit,
-        pts=pts,
-        keyframes=np.unique(np.searchsorted(pts, np.array(keys, np.int64))),
-        exact=exact,
+        times=(index.pts - index.pts[0]) * unit,
+        pts=index.pts,
+        keyframes=index.keyframes,
+        exact=index.exact,
+        damage=damage,
     )
-
-
-def _stamp(packet: _Packet) -> int:
-    return next((stamp for stamp in (packet.pts, packet.dts) if stamp is not None), 0)
 
 
 def _picture(path: Path) -> Probe:
@@ -284,7 +241,7 @@ def _picture(path: Path) -> Probe:
         codec=path.suffix.lower().removeprefix(".").replace("jpg", "jpeg"),
         width=width,
         height=height,
-        rotation=0,
+        display=Display(),
         fps=None,
         duration=0.0,
         variable_rate=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import functools
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,12 @@ from av.video.reformatter import VideoReformatter
 
 from tbd import workspace
 from tbd.errors import InputError
-from tbd.media.probe import AGAIN, Probe, opened, probe, read_picture, video_stream
+from tbd.media.container import AGAIN, opened, video_stream
+from tbd.media.damage import Damage
+from tbd.media.display import deinterlaced, has_alpha
+from tbd.media.frame_index import decode_all
+from tbd.media.picture import over_background, read_picture
+from tbd.media.probe import Probe, probe
 
 __all__ = ["Probe", "decoded", "frames", "probe", "rgb", "write"]
 
@@ -43,27 +49,34 @@ def frames(source: Probe | Path, indices: Iterable[int] | None = None) -> Iterat
     source = source if isinstance(source, Probe) else probe(source)
     chosen = range(source.num_frames) if indices is None else indices
     for index, frame in decoded(source, chosen):
-        yield index, rgb(frame, source.rotation)
+        yield index, rgb(frame, source)
 
 
-def rgb(frame: av.VideoFrame, rotation: int = 0, longest: int | None = None) -> Pixels:
-    """A decoded frame as upright ``(H, W, 3)`` uint8 RGB, its longer side reduced to ``longest`` pixels."""
-    return np.rot90(_scaled(frame, "rgb24", longest), rotation // 90)
+def rgb(frame: av.VideoFrame, source: Probe, longest: int | None = None) -> Pixels:
+    """A decoded frame as it is shown: ``(H, W, 3)`` uint8 RGB, its longer side reduced to ``longest`` pixels."""
+    size = _reduced(source, longest)
+    if frame.interlaced_frame:
+        fields = deinterlaced(_converted(frame, "rgb24", (frame.width, frame.height)))
+        frame = av.VideoFrame.from_ndarray(fields, format="rgb24")
+    elif has_alpha(frame):
+        return source.display.upright(over_background(_converted(frame, "rgba", size)))
+    return source.display.upright(_converted(frame, "rgb24", size))
 
 
-def grey(frame: av.VideoFrame, rotation: int = 0) -> Pixels:
-    """The luma of a decoded frame as upright ``(H, W)`` uint8, without the cost of colours."""
-    return np.rot90(_scaled(frame, "gray", None), rotation // 90)
+def grey(frame: av.VideoFrame, source: Probe) -> Pixels:
+    """The luma of a decoded frame as it is shown, ``(H, W)`` uint8, without the cost of colours."""
+    return source.display.upright(_converted(frame, "gray", _reduced(source, None)))
 
 
 def decoded(source: Probe, indices: Iterable[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Chosen frames as the decoder gives them: one pass forward that ends at the last.
 
     Nothing is converted. The pass jumps where a keyframe lies well ahead, and h264 and hevc frames that
-    are neither wanted nor needed by others are skipped, which changes no pixel of the rest.
+    are neither wanted nor needed by others are skipped, which changes no pixel of the rest. In place of a frame that
+    cannot be decoded stands the one before it, as a player shows; it is noted in ``source.damage``.
 
     Raises:
-        InputError: an index lies outside the file, or a frame cannot be decoded.
+        InputError: an index lies outside the file, or nothing of it can be decoded.
     """
     wanted = sorted(set(indices))
     if wanted and not 0 <= wanted[0] <= wanted[-1] < source.num_frames:
@@ -74,12 +87,13 @@ def decoded(source: Probe, indices: Iterable[int]) -> Iterator[tuple[int, av.Vid
     with opened(source.path) as container:
         stream = video_stream(source.path, container)
         for keyframe, run in _runs(source, wanted):
-            found = 0
-            for index, frame in _pass(source, container, stream, keyframe, run):
-                found += 1
-                yield index, frame
-            if found < len(run):
-                raise InputError(f"{source.path}: frame {run[found]} cannot be decoded", next=AGAIN)
+            left = list(run)
+            try:
+                for index, frame in _pass(source, container, stream, keyframe, run, whole=bool(source.damage)):
+                    left.remove(index)
+                    yield index, frame
+            except _LostError:
+                yield from _from_the_start(source, left)
 
 
 def write(
@@ -136,44 +150,90 @@ def _runs(source: Probe, wanted: Sequence[int]) -> list[tuple[int, list[int]]]:
     return runs
 
 
+class _LostError(Exception):
+    """A wanted frame did not come out of a decoder that left others out, or that began in the middle."""
+
+
 def _pass(
-    source: Probe, container: av.container.InputContainer, stream: av.VideoStream, keyframe: int, run: Sequence[int]
+    source: Probe,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    keyframe: int,
+    run: Sequence[int],
+    *,
+    whole: bool,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The frames of one run, from its keyframe forward."""
+    """The frames of one run, from its keyframe forward; a lost one is the one before it.
+
+    Raises:
+        _LostError: one is lost, and not every frame from the start of the file was decoded (``whole``).
+    """
     if keyframe:
         container.seek(int(source.pts[keyframe]), stream=stream)
-    stamps = {int(source.pts[index]): index for index in run}
-    left = set(run)
-    for count, frame in enumerate(_frames(source, container, stream, stamps)):
-        index = stamps.get(frame.pts) if source.exact and frame.pts is not None else count
-        if index in left:
-            left.remove(index)
-            yield index, frame
-        if not left:
+    waiting, before = deque(run), None
+    for index, frame in _numbered(source, container, stream, set(run), whole=whole and not keyframe):
+        while waiting and waiting[0] < index:
+            if keyframe or not whole:
+                raise _LostError
+            source.damage.frames.add(waiting[0])
+            yield waiting.popleft(), before or frame
+        if waiting and waiting[0] == index:
+            yield waiting.popleft(), frame
+        if not waiting:
             return
-        if keyframe and count == 0 and frame.pts is not None and frame.pts > source.pts[run[0]]:
-            yield from _from_the_start(source, run)  # the container's own index was wrong
-            return
+        before = frame
+    if keyframe or not whole:
+        raise _LostError
+    if before is None:
+        raise InputError(f"{source.path}: frame {waiting[0]} cannot be decoded", next=AGAIN)
+    source.damage.frames.update(waiting)
+    yield from ((index, before) for index in waiting)
 
 
 def _from_the_start(source: Probe, run: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     with opened(source.path) as container:
-        yield from _pass(source, container, video_stream(source.path, container), 0, run)
+        yield from _pass(source, container, video_stream(source.path, container), 0, run, whole=True)
 
 
-def _frames(
-    source: Probe, container: av.container.InputContainer, stream: av.VideoStream, stamps: dict[int, int]
-) -> Iterator[av.VideoFrame]:
-    skippable = source.exact and source.codec in SKIPPABLE
-    for packet in container.demux(stream):
-        if skippable:
-            stream.codec_context.skip_frame = "DEFAULT" if packet.pts in stamps else "NONREF"
-        yield from stream.decode(packet)
+def _numbered(
+    source: Probe,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    wanted: set[int],
+    *,
+    whole: bool,
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decoded frames with their index."""
+    stamps = {int(source.pts[index]) for index in wanted}
+    skip = functools.partial(_skipped, stamps) if source.exact and source.codec in SKIPPABLE and not whole else None
+    seen = Damage()
+    for count, frame in enumerate(decode_all(container, stream, seen, skip)):
+        index = count
+        if source.exact:
+            if frame.pts is None:
+                raise _LostError
+            index = int(np.searchsorted(source.pts, frame.pts))
+            if index == source.num_frames or source.pts[index] != frame.pts:
+                continue  # no frame that the file announces, such as one before an edit list's beginning
+        if frame.is_corrupt:
+            source.damage.frames.add(index)
+        yield index, frame
+    if seen.frames and not source.damage.frames:
+        source.damage.frames.add(source.num_frames - 1)
 
 
-def _scaled(frame: av.VideoFrame, format: str, longest: int | None) -> Pixels:
-    scale = min(1.0, (longest or np.inf) / max(frame.width, frame.height))
-    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+def _skipped(stamps: set[int], stream: av.VideoStream, packet: av.Packet[av.VideoStream]) -> None:
+    stream.codec_context.skip_frame = "DEFAULT" if packet.pts in stamps else "NONREF"
+
+
+def _reduced(source: Probe, longest: int | None) -> tuple[int, int]:
+    """Width and height, before turning, at which a frame of this file is converted."""
+    scale = min(1.0, (longest or np.inf) / max(source.width, source.height))
+    return source.display.stored_size(*(max(1, round(side * scale)) for side in (source.width, source.height)))
+
+
+def _converted(frame: av.VideoFrame, format: str, size: tuple[int, int]) -> Pixels:
+    width, height = size
     converter = _converter(threading.get_ident(), format, width, height)
     made = converter.reformat(frame, width=width, height=height, format=format, interpolation="AREA")
     return made.to_ndarray()  # type: ignore[return-value]

@@ -73,7 +73,7 @@ def test_one_forward_pass_against_seeking_and_against_decoding_all(clip):
 def test_detection_on_reduced_pictures_in_one_batch(clip):
     source = probe(clip)
     found = [frame for _, frame in decoded(source, WANTED)]
-    small, full = [rgb(frame, 0, 256) for frame in found], [rgb(frame) for frame in found]
+    small, full = [rgb(frame, source, 256) for frame in found], [rgb(frame, source) for frame in found]
     reduced, native = Detector(), Detector(longest=512)
     ours = seconds(lambda: reduced.find(small))
     naive = seconds(lambda: [native.find([picture]) for picture in full])

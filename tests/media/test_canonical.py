@@ -25,19 +25,16 @@ def test_the_crop_is_moved_inside_where_it_fits():
     assert crop_box([(540, 380, 640, 480)], 640, 480, ClipRule()) == (470, 310, 640, 480)
 
 
-def test_the_crop_holds_the_whole_frame_where_it_does_not_fit():
-    x0, y0, x1, y1 = crop_box([(10, 10, 200, 210)], 640, 300, ClipRule())
-    assert (x1 - x0, y1 - y0) == (340, 340)
-    assert y0 <= 0
-    assert y1 >= 300
-    assert 0 <= x0 < x1 <= 640
+def test_the_crop_is_no_larger_than_the_frame_while_the_face_fits():
+    assert crop_box([(10, 10, 200, 210)], 640, 300, ClipRule()) == (0, 0, 300, 300)
+    assert crop_box([(54, 40, 204, 215)], 256, 256, ClipRule()) == (0, 0, 256, 256)  # an already cut clip
+    assert crop_box([(-30, 20, 120, 170)], 640, 480, ClipRule(lift=0)) == (0, 0, 255, 255)  # boxes end at the frame
 
 
-@pytest.mark.parametrize("side,whole", [(179, True), (385, False), (384, True), (178, False)])
-def test_a_square_clip_with_a_face_of_the_right_size_is_taken_whole(side, whole):
-    # 35 % of 512 is 179.2 and 75 % is 384.
-    box = (50, 50, 50 + side + 0.5 * whole * (side == 179), 60)
-    assert (crop_box([box], 512, 512) == (0, 0, 512, 512)) is whole
+def test_only_a_face_larger_than_the_frame_is_padded():
+    x0, y0, x1, y1 = crop_box([(100, 0, 500, 300)], 640, 300, ClipRule())
+    assert (x1 - x0, y1 - y0) == (400, 400)
+    assert y0 <= 0 and y1 >= 300 and 0 <= x0 < x1 <= 640
 
 
 @settings(max_examples=300, deadline=None)
@@ -47,11 +44,14 @@ def test_the_crop_is_a_square_of_whole_pixels_around_the_face(data, width, heigh
     y0 = data.draw(st.floats(-20, height - 5))
     box = (x0, y0, x0 + data.draw(st.floats(4, 400)), y0 + data.draw(st.floats(4, 400)))
     a, b, c, d = crop_box([box], width, height)
-    assert c - a == d - b == round(c - a)
-    for low, high, length, inner in ((a, c, width, (box[0], box[2])), (b, d, height, (box[1], box[3]))):
-        assert (low >= 0 and high <= length) or (low <= 0 and high >= length)
-        visible = (max(inner[0], 0), min(inner[1], length))
-        assert (a, b, c, d) == (0, 0, width, height) or (low - 1 <= visible[0] and visible[1] <= high + 1)
+    shown = [max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)]
+    longer = max(shown[2] - shown[0], shown[3] - shown[1])
+    assert c - a == d - b == round(c - a) <= max(min(width, height), longer + 1)
+    assert c - a >= min(round(1.7 * longer), min(width, height)) or longer < 1
+    for low, high, length, inner in ((a, c, width, shown[0::2]), (b, d, height, shown[1::2])):
+        fits = low >= 0 and high <= length
+        assert fits or (low <= 0 and high >= length and longer > min(width, height) - 1)
+        assert low - 1 <= inner[0] and inner[1] <= high + 1
 
 
 def test_cropping_repeats_the_edge_outside_the_frame():

@@ -38,8 +38,8 @@ def test_chosen_frames_equal_those_of_a_whole_decode_to_the_bit(tmp_path, codec)
 def test_the_pass_ends_at_the_last_wanted_frame_and_jumps_to_late_ones(tmp_path, monkeypatch):
     path = video(tmp_path / "a.mp4", frames=100, g="10", bf="0", sc_threshold="0")
     source, seen = probe(path), []
-    plain = films._frames
-    monkeypatch.setattr(films, "_frames", lambda *a: (seen.append(f.pts) or f for f in plain(*a)))
+    plain = films.decode_all
+    monkeypatch.setattr(films, "decode_all", lambda *a: (seen.append(f.pts) or f for f in plain(*a)))
     assert [index for index, _ in decoded(source, [2, 55])] == [2, 55]
     assert len(seen) == 3 + 6
 
@@ -59,11 +59,12 @@ def test_a_container_whose_index_lies_is_decoded_from_the_start(tmp_path, monkey
         def seek(self, *args, **kwargs):
             pass
 
-    def lie(source, container, stream, keyframe, run):
-        return plain(source, Landed(container, stream) if keyframe else container, stream, keyframe, run)
+    def lie(source, container, stream, keyframe, run, **keywords):
+        container = Landed(container, stream) if keyframe else container
+        return plain(source, container, stream, keyframe, run, **keywords)
 
     monkeypatch.setattr(films, "_pass", lie)
-    assert [number(rgb(frame)) for _, frame in decoded(source, [55, 60])] == [55, 60]
+    assert [number(rgb(frame, source)) for _, frame in decoded(source, [55, 60])] == [55, 60]
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])

@@ -68,7 +68,7 @@ class FrameStream:
         for (index, frame), begin, times in zip(frames, first.tolist(), repeats.tolist(), strict=True):
             if frame.is_corrupt:
                 self.damaged.add(index)
-            picture = video.rgb(frame, self.source.rotation)
+            picture = video.rgb(frame, self.source)
             for i in range(begin, begin + times):
                 yield i, picture
 
