@@ -10,12 +10,18 @@ import typer
 from tbd.cli import options
 from tbd.console import document, out, progress, say
 
+COLUMNS = ("clip_id", "dataset", "file_name", "audio_file_name", "start", "end", "crop_box", "reference_frame")
+
 
 def prepare(
     manifest: Annotated[Path, typer.Argument(help="A manifest folder, or its Parquet file.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the clips go.")],
-    root: options.Root = None,
+    where: options.Where = None,
+    clips: options.ClipFile = None,
+    sample: options.Sample = None,
     limit: options.Limit = None,
+    shard: options.Shard = None,
+    root: options.Root = None,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -27,9 +33,10 @@ def prepare(
     from tbd.manifest import locate_manifest, read_manifest
     from tbd.manifest.run import clip_rule
     from tbd.media.prepare import prepare as write
+    from tbd.selection import ROW_KEYS, Selection, select
 
-    columns = ["clip_id", "dataset", "file_name", "audio_file_name", "start", "end", "crop_box", "reference_frame"]
-    rows = read_manifest(manifest, columns).to_pylist()[:limit]
+    chosen = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
+    rows = select(read_manifest(manifest, [*COLUMNS, *ROW_KEYS]).to_pylist(), chosen, keys=ROW_KEYS)
     if dry_run:
         document({"clips": len(rows), "output": str(output)}) if json else out(
             f"{len(rows)} clips would go to {output}"
@@ -47,10 +54,11 @@ def prepare(
             clip_rule(locate_manifest(manifest).parent),
             told=lambda _, error: bar.advance(failed=int(bool(error))),
         )
-    for clip_id, error in done.failed.items():
-        say(f"{clip_id}: {error}")
-    summary = {"clips": len(done.clips), "reused": done.reused, "failed": done.failed, "output": str(output)}
+    for clip_id, words in (done.failed | done.damaged).items():
+        say(f"{clip_id}: {words}")
+    counts = {"clips": len(done.clips), "reused": done.reused, "output": str(output)}
+    summary = counts | {"failed": done.failed, "damaged": done.damaged}
     document(summary) if json else out(
-        f"{len(done.clips)} clips in {output} ({done.reused} were there), {len(done.failed)} failed"
+        f"{len(done.clips)} clips in {output} ({done.reused} were there), {len(done.failed)} failed, {len(done.damaged)} damaged"
     )
     return int(bool(done.failed))

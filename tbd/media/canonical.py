@@ -21,6 +21,7 @@ from tbd.recipe import Recipe
 from tbd.schema import Box
 
 if TYPE_CHECKING:
+    from tbd.media.audio import Sound
     from tbd.media.probe import Probe
 
 Pixels = npt.NDArray[np.uint8]
@@ -235,10 +236,18 @@ class CanonicalClip:
         Raises:
             InputError: there is no sound.
         """
+        return self.sound().samples
+
+    def sound(self) -> Sound:
+        """``audio``, with the holes and the damage that were met.
+
+        Raises:
+            InputError: there is no sound.
+        """
         from tbd.media import audio
 
         start, length = self.start or 0.0, self.num_frames / self.rule.fps
-        return audio.read(self.audio_file or self.path, start, start + length, self.rule.sample_rate)
+        return audio.read_sound(self.audio_file or self.path, start, start + length, self.rule.sample_rate)
 
     def _crop(self, frame: Pixels) -> Pixels:
         height, width = frame.shape[:2]

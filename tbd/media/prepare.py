@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,16 @@ from typing import Any
 from PIL import Image
 
 from tbd import workspace
-from tbd.errors import InputError
+from tbd.errors import InputError, MissingError, TbdError
+from tbd.hashes import file_stamp
 from tbd.media import audio, video
 from tbd.media.canonical import CanonicalClip, ClipRule
-from tbd.media.files import fingerprint_file
 
-COLUMNS = ("clip_id", "video", "audio", "reference", "num_frames", "fps", "size", "sample_rate")
-"""Of ``clips.csv``; paths are relative to its folder, ``audio`` is empty for a silent clip."""
+COLUMNS = ("clip_id", "video", "audio", "reference", "num_frames", "fps", "size", "sample_rate", "damage")
+"""Of ``clips.csv``; paths are relative to its folder, ``audio`` is empty for a silent clip, ``damage`` for a sound one."""
 
+BUGS = "bugs.log"
+"""In the output folder: tracebacks of clips that failed for no reason that tbd knows."""
 DONE = "clip.json"
 """In each clip's folder: what it was made from. A folder that holds it is whole."""
 
@@ -34,11 +37,13 @@ class Prepared:
         clips: one ``clips.csv`` row for each clip that lies in the folder now, in the order of the table.
         reused: how many of them were there already, made from the same file by the same rule.
         failed: ``clip_id`` -> why it could not be prepared.
+        damaged: ``clip_id`` -> what of its file is broken, where it could be prepared all the same.
     """
 
     clips: list[dict[str, Any]] = field(default_factory=list)
     reused: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
 
 def prepare(
@@ -71,8 +76,13 @@ def prepare(
         clip_id = str(row["clip_id"])
         try:
             _one(row, clip_id, Path(root), Path(folder), rule, done)
-        except InputError as error:
+        except MissingError:  # no clip's fault: the disk is full
+            raise
+        except TbdError as error:
             done.failed[clip_id] = error.message
+        except Exception as error:  # noqa: BLE001 (the boundary of one clip)
+            done.failed[clip_id] = f"a bug in tbd ({type(error).__name__}: {error}); see {BUGS}"
+            _note_bug(Path(folder) / BUGS, clip_id)
         told(clip_id, done.failed.get(clip_id))
     workspace.write_whole(Path(folder) / "clips.csv", lambda path: _write_csv(path, done.clips))
     return done
@@ -88,6 +98,8 @@ def _one(row: Mapping[str, Any], clip_id: str, root: Path, folder: Path, rule: C
         with workspace.writing(target):
             made = _write(clip, reference, target, origin)
     done.clips.append(_listed(clip_id, made, rule))
+    if made.get("damage"):
+        done.damaged[clip_id] = made["damage"]
 
 
 def _clip(
@@ -102,7 +114,7 @@ def _clip(
     box = list(clip.crop_box or ())
     origin = {
         "row": [row["file_name"], row.get("audio_file_name"), clip.start, clip.end, box, int(reference)],
-        "files": [list(fingerprint_file(file)) for file in (clip.path, clip.audio_file) if file],
+        "files": [file_stamp(file) for file in (clip.path, clip.audio_file) if file],
         "rule": json.loads(rule.model_dump_json()),
     }
     return clip, int(reference), origin
@@ -133,18 +145,35 @@ def _write(clip: CanonicalClip, reference: int, target: Path, origin: Mapping[st
 
 def _fill(clip: CanonicalClip, reference: int, folder: Path) -> dict[str, Any]:
     rule, has_audio = clip.rule, clip.audio_file is not None or clip.source.has_audio
-    sound = clip.audio() if has_audio else None
-    count = video.write(folder / "video.mp4", clip.frames(), rule.fps, sound, sample_rate=rule.sample_rate)
-    if sound is not None:
-        audio.write_wav(folder / "audio.wav", sound, rule.sample_rate)
+    sound = clip.sound() if has_audio else None
+    samples = None if sound is None else sound.samples
+    count = video.write(folder / "video.mp4", clip.frames(), rule.fps, samples, sample_rate=rule.sample_rate)
+    if samples is not None:
+        audio.write_wav(folder / "audio.wav", samples, rule.sample_rate)
     Image.fromarray(clip.picture(reference)).save(folder / "reference.png")
-    return {"num_frames": count, "has_audio": has_audio}
+    return {"num_frames": count, "has_audio": has_audio, "damage": _damage(clip, sound)}
+
+
+def _damage(clip: CanonicalClip, sound: audio.Sound | None) -> str:
+    words = [clip.source.damage.words(clip.source.fps)]
+    if sound is not None and sound.damaged:
+        words.append(f"{sound.damaged} pieces of sound damaged")
+    if sound is not None and sound.holes:
+        words.append(f"{sound.holes:.2f} s without sound")
+    return "; ".join(filter(None, words))
+
+
+def _note_bug(path: Path, clip_id: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{clip_id}\n{traceback.format_exc()}\n")
 
 
 def _listed(clip_id: str, made: Mapping[str, Any], rule: ClipRule) -> dict[str, Any]:
     sound = f"{clip_id}/audio.wav" if made["has_audio"] else ""
     names = (clip_id, f"{clip_id}/video.mp4", sound, f"{clip_id}/reference.png")
-    return dict(zip(COLUMNS, (*names, made["num_frames"], rule.fps, rule.size, rule.sample_rate), strict=True))
+    last = (made["num_frames"], rule.fps, rule.size, rule.sample_rate, made.get("damage", ""))
+    return dict(zip(COLUMNS, (*names, *last), strict=True))
 
 
 def _write_csv(path: Path, clips: Sequence[Mapping[str, Any]]) -> None:

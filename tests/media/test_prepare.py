@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ from PIL import Image
 from tbd.errors import InputError
 from tbd.media import prepare as preparing
 from tbd.media.canonical import CanonicalClip, ClipRule
-from tbd.media.files import fingerprint_file, sha256_file
 from tbd.media.prepare import prepare
 from tbd.media.video import frames, probe
 
@@ -110,11 +110,16 @@ def test_a_folder_that_cannot_be_written(root, tmp_path):
         prepare([row("one")], root, tmp_path / "file", RULE)
 
 
-def test_identity_of_files(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"abc")
-    assert sha256_file(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert fingerprint_file(path) == (3, path.stat().st_mtime_ns)
-    for door in (sha256_file, fingerprint_file):
-        with pytest.raises(InputError, match="No such file"):
-            door(tmp_path / "b")
+def test_a_bug_in_one_clip_is_that_clips_failure(root, tmp_path, monkeypatch):
+    plain = preparing._fill
+
+    def odd(clip, reference, folder):
+        return 1 / 0 if clip.path.name == "a.mp4" else plain(clip, reference, folder)
+
+    monkeypatch.setattr(preparing, "_fill", odd)
+    rows = [row("bad"), row("good", "two.mp4")]
+    shutil.copy(root / "a.mp4", root / "two.mp4")
+    done = prepare(rows, root, tmp_path / "out", RULE)
+    assert [clip["clip_id"] for clip in done.clips] == ["good"]
+    assert "a bug in tbd (ZeroDivisionError" in done.failed["bad"]
+    assert "Traceback" in (tmp_path / "out" / preparing.BUGS).read_text()
