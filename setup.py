@@ -22,6 +22,8 @@ setup(
         "tbd.manifest": ["templates/*"],
         "tbd.review.terminal": ["*.tcss"],
         "tbd.review.web": ["static/**/*", "templates/**/*"],
+        "tbd.evaluate.outputs": ["templates/*"],
+        "tbd.evaluate.study": ["page/**/*"],
         **{f"tbd.shipped.{name}": files for name, files in SHIPPED.items()},
     },
 )

@@ -29,9 +29,10 @@ GROUND = {
     "sqlite",
     "weights",
 }
-SHARED = GROUND | {"media", "manifest"}
+SHARED = GROUND | {"web", "media", "manifest"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
+    "web": GROUND,
     "media": GROUND,
     "manifest": GROUND | {"media"},
     "annotate": SHARED,

@@ -14,6 +14,7 @@ from tbd import __version__
 from tbd.cli import annotate, demo, doctor, init, prepare, review
 from tbd.cli import eval as evaluation
 from tbd.cli.manifest import app as manifest_app
+from tbd.cli.study import app as study_app
 from tbd.cli.train import app as train_app
 from tbd.cli.weights import app as weights_app
 from tbd.console import document, hush, out, say
@@ -48,6 +49,7 @@ app.command()(prepare.prepare)
 app.command()(review.review)
 app.add_typer(train_app, name="train")
 app.command("eval")(evaluation.eval_)
+app.add_typer(study_app, name="study")
 app.add_typer(weights_app, name="weights")
 app.command()(doctor.doctor)
 app.command()(init.init)
