@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from tbd import __version__
-from tbd.cli import annotate, demo, doctor, init, prepare, review
+from tbd.cli import annotate, compare, demo, doctor, init, prepare, review
 from tbd.cli import eval as evaluation
 from tbd.cli.manifest import app as manifest_app
 from tbd.cli.study import app as study_app
@@ -49,6 +49,7 @@ app.command()(prepare.prepare)
 app.command()(review.review)
 app.add_typer(train_app, name="train")
 app.command("eval")(evaluation.eval_)
+app.command()(compare.compare)
 app.add_typer(study_app, name="study")
 app.add_typer(weights_app, name="weights")
 app.command()(doctor.doctor)

@@ -16,7 +16,7 @@ Votes = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Opinion:
+class MeanOpinion:
     """A mean opinion score.
 
     Attributes:
@@ -30,7 +30,7 @@ class Opinion:
     n: int
 
 
-def opinion(values: npt.ArrayLike) -> Opinion:
+def opinion(values: npt.ArrayLike) -> MeanOpinion:
     """Mean of independent numbers, one a rater, with its 95 % interval ``mean ± t(n - 1) s / sqrt(n)``.
 
     Args:
@@ -45,11 +45,11 @@ def opinion(values: npt.ArrayLike) -> Opinion:
         raise ValueError("no votes")
     mean = float(known.mean())
     if len(known) < 2:
-        return Opinion(mean, None, 1)
+        return MeanOpinion(mean, None, 1)
     from scipy.stats import t
 
     half = float(t.ppf(0.975, len(known) - 1)) * float(known.std(ddof=1)) / math.sqrt(len(known))
-    return Opinion(mean, (mean - half, mean + half), len(known))
+    return MeanOpinion(mean, (mean - half, mean + half), len(known))
 
 
 def rater_means(votes: Votes) -> Votes:

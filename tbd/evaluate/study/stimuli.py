@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tbd.errors import InputError, UsageError
 from tbd.evaluate.inputs import baselines, pairing, sources, streams
 from tbd.hashes import seeded_fraction
-from tbd.manifest import locate, read, roots
+from tbd.manifest import locate_manifest, read_manifest, roots
 from tbd.manifest.run import clip_rule
 from tbd.media.probe import read_picture
 
@@ -127,9 +127,9 @@ def _manifests(request: StudyRequest, runs: Mapping[str, Path]) -> tuple[Path, .
 
 
 def _of_manifest(manifest: Path, request: StudyRequest) -> Iterable[tuple[Candidate, Mapping[str, Any]]]:
-    file = locate(manifest)
+    file = locate_manifest(manifest)
     places, rule = roots(file.parent, request.roots), clip_rule(file.parent)
-    for row in read(file, COLUMNS).to_pylist():
+    for row in read_manifest(file, COLUMNS).to_pylist():
         if not row["emotion"]:
             continue
 
