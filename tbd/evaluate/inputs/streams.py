@@ -66,7 +66,7 @@ class FrameStream:
         chosen, first, repeats = np.unique(self.indices, return_index=True, return_counts=True)
         frames = video.decoded(self.source, chosen.tolist())
         for (index, frame), begin, times in zip(frames, first.tolist(), repeats.tolist(), strict=True):
-            if frame.is_corrupt:
+            if frame.is_corrupt or index in self.source.damage.frames:
                 self.damaged.add(index)
             picture = video.rgb(frame, self.source)
             for i in range(begin, begin + times):
@@ -93,12 +93,13 @@ class FrameStream:
         Raises:
             InputError: the file cannot be opened.
         """
-        from tbd.media.probe import opened
+        from tbd.media.container import audio_stream, opened
 
         file = self.clip.audio_file if self.clip is not None and self.clip.audio_file else self.source.path
         with opened(file) as container:
-            sounds = container.streams.audio
-            return int(sounds[0].codec_context.sample_rate or 16_000) if sounds else 16_000
+            if not container.streams.audio:
+                return 16_000
+            return int(audio_stream(file, container).codec_context.sample_rate or 16_000)
 
     def audio(self) -> npt.NDArray[np.int16] | None:
         """``(n,)`` int16 at 16 kHz, mono, exactly as long as the frames; None where the file has no sound.
