@@ -7,13 +7,24 @@ and run from several threads.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its customary name)
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from torch import nn
+
+
+class KeysValues(NamedTuple):
+    """Keys and values of a context that an attention has computed beforehand, ``(M, L, C)`` each."""
+
+    key: torch.Tensor
+    value: torch.Tensor
+
+
+Context = torch.Tensor | KeysValues
+"""What an attention looks at: tokens ``(M, L, D)``, or the keys and values that it made of them."""
 
 
 class SpatialLayer(nn.Module):
@@ -44,8 +55,8 @@ class SpatialLayer(nn.Module):
     def forward(
         self,
         x: torch.Tensor,
-        context: torch.Tensor | None = None,
-        reference: torch.Tensor | None = None,
+        context: Context | None = None,
+        reference: Context | None = None,
         keep: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """One layer over ``N`` pictures.
@@ -67,7 +78,28 @@ class SpatialLayer(nn.Module):
         return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
 
 
-def attend(attention: Attention, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+def keys_values(attention: Attention, context: Context) -> KeysValues:
+    """The keys and values of a context; those that are given are taken as they are."""
+    if isinstance(context, KeysValues):
+        return context
+    return KeysValues(attention.to_k(context), attention.to_v(context))
+
+
+def blend_keys_values(levels: KeysValues, weights: torch.Tensor) -> KeysValues:
+    """Keys and values of blended texts, from those of the levels: exact, for the projections are linear without a bias.
+
+    Args:
+        levels: ``(k, L, C)`` each.
+        weights: ``(B, k)`` of ``stage_weights``.
+
+    Returns:
+        ``(B, L, C)`` each.
+    """
+    key, value = (torch.einsum("bk,klc->blc", weights.to(part.dtype), part) for part in levels)
+    return KeysValues(key, value)
+
+
+def attend(attention: Attention, x: torch.Tensor, context: Context) -> torch.Tensor:
     """Attention of ``x`` to ``context``: softmax(Q K^T / sqrt(d)) V (eq. 2, whose division by sqrt(d) is misprinted).
 
     Args:
@@ -78,13 +110,13 @@ def attend(attention: Attention, x: torch.Tensor, context: torch.Tensor) -> torc
     Returns:
         ``(N, tokens, C)``
     """
-    repeats = x.shape[0] // context.shape[0]
-    key, value = (_repeated(project(context), repeats) for project in (attention.to_k, attention.to_v))
+    found = keys_values(attention, context)
+    key, value = (_repeated(part, x.shape[0] // len(part)) for part in found)
     return _attention(attention, attention.to_q(x), key, value)
 
 
 def attend_with_reference(
-    attention: Attention, x: torch.Tensor, reference: torch.Tensor, keep: torch.Tensor | None
+    attention: Attention, x: torch.Tensor, reference: Context, keep: torch.Tensor | None
 ) -> torch.Tensor:
     """Reference attention (section 3.3): self-attention over ``x`` beside its reference, of which ``x``'s half is kept.
 
@@ -98,21 +130,23 @@ def attend_with_reference(
         reference: ``(M, tokens, C)``, normalised features; N a multiple of M.
         keep: ``(M,)`` bool, or None: all are kept.
     """
-    repeats = x.shape[0] // reference.shape[0]
+    own, others = keys_values(attention, x), keys_values(attention, reference)
+    repeats = x.shape[0] // len(others.key)
     wanted = None if keep is None else keep.repeat_interleave(repeats)[:, None, None]
 
-    def beside(project: nn.Module) -> torch.Tensor:
-        own, other = project(x), _repeated(project(reference), repeats)
+    def beside(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        other = _repeated(other, repeats)
         return torch.cat([own, other if wanted is None else torch.where(wanted, other, own)], 1)
 
-    return _attention(attention, attention.to_q(x), beside(attention.to_k), beside(attention.to_v))
+    key, value = beside(own.key, others.key), beside(own.value, others.value)
+    return _attention(attention, attention.to_q(x), key, value)
 
 
 def _block(
     block: BasicTransformerBlock,
     x: torch.Tensor,
-    context: torch.Tensor | None,
-    reference: torch.Tensor | None,
+    context: Context | None,
+    reference: Context | None,
     keep: torch.Tensor | None,
 ) -> torch.Tensor:
     seen = block.norm1(x)
@@ -128,7 +162,7 @@ def _block(
 
 
 def _repeated(x: torch.Tensor, times: int) -> torch.Tensor:
-    return x if times == 1 else x.repeat_interleave(times, 0)
+    return x.expand(times, -1, -1) if len(x) == 1 else x.repeat_interleave(times, 0)
 
 
 def _attention(attention: Attention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

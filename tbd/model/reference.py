@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.modeling_utils import ModelMixin  # noqa: F401 (a saved pipeline looks for its loader here)
 
 from tbd.model.activation_checkpointing import ActivationCheckpointing, run_checkpointed
 from tbd.model.attention import SpatialLayer

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers.configuration_utils import FrozenDict, register_to_config
+from diffusers.models.modeling_utils import ModelMixin  # noqa: F401 (a saved pipeline looks for its loader here)
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 
 from tbd.model.activation_checkpointing import ActivationCheckpointing, run_checkpointed
-from tbd.model.attention import SpatialLayer
+from tbd.model.attention import Context, KeysValues, SpatialLayer, keys_values
 from tbd.model.compilation import CompilableUNet
 from tbd.model.motion import MotionLayer
-from tbd.model.unet_blocks import BlockLayer, run_unet, time_embedding, unet_blocks
+from tbd.model.unet_blocks import BlockLayer, DeepFeatures, attention_layers, run_unet, time_embedding, unet_blocks
+
+Contexts = torch.Tensor | tuple[KeysValues, ...]
+"""A condition for all sites with attention: its tokens, or each site's own keys and values."""
 
 
 class TBDUNet(CompilableUNet):
@@ -81,27 +86,47 @@ class TBDUNet(CompilableUNet):
         make_room_to_compile()
         super().compile_repeated_blocks(*arguments, **keywords)
 
+    @apply_forward_hook
+    def keys_values(
+        self, kind: Literal["reference", "text", "audio"], context: torch.Tensor | tuple[torch.Tensor, ...]
+    ) -> tuple[KeysValues, ...]:
+        """Keys and values of a condition at every site with attention, for ``forward``: computed once, used at every step.
+
+        Args:
+            kind: which attention looks at it.
+            context: ``(M, L, D)`` tokens, or for a reference its features, one a site.
+        """
+        found = []
+        for number, site in enumerate(attention_layers(self)):
+            tokens = context if isinstance(context, torch.Tensor) else context[number]
+            layer: Any = {"reference": site.attention, "text": site.text or site.attention, "audio": site.audio}[kind]
+            found.append(keys_values(layer.block.attn1 if kind == "reference" else layer.block.attn2, tokens))
+        return tuple(found)
+
     def forward(
         self,
         sample: torch.Tensor,
         timesteps: torch.Tensor,
-        text: torch.Tensor,
+        text: Contexts,
         *,
-        reference: tuple[torch.Tensor, ...] | None = None,
-        audio: torch.Tensor | None = None,
+        reference: tuple[Context, ...] | None = None,
+        audio: Contexts | None = None,
         earlier: tuple[torch.Tensor, ...] | None = None,
         keep: torch.Tensor | None = None,
+        deep: DeepFeatures | None = None,
     ) -> torch.Tensor:
         """What the noise schedule asks for (noise or velocity) of every frame.
 
         Args:
             sample: ``(B, 4, F, h, w)`` noisy latents.
             timesteps: ``(B,)``.
-            text: ``(B, L, D)``.
-            reference: features ``(B, tokens, C)`` of the reference picture, one a site with attention; None: none.
-            audio: ``(B, F, tokens, D)``, needed exactly where there are audio layers.
+            text: ``(B, L, D)``, or what ``keys_values`` made of it.
+            reference: features ``(B, tokens, C)`` of the reference picture, one a site with attention, or their keys
+                and values; None: none.
+            audio: ``(B, F, tokens, D)``, or what ``keys_values`` made of it; needed exactly where there are audio layers.
             earlier: features ``(B, M, tokens, C)`` of the M frames before, one a site with attention; None: none.
             keep: ``(B,)`` bool; False: that clip goes without its reference.
+            deep: re-uses the inner blocks of an earlier step.
 
         Returns:
             ``(B, 4, F, h, w)``
@@ -109,20 +134,24 @@ class TBDUNet(CompilableUNet):
         batch, frames = sample.shape[0], sample.shape[2]
         x = sample.transpose(1, 2).flatten(0, 1)
         time = time_embedding(self, timesteps, x).repeat_interleave(frames, 0)
-        sounds = None if audio is None else audio.flatten(0, 1)
-        references, befores = iter(reference or ()), iter(earlier or ())
+        sounds = audio.flatten(0, 1) if isinstance(audio, torch.Tensor) else audio
+        places = {id(site.attention): number for number, site in enumerate(attention_layers(self))}
 
         def run(site: BlockLayer, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-            looked = site.attention is not None
-            beside = next(references) if looked and reference else None
-            before = next(befores) if looked and earlier else None
-            return run_checkpointed(
-                self.checkpointing, _layer, site, x, time, frames, text, sounds, beside, before, keep
-            )
+            at = None if site.attention is None else places[id(site.attention)]
+            conditions = (_of_site(given, at) for given in (text, sounds, reference, earlier))
+            return run_checkpointed(self.checkpointing, _layer, site, x, time, frames, *conditions, keep)
 
-        x = run_unet(self, x, time, run)
+        x = run_unet(self, x, time, run, deep)
         x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
         return x.unflatten(0, (batch, frames)).transpose(1, 2)
+
+
+def _of_site(given: Any, at: int | None) -> Any:
+    """A condition at the ``at``-th site with attention; None: a site without."""
+    if at is None or given is None or isinstance(given, torch.Tensor):
+        return None if at is None else given
+    return given[at]
 
 
 def make_room_to_compile() -> None:
@@ -151,9 +180,9 @@ def _layer(
     x: torch.Tensor,
     time: torch.Tensor,
     frames: int,
-    text: torch.Tensor,
-    audio: torch.Tensor | None,
-    reference: torch.Tensor | None,
+    text: Context | None,
+    audio: Context | None,
+    reference: Context | None,
     earlier: torch.Tensor | None,
     keep: torch.Tensor | None,
 ) -> torch.Tensor:

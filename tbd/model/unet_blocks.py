@@ -36,6 +36,19 @@ class BlockLayer:
     motion: MotionLayer | None
 
 
+@dataclass
+class DeepFeatures:
+    """The inner part of a UNet from one denoising step to the next (DeepCache, Ma et al. 2024).
+
+    Attributes:
+        reuse: take ``features`` instead of computing everything between the first and the last block.
+        features: ``(N, C, h, w)`` before the last block, as last computed.
+    """
+
+    reuse: bool = False
+    features: torch.Tensor | None = None
+
+
 RunLayer = Callable[[BlockLayer, torch.Tensor, torch.Tensor], torch.Tensor]
 """(site, picture ``(N, C, h, w)``, time embedding ``(N, E)``) -> picture."""
 
@@ -55,7 +68,18 @@ def block_layers(block: Any) -> list[BlockLayer]:
     return [BlockLayer(*parts) for parts in zip(resnets, *found, strict=True)]
 
 
-def run_unet(unet: UNet2DConditionModel, x: torch.Tensor, time: torch.Tensor, run: RunLayer) -> torch.Tensor:
+def attention_layers(unet: UNet2DConditionModel) -> list[BlockLayer]:
+    """The sites with attention, in the order of the walk (16 for SD 1.5)."""
+    return [site for block in unet_blocks(unet) for site in block_layers(block) if site.attention is not None]
+
+
+def run_unet(
+    unet: UNet2DConditionModel,
+    x: torch.Tensor,
+    time: torch.Tensor,
+    run: RunLayer,
+    deep: DeepFeatures | None = None,
+) -> torch.Tensor:
     """Take pictures through a UNet up to, and without, its last normalisation.
 
     Args:
@@ -63,28 +87,42 @@ def run_unet(unet: UNet2DConditionModel, x: torch.Tensor, time: torch.Tensor, ru
         x: ``(N, 4, h, w)`` latents.
         time: ``(N, E)`` time embedding.
         run: what happens at a site.
+        deep: keeps the features before the last block, or gives them.
 
     Returns:
         ``(N, C, h, w)``
     """
     down, middle, up = _blocks(unet)
+    reused = deep.features if deep is not None and deep.reuse else None
     x = unet.conv_in(x)
     passed = [x]
-    for block in down:
+    for block in down if reused is None else down[:1]:
         for site in block_layers(block):
             x = run(site, x, time)
             passed.append(x)
-        for half in block.downsamplers or ():
+        for half in (block.downsamplers or ()) if reused is None else ():
             x = half(x)
             passed.append(x)
+    x = _inside(middle, up[:-1], x, time, run, passed) if reused is None else reused
+    if deep is not None:
+        deep.features = x
+    return _up(up[-1], x, time, run, passed)
+
+
+def _inside(middle: Any, up: list[Any], x: torch.Tensor, time: torch.Tensor, run: RunLayer, passed: list[Any]) -> Any:
     x = middle.resnets[0](x, time)
     for site, resnet in zip(block_layers(middle), middle.resnets[1:], strict=True):
         x = resnet(run(site, x, time), time)
     for block in up:
-        for site in block_layers(block):
-            x = run(site, torch.cat([x, passed.pop()], 1), time)
-        for double in block.upsamplers or ():
-            x = double(x, passed[-1].shape[2:])  # odd sides: exactly as large as on the way down
+        x = _up(block, x, time, run, passed)
+    return x
+
+
+def _up(block: Any, x: torch.Tensor, time: torch.Tensor, run: RunLayer, passed: list[torch.Tensor]) -> torch.Tensor:
+    for site in block_layers(block):
+        x = run(site, torch.cat([x, passed.pop()], 1), time)
+    for double in block.upsamplers or ():
+        x = double(x, passed[-1].shape[2:])  # odd sides: exactly as large as on the way down
     return x
 
 
