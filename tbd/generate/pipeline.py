@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from tbd.media.canonical import ClipRule, crop, whole_box
 from tbd.model.audio_projection import AudioProjection
 from tbd.model.autoencoder import ImageAutoencoder
 from tbd.model.network import TBDNetwork
-from tbd.model.recipe import ModelRecipe
+from tbd.model.recipe import Guidance, ModelRecipe
 from tbd.model.reference import ReferenceNet
 from tbd.model.speech import SAMPLE_RATE, SpeechEncoder
 from tbd.model.text import TextEncoder
@@ -69,14 +69,16 @@ class Sampling:
         overlap: frames that windows share, or by which their borders move.
         batch: windows at a time, where they are independent; changes no number beyond rounding.
         drift_limit: of the drift guard; 0 only watches.
+        guidance: of the prompt levels; None is the model's own.
     """
 
     preset: SamplerPreset = PRESETS["paper"]
-    scales: GuidanceScales = GuidanceScales()
+    scales: GuidanceScales = field(default_factory=GuidanceScales)
     mode: WindowMode = "autoregressive"
     overlap: int = 4
     batch: int = 4
     drift_limit: float = 0.5
+    guidance: Guidance | None = None
 
     def scales_within(self) -> GuidanceScales:
         """The scales in the preset's interval."""
@@ -88,6 +90,7 @@ class _Clip:
     """A clip under way."""
 
     sampling: Sampling
+    denoiser: CachedDenoiser
     conditions: ClipConditions
     heard: torch.Tensor
     speech: SpeechStream
@@ -267,12 +270,18 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         callback: StepCallback | None,
     ) -> _Clip:
         recipe, device = self.recipe, self._execution_device
-        text = self._text(prompts)
-        empty = self._text([""])
+        guidance = sampling.guidance or recipe.guidance
+        if len(prompts) != guidance.k:
+            raise UsageError(
+                f"{len(prompts)} prompts, the model hears {guidance.k} levels",
+                next="tbd.manifest.levels(prompts, k) divides the prompts of a row into k levels",
+            )
+        chunks = recipe.model_copy(update={"guidance": guidance}).chunks
+        text, empty = self._text(prompts, chunks), self._text([""], chunks)
         kind = recipe.network.reference_text
         heard = text[:1] if kind == "coarse" else empty if kind == "empty" else torch.zeros_like(empty)
         latents = self.image.scaled(self.image.moments(picture[None])).to(device, self.unet.dtype)
-        denoiser = self._denoiser()
+        denoiser = self._denoiser(guidance)
         speech = SpeechStream(
             SpeechEncoder(self.speech_encoder, "pipeline"),
             read_speech(audio),
@@ -280,22 +289,16 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
             recipe.network.audio_context,
         )
         conditions = denoiser.clip(latents, heard, text, empty)
-        return _Clip(
-            sampling, conditions, heard, speech, generator, guard or DriftGuard(sampling.drift_limit), callback
-        )
+        guard = guard or DriftGuard(sampling.drift_limit)
+        return _Clip(sampling, denoiser, conditions, heard, speech, generator, guard, callback)
 
-    def _denoiser(self) -> CachedDenoiser:
+    def _denoiser(self, guidance: Guidance) -> CachedDenoiser:
         network = TBDNetwork(self.unet, self.reference_net, self.audio_projection)
-        return CachedDenoiser(network, self.recipe.guidance, self.scheduler.config.num_train_timesteps)
+        return CachedDenoiser(network, guidance, self.scheduler.config.num_train_timesteps)
 
-    def _text(self, prompts: Sequence[str]) -> torch.Tensor:
-        recipe = self.recipe
-        if prompts != [""] and len(prompts) != recipe.guidance.k:
-            raise UsageError(
-                f"{len(prompts)} prompts, the model hears {recipe.guidance.k} levels",
-                next="tbd.manifest.levels(prompts, k) divides the prompts of a row into k levels",
-            )
-        found = TextEncoder(self.text_encoder, "pipeline").encode(prompts, recipe.chunks, recipe.text.overflow)
+    def _text(self, prompts: Sequence[str], chunks: int) -> torch.Tensor:
+        encoder = TextEncoder(self.text_encoder, "pipeline")
+        found = encoder.encode(prompts, chunks, self.recipe.text.overflow)
         return found.half().to(self._execution_device, self.unet.dtype)  # rounded as the trainer's cache rounds
 
     def _section(self, clip: _Clip, start: int, length: int, earlier: torch.Tensor | None) -> torch.Tensor:
@@ -303,7 +306,7 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
 
         The first window continues the frames before; windows inside a section have none before them.
         """
-        sampling, denoiser = clip.sampling, self._denoiser()
+        sampling, denoiser = clip.sampling, clip.denoiser
         scheduler = make_scheduler(sampling.preset.scheduler, self.scheduler.config)
         scheduler = copy.deepcopy(self.scheduler) if type(scheduler) is type(self.scheduler) else scheduler
         scheduler.set_timesteps(sampling.preset.steps, device=self._execution_device)

@@ -6,7 +6,7 @@ import bisect
 import functools
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,7 @@ def write(
     *,
     sample_rate: int = 16_000,
     crf: int = 16,
+    tags: Mapping[str, str] | None = None,
 ) -> int:
     """Write an mp4 (h264, yuv420p, aac), whole or not at all, while the frames stream in.
 
@@ -114,6 +115,7 @@ def write(
         audio: mono ``(n,)`` float32 in [-1, 1] that starts with the first frame.
         sample_rate: of ``audio``, in Hz.
         crf: x264 quality; 16 cannot be told from the original by eye.
+        tags: metadata of the file, such as ``comment``.
 
     Returns:
         The number of frames written.
@@ -129,6 +131,7 @@ def write(
         # No limit on the delay: all sound is handed over first and is woven in as the pictures come.
         options = {"movflags": "+faststart", "max_interleave_delta": "0"}
         with av.open(str(temporary.absolute()), "w", format="mp4", options=options) as container:
+            container.metadata.update(tags or {})
             count = _encode(container, iter(frames), Fraction(fps).limit_denominator(1001), audio, sample_rate, crf)
 
     workspace.write_whole(Path(path), encode)

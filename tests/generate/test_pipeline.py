@@ -109,9 +109,7 @@ def test_the_scales_of_picture_text_and_sound_are_their_own(pipe):
 
 def test_frames_stream_and_are_those_of_a_call(pipe):
     frames = list(pipe.stream_frames(picture(), speech(9), PROMPTS, generator=noise(), sampling=_quick()))
-    whole = pipe(
-        picture(), speech(9), PROMPTS, generator=noise(), sampling=_quick(), output_type="np", crop_face=False
-    )
+    whole = pipe(picture(), speech(9), PROMPTS, generator=noise(), sampling=_quick(), output_type="np", crop_face=False)
     np.testing.assert_array_equal(np.stack(frames), whole.frames)
     assert len(frames) == 9 and whole.fps == 25 and len(whole.drift) == 3
 
@@ -168,7 +166,9 @@ def test_mistakes_are_named(pipe):
 
 @pytest.mark.parametrize("samples", [1, 400, 1600, 16_000 * 3 // 25])
 def test_short_sounds_and_silence_have_frames_too(pipe, samples):
-    found = pipe(picture(), np.zeros(samples, np.float32), PROMPTS, crop_face=False, output_type="np", sampling=_quick())
+    found = pipe(
+        picture(), np.zeros(samples, np.float32), PROMPTS, crop_face=False, output_type="np", sampling=_quick()
+    )
     assert len(found.frames) == max(1, round(samples / 640))
 
 

@@ -1,0 +1,178 @@
+"""What of a manifest is rendered: its chosen rows as jobs, each with portrait, speech, prompts and a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tbd.errors import InputError, UsageError
+from tbd.generate.recipe import GenerateRecipe
+from tbd.hashes import seeded_fraction
+from tbd.manifest import levels, locate, read, roots
+from tbd.manifest.run import clip_rule
+from tbd.media.canonical import CanonicalClip
+from tbd.selection import ROW_KEYS, Selection, select
+
+COLUMNS = (
+    *(
+        "clip_id",
+        "dataset",
+        "subject",
+        "emotion",
+        "level",
+        "view",
+        "split",
+        "file_name",
+        "audio_file_name",
+        "has_audio",
+    ),
+    *("duration", "start", "end", "crop_box", "reference_frame", "prompts_final", "approved", "status"),
+)
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """One clip to render.
+
+    Attributes:
+        clip_id: also the name of its video.
+        prompts: coarse to fine.
+        speech: the clip whose sound it is.
+        portrait: the clip whose frame is the portrait.
+        frame: which frame of that file, from 0.
+        frames: of the video, by the manifest's duration.
+        seed: of its noise: depends on the run's seed and ``clip_id`` alone, so order and shards change nothing.
+        problem: why it cannot be rendered; empty where it can.
+    """
+
+    clip_id: str
+    prompts: tuple[str, ...]
+    speech: CanonicalClip | None
+    portrait: CanonicalClip | None
+    frame: int
+    frames: int
+    seed: int
+    problem: str = ""
+
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """The portrait: ``(size, size, 3)`` uint8 RGB.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        assert self.portrait is not None
+        return self.portrait.picture(self.frame)
+
+    def source(self) -> dict[str, Any]:
+        """Which frame and sound it is made of, for records."""
+        named = {"portrait": self.portrait, "speech": self.speech}
+        return {"frame": self.frame, **{key: clip.path.name if clip else None for key, clip in named.items()}}
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """Which rows of which manifest.
+
+    Attributes:
+        manifest: folder or Parquet file.
+        split: side to render; ``all`` takes every row.
+        selection: narrows the rows further.
+        roots: where a dataset lies, instead of where it lay when its manifest was made.
+    """
+
+    manifest: Path
+    split: str = "test"
+    selection: Selection = field(default_factory=Selection)
+    roots: Mapping[str, Path] = field(default_factory=dict)
+
+
+def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -> list[RenderJob]:
+    """The jobs of a split, sorted by ``clip_id``.
+
+    Args:
+        request: which rows.
+        recipe: seed and reference.
+        k: prompt levels that the model hears.
+        size: side of its pictures.
+
+    Raises:
+        UsageError: no row is left.
+        InputError: the manifest, or a dataset of it, is not there.
+    """
+    file = locate(request.manifest)
+    rows: list[dict[str, Any]] = read(file, list(COLUMNS)).to_pylist()
+    split = rows if request.split == "all" else [row for row in rows if row["split"] == request.split]
+    if not split:
+        sides = sorted({str(row["split"]) for row in rows})
+        raise UsageError(
+            f"{request.manifest}: no row has the split {request.split!r}; there are: {', '.join(sides)}",
+            next=f"tbd manifest split {request.manifest}, or --split all",
+        )
+    chosen = select(split, request.selection, keys=ROW_KEYS, seed=recipe.seed)
+    places = roots(file.parent, request.roots)
+    rule = clip_rule(file.parent).model_copy(update={"size": size})
+    clips = {row["clip_id"]: _canonical(row, places, rule) for row in rows}
+    neutral = _neutral_rows(rows) if recipe.reference == "neutral" else {}
+    return [_job(row, clips, neutral, recipe, k) for row in chosen]
+
+
+def _job(
+    row: Mapping[str, Any],
+    clips: Mapping[str, CanonicalClip | None],
+    neutral: Mapping[Any, Mapping[str, Any]],
+    recipe: GenerateRecipe,
+    k: int,
+) -> RenderJob:
+    shown: Mapping[str, Any] | None = row
+    if recipe.reference == "neutral":
+        shown = neutral.get((row["dataset"], row["subject"]))
+    clip, portrait = clips[row["clip_id"]], clips[shown["clip_id"]] if shown else None
+    texts = tuple(levels(row["prompts_final"] or [], k))
+    return RenderJob(
+        row["clip_id"],
+        texts,
+        clip,
+        portrait,
+        int(shown["reference_frame"] or 0) if shown else 0,
+        max(1, round(float(row["duration"] or 0) * 25)),
+        int(seeded_fraction(recipe.seed, row["clip_id"]) * 2**53),
+        _problem(row, clip, portrait, texts, k),
+    )
+
+
+def _problem(
+    row: Mapping[str, Any], clip: CanonicalClip | None, portrait: CanonicalClip | None, texts: Sequence[str], k: int
+) -> str:
+    """Why a row cannot be rendered, or nothing."""
+    if clip is None:
+        return "no crop box: no face was found, or the file could not be read"
+    if not row["approved"]:
+        return "its prompts are not approved"
+    if len(texts) < k or not all(text.strip() for text in texts):
+        return f"{len(texts)} prompt levels, the model hears {k}"
+    if not row["has_audio"]:
+        return "no sound"
+    return "" if portrait is not None else "no neutral clip of this person"
+
+
+def _neutral_rows(rows: Sequence[Mapping[str, Any]]) -> dict[Any, Mapping[str, Any]]:
+    """The first readable neutral row of each person."""
+    found: dict[Any, Mapping[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: str(row["clip_id"])):
+        if row["emotion"] == "neutral" and row["crop_box"] is not None:
+            found.setdefault((row["dataset"], row["subject"]), row)
+    return found
+
+
+def _canonical(row: Mapping[str, Any], places: Mapping[str, Path], rule: Any) -> CanonicalClip | None:
+    if row["crop_box"] is None:
+        return None
+    place = places.get(row["dataset"])
+    if place is None or not place.is_dir():
+        raise InputError(f"dataset {row['dataset']} is not in {place}", next=f"--root {row['dataset']}=PATH")
+    return CanonicalClip.of_row(row, place, rule)

@@ -1,0 +1,104 @@
+"""The generation recipe: every key that ``tbd generate --set`` and ``--sweep`` may change, with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from tbd import recipe as recipes
+from tbd.generate.sampler_presets import find_preset
+from tbd.generate.windows import WindowMode
+from tbd.model.recipe import Guidance
+from tbd.recipe import Recipe, operational
+
+if TYPE_CHECKING:
+    from tbd.generate.pipeline import Sampling
+
+SHORT = {"guidance.k": "guidance.levels", "steps": "sampler.steps", "scale": "scales.all", "preset": "sampler.preset"}
+"""Short names of keys."""
+
+
+class SamplerRecipe(Recipe):
+    """How a clip is denoised; None takes the preset's."""
+
+    preset: Literal["paper", "fast"] = "paper"
+    scheduler: str | None = None
+    """A class of diffusers, such as ``UniPCMultistepScheduler``."""
+    steps: int | None = Field(None, ge=1, le=1000)
+    interval: tuple[float, float] | None = None
+    """Guidance only between these shares of the way from noise (0) to picture (1)."""
+    reuse: int | None = Field(None, ge=1, le=10)
+    """Inner blocks are computed at every so many-th step."""
+
+
+class ScalesRecipe(Recipe):
+    """Classifier-free guidance by condition; ``all`` stands for those that are not given."""
+
+    all: float = Field(3.5, ge=0)
+    picture: float | None = Field(None, ge=0)
+    text: float | None = Field(None, ge=0)
+    audio: float | None = Field(None, ge=0)
+
+
+class WindowsRecipe(Recipe):
+    """Long speech in windows."""
+
+    mode: WindowMode = "autoregressive"
+    overlap: int = Field(4, ge=0)
+    batch: int = operational(4, ge=1)
+    drift_limit: float = Field(0.5, ge=0)
+    """Standard deviations by which a window may move from the first before its motion frames are brought back."""
+
+
+class GenerateRecipe(Recipe):
+    """A whole generation recipe."""
+
+    sampler: SamplerRecipe = SamplerRecipe()
+    scales: ScalesRecipe = ScalesRecipe()
+    windows: WindowsRecipe = WindowsRecipe()
+    guidance: Guidance | None = None
+    """Progressive guidance; None is the checkpoint's own."""
+    reference: Literal["clip", "neutral"] = "clip"
+    """Of a split: ``clip`` shows the model a frame of the very clip, as the paper does (its expression leaks);
+    ``neutral`` one of a neutral clip of the same person."""
+    seed: int = Field(0, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``auto``: bfloat16 on a GPU, float32 elsewhere."""
+    compile: bool = operational(False)
+    """torch.compile of the repeated blocks."""
+
+    def sampling(self) -> Sampling:
+        """As the pipeline takes it."""
+        from dataclasses import replace
+
+        from tbd.generate.guidance_scales import GuidanceScales
+        from tbd.generate.pipeline import Sampling
+
+        preset = find_preset(self.sampler.preset)
+        given = self.sampler.model_dump(exclude={"preset"}, exclude_none=True)
+        each = (self.scales.picture, self.scales.text, self.scales.audio)
+        scales = GuidanceScales(*(self.scales.all if one is None else one for one in each))
+        return Sampling(
+            replace(preset, **given),
+            scales,
+            self.windows.mode,
+            self.windows.overlap,
+            self.windows.batch,
+            self.windows.drift_limit,
+            self.guidance,
+        )
+
+
+def load_generate_recipe(overrides: Iterable[str]) -> GenerateRecipe:
+    """The recipe from ``key=value`` settings; ``guidance.k`` and other short names are known.
+
+    Raises:
+        RecipeError: unknown keys or values; all of them are listed.
+    """
+    full = []
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        full.append(f"{SHORT.get(key.strip(), key)}{sign}{value}")
+    return recipes.load(GenerateRecipe, "generate", None, full)

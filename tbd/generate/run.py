@@ -1,0 +1,222 @@
+"""A split of a manifest into a run folder: ``videos/{clip_id}.mp4`` and ``run.json``. The same command goes on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tbd import __version__, workspace
+from tbd import recipe as recipes
+from tbd.errors import InputError
+from tbd.generate.clips import ClipRequest, RenderJob
+from tbd.generate.recipe import GenerateRecipe
+from tbd.generate.render import RenderedVideo, fit_prompts, recorded_details, render_video
+from tbd.generate.windows import padded_length
+
+if TYPE_CHECKING:
+    from tbd.generate.pipeline import TalkingHeadPipeline
+
+RUN, VIDEOS, FAILED = "run.json", "videos", "failed"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """``run.json``: what made the videos of a folder; ``tbd eval`` reads ``manifest`` and ``split``.
+
+    Attributes:
+        manifest, split: what was rendered.
+        checkpoint: path, and sha256 of its weights.
+        recipe: what a result depends on, resolved.
+        guidance: of the prompt levels, resolved.
+        versions: of tbd, torch and diffusers.
+    """
+
+    manifest: str
+    split: str
+    checkpoint: dict[str, str]
+    recipe: dict[str, Any]
+    guidance: dict[str, Any]
+    versions: dict[str, str]
+
+    def essence(self) -> dict[str, Any]:
+        """What must not change while a folder fills."""
+        return {
+            "weights": self.checkpoint["sha256"], "split": self.split, "recipe": self.recipe, "guidance": self.guidance
+        }  # fmt: skip
+
+
+@dataclass
+class RunSummary:
+    """What became of a run.
+
+    Attributes:
+        rendered: videos that were made now.
+        kept: videos that were there already.
+        failed: clip_id -> why.
+        notes: what a person should know.
+        drifted: clips whose motion frames the drift guard corrected.
+        stopped: somebody asked to stop.
+    """
+
+    rendered: int = 0
+    kept: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    drifted: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+
+def make_record(
+    request: ClipRequest, pipe: TalkingHeadPipeline, checkpoint: dict[str, str], recipe: GenerateRecipe
+) -> RunRecord:
+    """The record of a run."""
+    import diffusers
+    import torch
+
+    guidance = recipe.guidance or pipe.recipe.guidance
+    versions = {"tbd": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__}
+    sampler = asdict(recipe.sampling().preset)
+    return RunRecord(
+        str(request.manifest), request.split, checkpoint, recipes.essence(recipe) | {"sampler": sampler},
+        guidance.model_dump(mode="json"), versions,
+    )  # fmt: skip
+
+
+def open_run(folder: Path, record: RunRecord) -> None:
+    """Begin a run folder, or go on in one.
+
+    Raises:
+        InputError: it holds videos that were made otherwise.
+    """
+    file = folder / RUN
+    if file.is_file():
+        try:
+            found = RunRecord(**json.loads(file.read_text(encoding="utf-8")))
+            changed = recipes.difference(found.essence(), record.essence())
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{file}: not the record of a run ({error})", next=f"another folder than {folder}"
+            ) from None
+        if changed:
+            raise InputError(
+                f"{folder}: its videos were made otherwise\n" + "\n".join(f"  {line}" for line in changed),
+                next="another folder with -o runs/NAME",
+            )
+        return
+    workspace.write_json(file, asdict(record))
+
+
+def pending_jobs(folder: Path, jobs: Sequence[RenderJob], record: RunRecord) -> Iterator[RenderJob]:
+    """The jobs whose video is not there yet, or was made of other prompts, portrait or settings."""
+    for job in jobs:
+        if recorded_details(folder / VIDEOS / f"{job.clip_id}.mp4").get("digest") != job_digest(job, record):
+            yield job
+
+
+def job_digest(job: RenderJob, record: RunRecord) -> str:
+    """Changes whenever a job's video would."""
+    return recipes.digest([job.clip_id, job.prompts, job.source(), job.seed, record.essence()])
+
+
+def render_jobs(
+    pipe: TalkingHeadPipeline,
+    folder: Path,
+    jobs: Sequence[RenderJob],
+    record: RunRecord,
+    recipe: GenerateRecipe,
+    *,
+    told: Callable[[RenderJob, str], None] | None = None,
+    stopping: threading.Event | None = None,
+) -> RunSummary:
+    """Render what is missing. A clip that fails is recorded in ``failed/`` and never ends the run; a full disk does.
+
+    Args:
+        pipe: on its device.
+        folder: of the run.
+        jobs: all of them.
+        record: of ``make_record``.
+        recipe: how.
+        told: hears of every finished job, and why it failed or an empty text.
+        stopping: once set, the video under way is finished and no other begun.
+
+    Raises:
+        MissingError: the disk is full.
+    """
+    summary, missing = RunSummary(), list(pending_jobs(folder, jobs, record))
+    summary.kept = len(jobs) - len(missing)
+    for job in missing:
+        if stopping is not None and stopping.is_set():
+            summary.stopped = True
+            break
+        try:
+            done = _render(pipe, folder, job, record, recipe, summary)
+        except InputError as error:
+            summary.failed[job.clip_id] = error.message
+            workspace.write_text(folder / FAILED / f"{job.clip_id}.txt", error.message + "\n")
+        else:
+            summary.rendered += 1
+            (folder / FAILED / f"{job.clip_id}.txt").unlink(missing_ok=True)
+            if done.corrected:
+                summary.drifted.append(job.clip_id)
+        if told is not None:
+            told(job, summary.failed.get(job.clip_id, ""))
+    return summary
+
+
+def _render(
+    pipe: TalkingHeadPipeline,
+    folder: Path,
+    job: RenderJob,
+    record: RunRecord,
+    recipe: GenerateRecipe,
+    summary: RunSummary,
+) -> RenderedVideo:
+    if job.problem or job.speech is None:
+        raise InputError(job.problem or "no clip")
+    prompts, cut = fit_prompts(job.prompts, hearing_chunks(pipe, recipe))
+    summary.notes += [f"{job.clip_id}: {note}" for note in cut]
+    details = {
+        "clip_id": job.clip_id, "prompts": prompts, "digest": job_digest(job, record), **job.source(), **record.essence()
+    }  # fmt: skip
+    return render_video(
+        pipe, folder / VIDEOS / f"{job.clip_id}.mp4", job.picture(), job.speech.audio(), prompts,
+        sampling=recipe.sampling(), seed=job.seed, details=details,
+    )  # fmt: skip
+
+
+def hearing_chunks(pipe: TalkingHeadPipeline, recipe: GenerateRecipe) -> int:
+    """Chunks of 75 tokens that each prompt gets."""
+    guidance = recipe.guidance or pipe.recipe.guidance
+    return pipe.recipe.model_copy(update={"guidance": guidance}).chunks
+
+
+def network_calls(pipe: TalkingHeadPipeline, recipe: GenerateRecipe, frames: Sequence[int]) -> int:
+    """How often the network will be asked for a window, over all clips."""
+    sampling, length = recipe.sampling(), pipe.config.frames
+    scales, steps = sampling.scales_within(), sampling.preset.steps
+    calls = sum(len(scales.branches(step / steps)) for step in range(steps))
+    return calls * sum(padded_length(count, length) // length for count in frames)
+
+
+def seconds_a_call(pipe: TalkingHeadPipeline) -> float:
+    """Seconds that the network takes for one window on this device, measured: the least of three."""
+    import numpy as np
+
+    from tbd.generate.guidance_scales import GuidanceScales
+    from tbd.generate.pipeline import Sampling
+    from tbd.generate.sampler_presets import SamplerPreset
+
+    size, length = pipe.config.size, pipe.config.frames
+    sampling = Sampling(SamplerPreset("probe", "DDIMScheduler", 2), GuidanceScales(1, 1, 1))
+    words, taken = ["x"] * pipe.recipe.guidance.k, []
+    sound = np.zeros(round(length / pipe.clip_rule.fps * 16_000), np.float32)
+    for _ in range(3):
+        started = time.perf_counter()
+        next(iter(pipe.stream_latents(np.zeros((size, size, 3), np.uint8), sound, words, sampling=sampling)))
+        taken.append((time.perf_counter() - started) / 2)
+    return min(taken)
