@@ -11,7 +11,7 @@ from tbd.demo.landmarks import Expression, Units
 from tbd.demo.pen import Pose
 
 ONSET = 0.4
-"""Seconds until the expression has its full strength."""
+"""Seconds until an expression has its full strength, usually."""
 BLINK = 0.22
 """Seconds from open to open."""
 
@@ -23,10 +23,12 @@ class Acting:
     Attributes:
         units: action units at full strength.
         seed: phases of the head motion, moments of the blinks.
+        onset: seconds until the expression has its full strength.
     """
 
     units: Units
     seed: int = 0
+    onset: float = ONSET
 
     def expression(self, seconds: float, energy: float) -> Expression:
         """The face at a moment, with a voice of this loudness (0 to 1)."""
@@ -38,9 +40,9 @@ class Acting:
         return Expression(units, energy, (drift, 0.0))
 
     def strength(self, seconds: float) -> float:
-        """Share of the full strength: 0.5 at the beginning, 1 from ``ONSET`` on, breathing by 5 %."""
-        rise = min(1.0, seconds / ONSET)
-        held = 1 - 0.05 * (0.5 - 0.5 * math.cos(2.2 * max(0.0, seconds - ONSET)))
+        """Share of the full strength: 0.5 at the beginning, 1 from ``onset`` on, breathing by 5 %."""
+        rise = min(1.0, seconds / self.onset)
+        held = 1 - 0.05 * (0.5 - 0.5 * math.cos(2.2 * max(0.0, seconds - self.onset)))
         return (0.5 + 0.5 * rise * rise * (3 - 2 * rise)) * held
 
     def blink(self, seconds: float) -> float:

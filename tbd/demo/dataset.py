@@ -19,7 +19,7 @@ from tbd.annotate.facs import EMOTIONS
 from tbd.demo.acting import Acting
 from tbd.demo.face import Portrait
 from tbd.demo.identity import PEOPLE, Identity, person
-from tbd.demo.landmarks import Units
+from tbd.demo.landmarks import Units, opening
 from tbd.demo.voice import energy, speak
 from tbd.errors import InputError, UsageError
 from tbd.media import video
@@ -28,15 +28,24 @@ Pixels = npt.NDArray[np.uint8]
 
 STRENGTH = {letter: round(0.2 * number, 1) for number, letter in enumerate("ABCDE", 1)}
 """FACS letter -> how far the drawing moves."""
-VERSION = 1
+VERSION = 2
 """Raised when the same seed draws other pictures."""
 SETTINGS = ".drawn.json"
 """What a folder was drawn with; its dot hides it from those who look for clips."""
 
 
+UNITS_FILE = ".units.csv"
+"""Ending of the file beside a clip with the truth about each of its frames."""
+
+
 @dataclass(frozen=True)
-class Take:
-    """One clip to draw: who shows what, and where the file goes below the root."""
+class DrawnClip:
+    """One clip to draw: who shows what, and where the file goes below the root.
+
+    Attributes:
+        faces: 2 puts somebody else beside the speaker: a flawed clip.
+        silent: without sound: a flawed clip.
+    """
 
     identity: Identity
     emotion: str
@@ -44,6 +53,8 @@ class Take:
     index: int
     seconds: float
     seed: int
+    faces: int = 1
+    silent: bool = False
 
     @property
     def path(self) -> Path:
@@ -52,49 +63,78 @@ class Take:
         return folder / f"{self.index:03d}.mp4"
 
 
-def draw(root: Path, *, seed: int = 0, size: int = 256, fps: float = 25.0, workers: int | None = None) -> list[Path]:
-    """Draw 24 clips of 2 to 3 seconds: eight people, eight emotions, three levels, sound in every file.
+def draw(
+    root: Path,
+    *,
+    seed: int = 0,
+    people: int = 8,
+    clips: int = 24,
+    size: int = 256,
+    fps: float = 25.0,
+    workers: int | None = None,
+) -> list[Path]:
+    """Draw clips of 2 to 3 seconds of people who do not exist, with sound, in MEAD's tree.
 
-    The tree is MEAD's (``{speaker}/video/front/{emotion}/level_{n}/{index}.mp4``) with speakers M901 to M904 and W901 to
-    W904, numbers that MEAD does not use. Every file is written whole, and a file that is there is kept: run it again
-    after an interruption and it goes on.
+    Every clip shows its emotion in a way of its own: which units, how strong, on which side, how fast. The truth about
+    each frame lies beside it (``write_units``). The last two clips are flawed on purpose, for the first review: two
+    faces in the picture, and no sound. The tree is ``{speaker}/video/front/{emotion}/level_{n}/{index}.mp4`` with
+    speakers from M901 and W901, numbers that MEAD does not use. Every file is written whole, and a file that is there
+    is kept: run it again after an interruption and it goes on.
 
     Args:
         root: folder of the dataset, made if need be.
         seed: other seeds draw other people, voices and motions; the same seed gives the same frames.
+        people, clips: how many; emotions and levels take turns.
         size: side of the square frames in pixels.
         fps: frames a second.
         workers: processes; None takes one a core. They change nothing in the pictures.
 
     Returns:
-        The files, in the order of ``takes``.
+        The files, in the order of ``drawn_clips``.
 
     Raises:
+        UsageError: fewer than two people or eight clips.
         InputError: the folder was drawn with other settings, or cannot be written.
         MissingError: the disk is full.
     """
-    _claim(root, {"version": VERSION, "seed": seed, "size": size, "fps": fps})
-    plan = takes(seed)
-    missing = [take for take in plan if not (root / take.path).is_file()]
+    settings = {"version": VERSION, "seed": seed, "people": people, "clips": clips, "size": size, "fps": fps}
+    plan = drawn_clips(seed, people, clips)
+    _claim(root, settings)
+    missing = [clip for clip in plan if not (root / clip.path).is_file()]
     workers = min(workers or os.cpu_count() or 1, len(missing))
     if workers > 1:
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(_draw_take, missing, *([value] * len(missing) for value in (root, size, fps))))
+            list(pool.map(_draw_clip, missing, *([value] * len(missing) for value in (root, size, fps))))
     else:
-        for take in missing:
-            _draw_take(take, root, size, fps)
-    return [root / take.path for take in plan]
+        for clip in missing:
+            _draw_clip(clip, root, size, fps)
+    return [root / clip.path for clip in plan]
 
 
-def takes(seed: int = 0) -> list[Take]:
-    """The 24 clips of a seed: every emotion at every level (neutral three times at level 1), three a person."""
+def drawn_clips(seed: int = 0, people: int = 8, clips: int = 24) -> list[DrawnClip]:
+    """The clips of a seed: every emotion at every level in turn, every person in turn; the last two flawed.
+
+    Raises:
+        UsageError: fewer than two people or eight clips.
+    """
+    if people < 2 or clips < 8:
+        raise UsageError(f"{people} people and {clips} clips: at least 2 and 8 are drawn", next="tbd demo")
     random = np.random.default_rng([3, seed])
     shown = [(emotion, level) for emotion in schema.EMOTIONS if emotion != "neutral" for level in (1, 2, 3)]
     shown += [("neutral", 1)] * 3
-    return [
-        Take(person(i % len(PEOPLE), seed), emotion, level, 1, round(random.uniform(2.0, 3.0), 2), 1000 * seed + i)
-        for i, (emotion, level) in enumerate(shown)
-    ]
+    found: list[DrawnClip] = []
+    for i in range(clips):
+        emotion, level = shown[(i + i // (len(shown) * people)) % len(shown)]
+        who = person((i + i // len(shown)) % people, seed)
+        index = 1 + sum(one.identity == who and (one.emotion, one.level) == (emotion, level) for one in found)
+        flaw = i - clips + 2
+        found.append(
+            DrawnClip(
+                who, emotion, level, index, round(random.uniform(2.0, 3.0), 2), 1000 * seed + i,
+                faces=2 if flaw == 0 else 1, silent=flaw == 1,
+            )
+        )  # fmt: skip
+    return found
 
 
 def draw_clip(
@@ -109,6 +149,7 @@ def draw_clip(
     silent: bool = False,
     faces: int = 1,
     seed: int = 0,
+    acting: Acting | None = None,
 ) -> Path:
     """Draw one clip as an mp4 (h264, aac) whose mouth follows its sound.
 
@@ -121,6 +162,7 @@ def draw_clip(
         silent: leave the sound out of the file; the mouth still moves.
         faces: 0 leaves an empty wall.
         seed: of the voice and the motion.
+        acting: what is shown instead of the emotion's textbook units.
 
     Returns:
         ``path``.
@@ -130,7 +172,7 @@ def draw_clip(
     """
     count = max(1, round(seconds * fps))
     sound = speak(count / fps, pitch=identity.pitch, seed=seed)
-    acting = Acting(strengths(emotion, level), seed)
+    acting = acting or Acting(strengths(emotion, level), seed)
     pictures = film(_cast(identity, faces), acting, energy(sound, fps, count), fps=fps, size=size)
     video.write(path, pictures, fps, None if silent else sound)
     return path
@@ -164,16 +206,54 @@ def strengths(emotion: str, level: int) -> Units:
     return units
 
 
+def varied(emotion: str, level: int, seed: int) -> Acting:
+    """One way of showing an emotion: textbook units with strengths, sides, timing, and what is left out, of its own.
+
+    The first two units always show; of the others each stays with probability 0.75.
+    """
+    random = np.random.default_rng([5, seed])
+    units: dict[int, tuple[float, float]] = {}
+    for place, (unit, strength) in enumerate(strengths(emotion, level).items()):
+        left, right = strength if isinstance(strength, tuple) else (strength, strength)
+        much, lean = random.uniform(0.75, 1.25), random.uniform(-0.25, 0.25) * (random.random() < 0.4)
+        if place < 2 or random.random() < 0.75:
+            units[unit] = (min(1.0, left * much * (1 - lean)), min(1.0, right * much * (1 + lean)))
+    return Acting(units, seed, random.uniform(0.25, 0.7))
+
+
+def write_units(path: Path, acting: Acting, loudness: npt.NDArray[np.float64], fps: float) -> None:
+    """The truth about each frame of a clip as CSV: ``frame seconds energy opening`` and ``au{n}_left au{n}_right``.
+
+    Args:
+        path: of the clip; the table is called like it, with the ending ``.units.csv``.
+        acting: what was shown.
+        loudness: ``(frames,)`` of the voice, 0 to 1.
+        fps: frames a second.
+    """
+    units = sorted({*acting.units, 45})
+    lines = [",".join(["frame,seconds,energy,opening", *(f"au{unit}_left,au{unit}_right" for unit in units)])]
+    for number, loud in enumerate(loudness.tolist()):
+        now = acting.expression(number / fps, loud)
+        sides = [value for unit in units for value in now.pair(unit)[::-1]]
+        lines.append(
+            ",".join([f"{number},{number / fps:.3f},{loud:.4f},{opening(now):.4f}", *(f"{v:.3f}" for v in sides)])
+        )
+    workspace.write_text(path.with_suffix(UNITS_FILE), "\n".join(lines) + "\n")
+
+
 def _cast(identity: Identity, faces: int) -> list[Identity]:
     first = PEOPLE.index(identity) if identity in PEOPLE else 0
     others = [PEOPLE[(first + offset) % len(PEOPLE)] for offset in range(1, faces)]
     return [identity, *others][:faces]
 
 
-def _draw_take(take: Take, root: Path, size: int, fps: float) -> None:
+def _draw_clip(clip: DrawnClip, root: Path, size: int, fps: float) -> None:
+    acting, count = varied(clip.emotion, clip.level, clip.seed), max(1, round(clip.seconds * fps))
+    sound = speak(count / fps, pitch=clip.identity.pitch, seed=clip.seed)
+    write_units(root / clip.path, acting, energy(sound, fps, count), fps)
     draw_clip(
-        root / take.path, take.identity, take.emotion, take.level,
-        seconds=take.seconds, fps=fps, size=size, seed=take.seed,
+        root / clip.path, clip.identity, clip.emotion, clip.level, seconds=clip.seconds, fps=fps, size=size,
+        seed=clip.seed, faces=clip.faces, silent=clip.silent, acting=acting,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 DEPTH = {"nose": 0.34, "brow": 0.20, "eye": 0.12, "mouth": 0.22, "contour": 0.0, "hair": 0.02}
 """How far features lie before the outline, in face units: turning the head moves the near ones more."""
 
-WORKING = 768
+WORKING = 512
 """The least side that is drawn on, in pixels."""
 SKULL = np.array([(0.90, -1.08), (0.55, -1.48), (0.0, -1.62), (-0.55, -1.48), (-0.90, -1.08)])
 """The head above the ears, right to left; hair hides most of it."""
@@ -78,6 +78,7 @@ class _Painter:
         for name in ("left", "right"):
             self._brow(name)
         self._textured(self.portrait.hair, hair.over(self.identity))
+        self._glasses()
 
     def _at(self, points: Points, depth: str = "contour", *, closed: bool = False, curve: bool = True) -> Points:
         """Face coordinates as a smooth curve in pixels."""
@@ -146,6 +147,22 @@ class _Painter:
             [(0.03, -0.02), (0, -0.055), (0, -0.06), (0, -0.06), (0, -0.03)]
         )
         self._line(self._at(crease, "eye"), 0.016, mixed(skin, (80, 34, 28), 0.55))
+
+    def _glasses(self) -> None:
+        if self.identity.glasses == "none":
+            return
+        rim = mixed((32, 28, 30), self.identity.clothes, 0.25)
+        power = 2 if self.identity.glasses == "round" else 5
+        angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+        cos, sin = np.cos(angle), np.sin(angle)
+        for sign in (-1, 1):
+            ring = np.stack([np.sign(v) * np.abs(v) ** (2 / power) for v in (cos, sin)], 1) * (0.36, 0.30)
+            ring = self._at(ring + (0.5 * sign, 0.0), "brow", closed=True)
+            self._line(np.concatenate([ring, ring[:2]]), 0.034, rim)
+            self._line(
+                self._at(np.array([(0.86, -0.06), (1.04, -0.10)]) * (sign, 1), "contour", curve=False), 0.03, rim
+            )
+        self._line(self._at(np.array([(-0.14, -0.03), (0, -0.07), (0.14, -0.03)]), "brow"), 0.03, rim)
 
     def _nose(self) -> None:
         skin = self.identity.skin

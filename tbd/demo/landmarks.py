@@ -21,6 +21,8 @@ Points = npt.NDArray[np.float64]
 Units = Mapping[int, float | tuple[float, float]]
 """Action unit -> strength 0 to 1, or (left, right) strengths from the person's own view."""
 
+VOICED = 0.32
+"""How far the loudest speech opens the mouth."""
 MOUTH_LINE = 1.14
 """How far the closed mouth lies below the eyes."""
 
@@ -74,7 +76,7 @@ def opening(expression: Expression) -> float:
     """How far the lips are apart at the middle of the mouth, in face units: parted, dropped, stretched, voiced."""
     parted = 0.07 * expression.both(25) + 0.15 * expression.both(26) + 0.46 * expression.both(27)
     pressed = 1 - 0.35 * max(expression.both(23), expression.both(24))
-    return parted + 0.24 * pressed * (1 - 0.6 * expression.both(27)) * expression.energy
+    return parted + VOICED * pressed * (1 - 0.6 * expression.both(27)) * expression.energy
 
 
 def _on(expression: Expression, half: int, unit: int) -> float:

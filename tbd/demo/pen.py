@@ -16,9 +16,9 @@ from tbd.demo.landmarks import Points
 
 Box = tuple[int, int, int, int]
 
-UNIT = 0.180
-"""Distance between the pupils in sides of the picture: the face takes about half of it."""
-ORIGIN = (0.5, 0.45)
+UNIT = 0.215
+"""Distance between the pupils in sides of the picture: the face takes about 55 % of it."""
+ORIGIN = (0.5, 0.44)
 """The middle between the pupils, in sides of the picture."""
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tbd.errors import InputError, UsageError
 from tbd.generate.recipe import GenerateRecipe
 from tbd.hashes import seeded_fraction
-from tbd.manifest import levels, locate, read, roots
+from tbd.manifest import levels, locate_manifest, read_manifest, roots
 from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip
 from tbd.selection import ROW_KEYS, Selection, select
@@ -104,8 +104,8 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
         UsageError: no row is left.
         InputError: the manifest, or a dataset of it, is not there.
     """
-    file = locate(request.manifest)
-    rows: list[dict[str, Any]] = read(file, list(COLUMNS)).to_pylist()
+    file = locate_manifest(request.manifest)
+    rows: list[dict[str, Any]] = read_manifest(file, list(COLUMNS)).to_pylist()
     split = rows if request.split == "all" else [row for row in rows if row["split"] == request.split]
     if not split:
         sides = sorted({str(row["split"]) for row in rows})

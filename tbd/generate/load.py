@@ -44,7 +44,8 @@ def load_pipeline(
         pipe.unet.to(memory_format=torch.channels_last)
     if compile:
         pipe.unet.compile_repeated_blocks()
-    pipe.set_progress_bar_config(disable=True)
+    quiet: Any = pipe.set_progress_bar_config
+    quiet(disable=True)
     return pipe
 
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
-from diffusers.utils import BaseOutput
+from diffusers.utils.outputs import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
 from transformers import CLIPTextModel, Wav2Vec2Model
 
 from tbd.errors import InputError, UsageError
@@ -42,7 +43,7 @@ StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
 
 
 @dataclass
-class TalkingHeadOutput(BaseOutput):  # type: ignore[misc]  # diffusers' own way to return something
+class TalkingHeadOutput(BaseOutput):
     """What a call returns.
 
     Attributes:
@@ -100,7 +101,7 @@ class _Clip:
     count: int = 0
 
 
-class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is untyped
+class TalkingHeadPipeline(DiffusionPipeline):
     """Portrait, speech and prompts to a talking video.
 
     Made by ``tbd.generate.load.load_pipeline`` from a checkpoint, or by ``from_pretrained`` from a folder that
@@ -117,7 +118,7 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         clip_rule: ``ClipRule`` as plain values, by which portraits are cropped.
     """
 
-    model_cpu_offload_seq = "text_encoder->audio_projection->reference_net->unet->vae"
+    model_cpu_offload_seq: Any = "text_encoder->audio_projection->reference_net->unet->vae"
     _exclude_from_cpu_offload = ["speech_encoder"]  # noqa: RUF012 (diffusers' own attribute; its parts are called singly)
 
     def __init__(
@@ -135,7 +136,8 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         clip_rule: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.register_modules(
+        own: Any = self
+        own.register_modules(
             unet=unet,
             reference_net=reference_net,
             audio_projection=audio_projection,
@@ -144,17 +146,22 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
             speech_encoder=speech_encoder,
             scheduler=scheduler,
         )
-        self.register_to_config(recipe=recipe or {}, frames=frames, size=size, clip_rule=clip_rule or {})
+        own.register_to_config(recipe=recipe or {}, frames=frames, size=size, clip_rule=clip_rule or {})
+
+    @property
+    def settings(self) -> Any:
+        """``recipe``, ``frames``, ``size`` and ``clip_rule``, as they were given."""
+        return self.config
 
     @property
     def recipe(self) -> ModelRecipe:
         """How the model was trained."""
-        return ModelRecipe.model_validate(dict(self.config.recipe))
+        return ModelRecipe.model_validate(dict(self.settings.recipe))
 
     @property
     def clip_rule(self) -> ClipRule:
         """By which portraits are cropped, at the model's size and rate."""
-        return ClipRule(**{**dict(self.config.clip_rule), "size": self.config.size})
+        return ClipRule(**{**dict(self.settings.clip_rule), "size": self.settings.size})
 
     @property
     def image(self) -> ImageAutoencoder:
@@ -203,8 +210,8 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         if num_inference_steps is not None:
             chosen = replace(chosen, preset=replace(chosen.preset, steps=num_inference_steps))
         if guidance_scale is not None:
-            same = dict.fromkeys(("picture", "text", "audio"), float(guidance_scale))
-            chosen = replace(chosen, scales=replace(chosen.scales, **same))
+            same = float(guidance_scale)
+            chosen = replace(chosen, scales=replace(chosen.scales, picture=same, text=same, audio=same))
         notes: list[str] = []
         guard = DriftGuard(chosen.drift_limit)
         windows = self.stream_latents(
@@ -246,7 +253,7 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         """
         chosen = sampling or Sampling()
         clip = self._begin(picture, audio, prompts, chosen, generator, guard, callback_on_step_end)
-        total, frames = clip.speech.frames, self.config.frames
+        total, frames = clip.speech.frames, self.settings.frames
         length = frames if chosen.mode == "autoregressive" else frames * SECTION
         earlier = None
         for start in range(0, total, length):
@@ -310,7 +317,7 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         scheduler = make_scheduler(sampling.preset.scheduler, self.scheduler.config)
         scheduler = copy.deepcopy(self.scheduler) if type(scheduler) is type(self.scheduler) else scheduler
         scheduler.set_timesteps(sampling.preset.steps, device=self._execution_device)
-        side = self.config.size // self.image.factor
+        side = self.settings.size // self.image.factor
         latents = randn_tensor(
             (1, 4, length, side, side), generator=clip.generator, device=self._execution_device, dtype=self.unet.dtype
         )
@@ -320,14 +327,14 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
             reuse = None if sampling.preset.reuse == 1 else step % sampling.preset.reuse != 0
             seen = scheduler.scale_model_input(latents, timestep)
             prediction = torch.empty_like(latents)
-            windows = section_windows(sampling.mode, length, self.config.frames, step, sampling.overlap)
+            windows = section_windows(sampling.mode, length, self.settings.frames, step, sampling.overlap)
             for first in range(0, len(windows), sampling.batch):
                 chosen = windows[first : first + sampling.batch]
                 starts = tuple(window.start for window in chosen)
                 if starts not in kept:
                     kept = kept if sampling.mode != "shift" else {}
                     kept[starts] = self._window(denoiser, clip, start, starts, earlier)
-                parts = torch.cat([seen[:, :, at : at + self.config.frames] for at in starts])
+                parts = torch.cat([seen[:, :, at : at + self.settings.frames] for at in starts])
                 found = denoiser.predict(
                     parts, timestep, clip.conditions, kept[starts], sampling.scales_within(), reuse=reuse
                 )
@@ -339,14 +346,15 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
             if clip.callback is not None:
                 latents = clip.callback(self, clip.count, timestep, {"latents": latents}).get("latents", latents)
             clip.count += 1
-        return latents
+        done: torch.Tensor = latents
+        return done
 
     def _window(
         self, denoiser: CachedDenoiser, clip: _Clip, start: int, starts: tuple[int, ...], earlier: torch.Tensor | None
     ) -> WindowConditions:
-        frames, count = self.config.frames, self.recipe.network.motion_frames
+        frames, count = self.settings.frames, self.recipe.network.motion_frames
         audio = torch.stack([clip.speech.windows(start + at, start + at + frames) for at in starts])
-        side = self.config.size // self.image.factor
+        side = self.settings.size // self.image.factor
         nothing = torch.zeros(1, 4, count, side, side, device=self._execution_device, dtype=self.unet.dtype)
         before = torch.cat([earlier if at == 0 and earlier is not None else nothing for at in starts])
         heard = audio.half().to(self._execution_device, self.unet.dtype)  # rounded as the trainer's cache rounds
@@ -358,7 +366,7 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
             notes += found.notes
             return found.picture
         pixels = read_pixels(image)
-        return crop(pixels, whole_box(pixels.shape[1], pixels.shape[0]), self.config.size)
+        return crop(pixels, whole_box(pixels.shape[1], pixels.shape[0]), self.settings.size)
 
     def _decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
         return self.image.decode(latents.float().transpose(0, 1))
@@ -372,7 +380,7 @@ class TalkingHeadPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers
         if output_type == "pt":
             return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
         if output_type == "pil":
-            return self.numpy_to_pil(frames / 255)
+            return [Image.fromarray(frame) for frame in frames]
         raise UsageError(f"output_type {output_type!r}: not one of pil, np, pt, latent")
 
 

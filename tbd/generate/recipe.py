@@ -79,10 +79,10 @@ class GenerateRecipe(Recipe):
         preset = find_preset(self.sampler.preset)
         given = self.sampler.model_dump(exclude={"preset"}, exclude_none=True)
         each = (self.scales.picture, self.scales.text, self.scales.audio)
-        scales = GuidanceScales(*(self.scales.all if one is None else one for one in each))
+        picture, text, audio = (self.scales.all if one is None else one for one in each)
         return Sampling(
             replace(preset, **given),
-            scales,
+            GuidanceScales(picture, text, audio),
             self.windows.mode,
             self.windows.overlap,
             self.windows.batch,

@@ -197,7 +197,7 @@ def hearing_chunks(pipe: TalkingHeadPipeline, recipe: GenerateRecipe) -> int:
 
 def network_calls(pipe: TalkingHeadPipeline, recipe: GenerateRecipe, frames: Sequence[int]) -> int:
     """How often the network will be asked for a window, over all clips."""
-    sampling, length = recipe.sampling(), pipe.config.frames
+    sampling, length = recipe.sampling(), int(pipe.settings.frames)
     scales, steps = sampling.scales_within(), sampling.preset.steps
     calls = sum(len(scales.branches(step / steps)) for step in range(steps))
     return calls * sum(padded_length(count, length) // length for count in frames)
@@ -211,7 +211,7 @@ def seconds_a_call(pipe: TalkingHeadPipeline) -> float:
     from tbd.generate.pipeline import Sampling
     from tbd.generate.sampler_presets import SamplerPreset
 
-    size, length = pipe.config.size, pipe.config.frames
+    size, length = pipe.settings.size, pipe.settings.frames
     sampling = Sampling(SamplerPreset("probe", "DDIMScheduler", 2), GuidanceScales(1, 1, 1))
     words, taken = ["x"] * pipe.recipe.guidance.k, []
     sound = np.zeros(round(length / pipe.clip_rule.fps * 16_000), np.float32)

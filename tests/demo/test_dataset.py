@@ -8,7 +8,7 @@ import pytest
 
 from tbd import schema
 from tbd.annotate.facs import EMOTIONS
-from tbd.demo.dataset import draw, draw_clip, strengths, takes
+from tbd.demo.dataset import draw, draw_clip, drawn_clips, strengths, varied
 from tbd.demo.identity import PEOPLE
 from tbd.errors import InputError, UsageError
 
@@ -51,10 +51,50 @@ def test_the_mead_layout_reads_it_without_a_problem(drawn):
 
 def test_every_file_has_pictures_and_sound_of_the_planned_length(drawn):
     root, _ = drawn
-    for take in takes():
-        frames, sounds = opened(root / take.path)
-        assert frames.shape == (round(take.seconds * 4), 32, 32, 3) and sounds == 1
-        assert 2 <= take.seconds <= 3
+    for clip in drawn_clips():
+        frames, sounds = opened(root / clip.path)
+        assert frames.shape == (round(clip.seconds * 4), 32, 32 * clip.faces, 3) and sounds == (not clip.silent)
+        assert 2 <= clip.seconds <= 3
+
+
+def test_the_last_two_clips_are_flawed():
+    assert [(clip.faces, clip.silent) for clip in drawn_clips()[-3:]] == [(1, False), (2, False), (1, True)]
+
+
+def test_the_truth_about_every_frame_lies_beside_a_clip(drawn):
+    root, _ = drawn
+    for clip in drawn_clips()[:4]:
+        lines = (root / clip.path).with_suffix(".units.csv").read_text().splitlines()
+        header, rows = lines[0].split(","), np.array([line.split(",") for line in lines[1:]], float)
+        assert len(rows) == round(clip.seconds * 4) and header[:4] == ["frame", "seconds", "energy", "opening"]
+        shown = varied(clip.emotion, clip.level, clip.seed).units
+        assert {f"au{unit}_left" for unit in shown} <= set(header)
+        assert np.corrcoef(rows[:, 2], rows[:, 3])[0, 1] > 0.9, "the voice opens the mouth"
+        for unit, (left, right) in shown.items():
+            seen = rows[:, [header.index(f"au{unit}_left"), header.index(f"au{unit}_right")]].max(0)
+            assert (seen <= np.array([left, right]) + 0.01).all() and (
+                seen >= 0.9 * np.array([left, right]) - 0.01
+            ).all()
+
+
+def test_each_take_of_an_emotion_shows_it_in_its_own_way():
+    ways = [varied("happiness", 3, seed).units for seed in range(8)]
+    assert all(12 in way for way in ways) and len({str(sorted(way.items())) for way in ways}) == 8
+    assert len({frozenset(way) for way in ways}) > 1, "a label does not say which units"
+    assert varied("anger", 2, 5) == varied("anger", 2, 5)
+
+
+@pytest.mark.parametrize(("people", "clips"), [(5, 40), (24, 96)])
+def test_as_many_people_and_clips_as_asked_for(people, clips):
+    plan = drawn_clips(1, people, clips)
+    assert len({clip.path for clip in plan}) == clips and len({clip.identity.name for clip in plan}) == people
+    assert {clip.emotion for clip in plan} == set(schema.EMOTIONS)
+
+
+def test_too_few_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="1 people"):
+        draw(tmp_path / "x", people=1)
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_same_seed_draws_the_same_frames_with_any_number_of_processes(drawn, tmp_path):
@@ -89,9 +129,10 @@ def test_a_folder_drawn_with_another_seed_is_refused(drawn):
 
 
 def test_another_seed_has_other_people_and_lengths():
-    assert takes(0) == takes(0)
-    assert {take.identity for take in takes(0)}.isdisjoint(take.identity for take in takes(1))
-    assert [take.seconds for take in takes(0)] != [take.seconds for take in takes(1)]
+    first, other = drawn_clips(0), drawn_clips(1)
+    assert first == drawn_clips(0)
+    assert {clip.identity for clip in first}.isdisjoint(clip.identity for clip in other)
+    assert [clip.seconds for clip in first] != [clip.seconds for clip in other]
 
 
 def test_strengths_are_the_knowledge_bases_letters():

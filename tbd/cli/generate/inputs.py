@@ -1,0 +1,146 @@
+"""What ``tbd generate`` was given, checked before torch is loaded; prompts from an emotion by the annotator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tbd.errors import InputError, UsageError
+from tbd.selection import Selection
+
+if TYPE_CHECKING:
+    from tbd.generate.pipeline import TalkingHeadPipeline
+    from tbd.generate.recipe import GenerateRecipe
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """The options of the command."""
+
+    checkpoint: Path | None
+    output: Path | None
+    image: Path | None
+    audio: Path | None
+    emotion: str | None
+    intensity: str | None
+    text: str | None
+    prompts: tuple[str, ...]
+    backend: str
+    manifest: Path | None
+    split: str
+    overrides: tuple[str, ...]
+    selection: Selection
+    roots: Mapping[str, Path]
+    max_failed: str
+    devices: str
+    dry_run: bool
+    quiet: bool
+    json: bool
+    recipe: GenerateRecipe
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a checkpoint says about itself, read without torch.
+
+    Attributes:
+        folder: the checkpoint, or the saved pipeline.
+        k: prompt levels that it hears.
+        size: side of its pictures.
+        frames: of its windows.
+    """
+
+    folder: Path
+    k: int
+    size: int
+    frames: int
+
+
+def model_facts(given: GenerateOptions) -> ModelFacts:
+    """The checkpoint to sample from.
+
+    Raises:
+        UsageError: none was given, and there is not exactly one in ``checkpoints/``.
+        InputError: it is none of stage 2.
+    """
+    import json
+
+    path = given.checkpoint or _only_checkpoint()
+    index = path / "model_index.json"
+    if index.is_file():
+        facts = json.loads(index.read_text(encoding="utf-8"))
+        return ModelFacts(path, _levels(given, facts["recipe"]["guidance"]), facts["size"], facts["frames"])
+    from tbd.model.checkpoints import find_checkpoint
+
+    saved = find_checkpoint(path)
+    if saved.stage != 2:
+        raise InputError(
+            f"{saved.path}: a checkpoint of stage 1, which has neither sound nor motion",
+            next=f"tbd train stage2 MANIFEST --from {path} -o checkpoints/stage2",
+        )
+    recipe: Any = saved.meta["recipe"] if isinstance(saved.meta, dict) else saved.meta.recipe
+    return ModelFacts(saved.path, _levels(given, recipe["model"]["guidance"]), recipe["data"]["size"],
+                      recipe["stage2"]["frames"])  # fmt: skip
+
+
+def prompts_for(given: GenerateOptions, k: int, emotion: str | None, intensity: str | None) -> tuple[list[str], Any]:
+    """The prompts of one video, coarse to fine, and the annotator's chain where it was asked.
+
+    Raises:
+        UsageError: neither prompts nor an emotion, too few prompts, or an intensity for neutral.
+        InputError: the annotator found no face or refused.
+    """
+    if given.prompts:
+        if len(given.prompts) != k:
+            raise UsageError(f"{len(given.prompts)} prompts, the model hears {k} levels", next="--prompt, once a level")
+        return list(given.prompts), None
+    if not emotion and not given.text:
+        raise UsageError("no --prompt, --emotion or --text", next="--emotion happy --intensity moderate")
+    from tbd.labels import canonical
+
+    if emotion and canonical(emotion) == "neutral" and intensity:
+        raise UsageError("neutral has no intensity", next="--emotion neutral, without --intensity")
+    from tbd.annotate.portrait import annotate_portrait
+    from tbd.annotate.recipe import AnnotateRecipe
+    from tbd.manifest import levels
+    from tbd.recipe import load
+
+    assert given.image is not None
+    settings = load(AnnotateRecipe, "annotate", None, [f"backend.name={given.backend}"])
+    chain = annotate_portrait(given.image, text=given.text, emotion=emotion, intensity=intensity, recipe=settings)
+    found = levels([prompt["text"] for prompt in chain["prompts"]], k)
+    if chain["status"] != "success" or len(found) < k:
+        raise InputError(
+            f"{given.image}: the annotator gave {len(found)} of {k} prompts ({chain['error'] or chain['status']})",
+            next="--prompt, once a level, coarse to fine",
+        )
+    return found, chain
+
+
+def open_pipeline(given: GenerateOptions, facts: ModelFacts, device: str = "") -> TalkingHeadPipeline:
+    """The pipeline on its device.
+
+    Raises:
+        InputError, MissingError: as ``load_pipeline``.
+    """
+    from tbd.generate.load import load_pipeline
+
+    named = device or given.devices
+    place = f"cuda:{named.split(',')[0]}" if named.split(",")[0].isdigit() else named
+    return load_pipeline(facts.folder, device=place, precision=given.recipe.precision, compile=given.recipe.compile)
+
+
+def _levels(given: GenerateOptions, guidance: Mapping[str, Any]) -> int:
+    from tbd.model.recipe import Guidance
+
+    return (given.recipe.guidance or Guidance.model_validate(dict(guidance))).k
+
+
+def _only_checkpoint() -> Path:
+    runs = sorted({str(path.parent.parent) for path in Path("checkpoints").glob("*/step-*/audio_projection")})
+    if len(runs) == 1:
+        return Path(runs[0])
+    told = f"{len(runs)} checkpoints of stage 2 here: {', '.join(runs)}" if runs else "no --checkpoint was given"
+    raise UsageError(told, next=f"--checkpoint {runs[0] if runs else 'checkpoints/stage2'}")

@@ -1,0 +1,91 @@
+"""A split of a manifest into a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tbd.cli import options
+from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipeline
+from tbd.console import document, human_seconds, interruptible, out, progress, say
+from tbd.errors import Interrupted, UsageError
+from tbd.generate.clips import ClipRequest, RenderJob, plan_jobs
+
+
+def generate_split(given: GenerateOptions) -> int:
+    """Render what is missing of a split; 1 where more clips failed than are allowed."""
+    if given.image or given.audio or given.prompts or given.emotion:
+        raise UsageError("--manifest has its own portraits, speech and prompts", next="leave --image and --audio out")
+    options.too_many(0, 0, given.max_failed)
+    facts = model_facts(given)
+    assert given.manifest is not None
+    request = ClipRequest(given.manifest, given.split, given.selection, given.roots)
+    jobs = plan_jobs(request, given.recipe, facts.k, facts.size)
+    folder = given.output or Path("runs") / facts.folder.resolve().parent.name
+    seconds = sum(job.frames for job in jobs) / 25
+    say(f"{len(jobs)} clips, {seconds / 60:.1f} minutes of video, to {folder}")
+    if given.dry_run:
+        return _dry_run(given, jobs, folder)
+    return _run(given, facts, request, jobs, folder)
+
+
+def _dry_run(given: GenerateOptions, jobs: list[RenderJob], folder: Path) -> int:
+    problems = {job.clip_id: job.problem for job in jobs if job.problem}
+    for name, problem in problems.items():
+        say(f"{name}: {problem}")
+    summary = {"clips": len(jobs), "output": str(folder), "unusable": problems}
+    document(summary) if given.json else out(f"{len(jobs) - len(problems)} clips would go to {folder}/videos")
+    return 0
+
+
+def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: list[RenderJob], folder: Path) -> int:
+    from tbd.generate.load import weights_hash
+    from tbd.generate.run import (
+        make_record,
+        network_calls,
+        open_run,
+        pending_jobs,
+        render_jobs,
+        seconds_a_call,
+    )
+
+    say(f"loads {facts.folder}")
+    pipe = open_pipeline(given, facts)
+    checkpoint = {"path": str(facts.folder), "sha256": weights_hash(facts.folder)}
+    record = make_record(request, pipe, checkpoint, given.recipe)
+    open_run(folder, record)
+    missing = list(pending_jobs(folder, jobs, record))
+    if missing:
+        calls = network_calls(pipe, given.recipe, [job.frames for job in missing])
+        say(f"{len(missing)} to do, {calls} calls of the network: about {human_seconds(calls * seconds_a_call(pipe))}")
+    with (
+        interruptible("the video under way") as stopping,
+        progress("generate", len(jobs), done=len(jobs) - len(missing), quiet=given.quiet) as bar,
+    ):
+        done = render_jobs(
+            pipe,
+            folder,
+            jobs,
+            record,
+            given.recipe,
+            told=lambda _, why: bar.advance(failed=bool(why)),
+            stopping=stopping,
+        )
+    for line in [*done.notes, *(f"{name}: {why}" for name, why in done.failed.items())]:
+        say(line)
+    _tell(given, asdict(done) | {"clips": len(jobs), "output": str(folder)})
+    if done.stopped:
+        raise Interrupted("stopped; every finished video is there", next="the same command goes on")
+    return int(options.too_many(len(done.failed), len(jobs), given.max_failed))
+
+
+def _tell(given: GenerateOptions, summary: dict[str, Any]) -> None:
+    if given.json:
+        return document(summary)
+    out(
+        f"{summary['output']}: {summary['rendered']} videos made, {summary['kept']} kept, {len(summary['failed'])} failed"
+    )
+    if summary["drifted"]:
+        out(f"the drift guard corrected {len(summary['drifted'])} clips (e.g. {summary['drifted'][0]})")
+    return None
