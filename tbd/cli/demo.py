@@ -1,45 +1,141 @@
-"""``tbd demo``: draws a small dataset and takes it through the stages."""
+"""``tbd demo``: draws a small dataset and takes it through all five stages, with the commands that a person would type."""
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tbd.cli import options
 from tbd.console import document, out, say
 
+VAE = "weights.vae=checkpoints/autoencoder"
+TRAIN = f"data_manifests/mead --recipe demo --set {VAE} --cache cache"
+STAGES = {
+    "annotate": "annotate mead --backend facs --split random-80-20 --quiet",
+    "train autoencoder": "train autoencoder data_manifests/mead --recipe demo -o checkpoints/autoencoder",
+    "train cache": f"train cache {TRAIN}",
+    "train stage 1": f"train stage1 {TRAIN} -o checkpoints/stage1",
+    "train stage 2": f"train stage2 {TRAIN} -o checkpoints/stage2 --from checkpoints/stage1",
+    "generate": "generate --checkpoint checkpoints/stage2 --manifest data_manifests/mead --preset fast -o runs/demo",
+    "generate a grid": "generate --checkpoint checkpoints/stage2 --image portrait.png --audio speech.wav --grid "
+    "--preset fast -o grid",
+    "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd -o results/demo",
+}
+"""What is typed in the workspace, by its name in the report."""
+
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Workspace of the demo.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other people.")] = 0,
+    people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 8,
+    clips: Annotated[int, typer.Option(min=8, help="How many clips.")] = 40,
+    until: Annotated[
+        str, typer.Option(metavar="draw|annotate|report", help="Where to stop: drawn, annotated, or all of it.")
+    ] = "report",
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> int:
-    """Draw a small MEAD-shaped dataset (nobody real) and annotate it without a model.
+    """Draw a small MEAD-shaped dataset (nobody real), and annotate, train, render and score it: every stage, on a CPU.
+
+    A few minutes on two cores. The same command goes on, and what is done is not done again.
 
     Example: tbd demo
     """
-    from tbd.annotate.recipe import AnnotateRecipe
-    from tbd.annotate.run import AnnotationRequest, prepare_annotation, run_annotation
-    from tbd.cli.annotate import tell
-    from tbd.cli.sheets import write_beside
     from tbd.demo.dataset import draw
-    from tbd.recipe import load
 
-    clips = draw(folder / "mead", seed=seed)
-    say(f"{len(clips)} drawn clips in {folder / 'mead'}")
-    recipe = load(AnnotateRecipe, "annotate", None, ["backend.name=facs"])
-    request = AnnotationRequest(
-        folder / "mead", recipe, folder / "data_manifests" / "mead", split="speaker", quiet=quiet
-    )
-    summary = run_annotation(prepare_annotation(request))
-    summary |= write_beside(request.folder, summary["changed"])
-    if json:
-        document(summary)
-    else:
-        tell(summary)
-        out(f"look at it:  {request.folder / 'sheet.png'}")
-        out(f"read it:     tbd manifest show {request.folder}")
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "draw"):
+        made = draw(folder / "mead", seed=seed, people=people, clips=clips, size=160)
+    say(f"{len(made)} drawn clips in {folder / 'mead'}")
+    _inputs(folder, seed)
+    names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]
+    for name in names:
+        with _timed(seconds, name):
+            code = _typed(folder, STAGES[name], json)
+        if code:
+            return code
+        if name == "annotate":
+            _show_flagged(folder)
+    summary: dict[str, Any] = {"folder": str(folder), "clips": len(made), "seconds": seconds}
+    if until == "report":
+        summary |= _report(folder, seconds)
+    document(summary) if json else _tell(folder, until)
     return 0
+
+
+def _typed(folder: Path, line: str, json: bool) -> int:
+    """Run a command line inside the workspace; its results go to stderr where ours is a JSON document."""
+    from tbd.cli import main
+
+    say(f"\n$ tbd {line}")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+        code = main(shlex.split(line))
+    if code:
+        say(f"next:  cd {folder} && tbd {line}")
+    return code
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[name] = time.monotonic() - started
+
+
+def _inputs(folder: Path, seed: int) -> None:
+    """A portrait and a short speech, for the grid and for playing with."""
+    from PIL import Image
+
+    from tbd import workspace
+    from tbd.demo.face import Portrait
+    from tbd.demo.identity import person
+    from tbd.demo.landmarks import Expression
+    from tbd.demo.voice import speak
+    from tbd.media.audio import write_wav
+
+    who = person(3, seed)
+    if not (folder / "portrait.png").is_file():
+        drawn = Image.fromarray(Portrait(who, 256).draw(Expression({})))
+        workspace.write_whole(folder / "portrait.png", lambda path: drawn.save(path, "PNG"))
+        write_wav(folder / "speech.wav", speak(0.64, pitch=who.pitch, seed=seed))
+
+
+def _flagged(folder: Path) -> list[dict[str, Any]]:
+    from tbd.manifest import read_manifest
+
+    rows = read_manifest(folder / "data_manifests" / "mead", ["clip_id", "flags", "needs_review"]).to_pylist()
+    return [row for row in rows if row["needs_review"]]
+
+
+def _show_flagged(folder: Path) -> None:
+    for row in _flagged(folder):
+        say(f"to review: {row['clip_id']} ({', '.join(row['flags'])})")
+
+
+def _report(folder: Path, seconds: dict[str, float]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from tbd.demo.report import measure_demo, write_report
+
+    figures = measure_demo(folder)
+    path = write_report(folder, seconds, figures, _flagged(folder))
+    out(f"the right person: {figures.persons.words()}, chance {figures.chance:.2f}")
+    out(f"the mouth follows the sound: {figures.mouth.words()}; of the drawn clips {figures.real_mouth.words()}")
+    return {"report": str(path), "figures": asdict(figures)}
+
+
+def _tell(folder: Path, until: str) -> None:
+    if until == "report":
+        out(f"open         {folder / 'report.html'}")
+    if until != "draw":
+        out(f"look at it:  {folder / 'data_manifests' / 'mead' / 'sheet.png'}")
+    out(f"type:        cd {folder}")
+    if until != "draw":
+        out("             tbd review")

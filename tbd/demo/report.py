@@ -1,0 +1,116 @@
+"""The demo's report: what was done, what can be seen, what was measured, and what such a small model cannot do."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from PIL import Image
+
+from tbd import workspace
+from tbd.demo.measures import Estimate, estimate, mouth_correlation, recognised
+from tbd.manifest import read_manifest
+from tbd.media import video
+
+SHOWN = 8
+"""Frames of a strip."""
+
+
+@dataclass(frozen=True)
+class DemoFigures:
+    """What was measured on the rendered test clips.
+
+    Attributes:
+        persons: share of videos that look most like their own person.  chance: that share by guessing.
+        mouth: correlation of the mouth with the sound.  real_mouth: the same of the drawn clips: the ceiling.
+    """
+
+    persons: Estimate
+    chance: float
+    mouth: Estimate
+    real_mouth: Estimate
+
+
+def measure_demo(folder: Path) -> DemoFigures:
+    """Measure ``runs/demo`` of a demo's workspace against its drawn clips."""
+    rows = {row["clip_id"]: row for row in read_manifest(folder / "data_manifests" / "mead").to_pylist()}
+    made = {
+        path.stem: path for path in sorted((folder / "runs" / "demo" / "videos").glob("*.mp4")) if path.stem in rows
+    }
+    real = {clip_id: folder / "mead" / row["file_name"] for clip_id, row in rows.items()}
+    gallery = {
+        row["subject"]: real[clip_id] for clip_id, row in rows.items() if clip_id not in made and row["approved"]
+    }
+    subjects = {clip_id: rows[clip_id]["subject"] for clip_id in made}
+    known = recognised({k: v for k, v in made.items() if subjects[k] in gallery}, subjects, gallery)
+    return DemoFigures(
+        estimate([float(right) for right in known.values()]),
+        1 / max(1, len(gallery)),
+        estimate([mouth_correlation(path) for path in made.values()]),
+        estimate([mouth_correlation(real[clip_id]) for clip_id in made]),
+    )
+
+
+def write_report(
+    folder: Path, seconds: Mapping[str, float], figures: DemoFigures, flagged: list[dict[str, Any]]
+) -> Path:
+    """Write ``report.html``: one file that needs no other.
+
+    Args:
+        folder: the demo's workspace.
+        seconds: how long each stage took; 0: it was done before.
+        figures: of ``measure_demo``.
+        flagged: rows for the first review: ``clip_id`` and ``flags``.
+    """
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        files("tbd.demo").joinpath("report.html").read_text(encoding="utf-8")
+    )
+    pictures = {
+        "people": folder / "data_manifests" / "mead" / "sheet.png",
+        "autoencoder": folder / "checkpoints" / "autoencoder" / "reconstructions.png",
+        "grid": folder / "grid.png",
+    }
+    text = template.render(
+        pictures={name: _embedded(Image.open(path)) for name, path in pictures.items() if path.is_file()},
+        strips=[(path.stem, _embedded(strip)) for path, strip in _strips(folder)],
+        seconds=seconds, figures=figures, flagged=flagged, folder=folder.name,
+    )  # fmt: skip
+    path = folder / "report.html"
+    workspace.write_text(path, text)
+    return path
+
+
+def _strips(folder: Path) -> list[tuple[Path, Image.Image]]:
+    """Frames of three rendered clips, the drawn clip above."""
+    rows = {row["clip_id"]: row for row in read_manifest(folder / "data_manifests" / "mead").to_pylist()}
+    found = []
+    for path in sorted((folder / "runs" / "demo" / "videos").glob("*.mp4"))[:3]:
+        if path.stem not in rows:
+            continue
+        made = video.probe(path)
+        at = np.linspace(0, made.num_frames - 1, SHOWN).round().astype(int).tolist()
+        real = video.probe(folder / "mead" / rows[path.stem]["file_name"])
+        lines = [
+            np.concatenate([_sized(frame) for _, frame in video.frames(source, sorted(set(at)))], 1)
+            for source in (real, made)
+        ]
+        found.append((path, Image.fromarray(np.concatenate(lines, 0))))
+    return found
+
+
+def _sized(frame: Any, side: int = 112) -> Any:
+    square = Image.fromarray(frame).crop((0, 0, min(frame.shape[:2]), min(frame.shape[:2])))
+    return np.asarray(square.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _embedded(picture: Image.Image) -> str:
+    held = io.BytesIO()
+    picture.convert("RGB").save(held, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(held.getvalue()).decode("ascii")
