@@ -19,6 +19,7 @@ setup(
     include_package_data=False,
     package_data={
         "tbd": ["py.typed"],
+        "tbd.demo": ["templates/*"],
         "tbd.manifest": ["templates/*"],
         "tbd.review.terminal": ["*.tcss"],
         "tbd.review.web": ["static/**/*", "templates/**/*"],

@@ -70,7 +70,7 @@ def write_report(
         flagged: rows for the first review: ``clip_id`` and ``flags``.
     """
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        files("tbd.demo").joinpath("report.html").read_text(encoding="utf-8")
+        files("tbd.demo").joinpath("templates/report.html").read_text(encoding="utf-8")
     )
     pictures = {
         "people": folder / "data_manifests" / "mead" / "sheet.png",
