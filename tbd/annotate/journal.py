@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from tbd.annotate.backends.base import Usage
+from tbd.annotate.gates.table import flag
+from tbd.hashes import sha256_text
 from tbd.sqlite import open_database
 
 FILE = "journal.sqlite"
+REPEATED = 3
+"""Different people, emotions or levels that share one text, from which it is no accident."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -29,6 +33,7 @@ CREATE TABLE IF NOT EXISTS step (
 CREATE TABLE IF NOT EXISTS row (
     clip_id TEXT PRIMARY KEY, clip TEXT NOT NULL, fingerprint TEXT NOT NULL, status TEXT NOT NULL,
     round INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS text (clip_id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, face TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trace (clip_id TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 
@@ -138,12 +143,36 @@ class Journal:
                 "INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?, ?, ?)",
                 clip_id, state.clip, state.fingerprint, state.status, state.round, body,
             )  # fmt: skip
+            self.db.write("DELETE FROM text WHERE clip_id = ?", clip_id)
+            if prompts := row.get("prompts") if row.get("backend") != "facs" and row.get("mode") != "label" else None:
+                face = "|".join(str(row.get(name)) for name in ("subject", "emotion", "level"))
+                self.db.write("INSERT INTO text VALUES (?, ?, ?)", clip_id, sha256_text("\n".join(prompts)), face)
             self.db.write("DELETE FROM meta WHERE key = 'sealed'")
 
     def rows(self) -> Iterator[bytes]:
         """Every finished row as UTF-8 JSON, ordered by ``clip_id``: what sealing reads."""
         for (body,) in self.db.rows("SELECT body FROM row ORDER BY clip_id"):
             yield zlib.decompress(body)
+
+    def repeated(self) -> dict[str, int]:
+        """Clips whose prompts stand word for word under ``REPEATED`` or more people, emotions or levels, and their number."""
+        query = """SELECT clip_id, faces FROM text JOIN (SELECT sha256 AS sha, COUNT(DISTINCT face) AS faces
+                   FROM text GROUP BY sha256 HAVING faces >= ?) ON sha256 = sha"""
+        return dict(self.db.rows(query, REPEATED))  # type: ignore[arg-type]
+
+    def rows_to_seal(self) -> Iterator[bytes]:
+        """``rows``, with a flag on those whose prompts are ``repeated``: only all of them together can tell."""
+        repeated = self.repeated()
+        for body in self.rows():
+            row = json.loads(body) if repeated else {}
+            if row.get("clip_id") not in repeated:
+                yield body
+                continue
+            raised = flag(
+                "text_repeated", f"{repeated[row['clip_id']]} people, emotions or levels have these very prompts"
+            )
+            row["flags"], row["severity"] = [*row["flags"], raised.code], max(row["severity"], raised.severity)
+            yield json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
     def count(self, table: str) -> int:
         """Entries of ``medium``, ``step`` or ``row``."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from tbd.annotate.gates import check
+from tbd.annotate.gates.table import flag
 from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Annotation, Clip, Flag, Medium, as_record
@@ -39,6 +40,9 @@ def build_row(
     """
     spoken = status in ("success", "truncated") or annotation.step_outputs
     flags = [*clip.flags, *(medium.flags if medium else ()), *(_checked(annotation) if spoken else ())]
+    if clip.gender and annotation.gender in ("woman", "man") and annotation.gender != clip.gender:
+        message = f"step I saw a {annotation.gender}; the dataset knows {clip.subject} as a {clip.gender}"
+        flags.append(flag("gender_against_dataset", message, "step1", annotation.gender))
     return {
         **_clip_columns(clip, medium or Medium()),
         **_chain_columns(annotation, chain_id),

@@ -160,7 +160,7 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
         if not changed and sealed.get("sha256") != sha256_file(file):
             changed, notes = True, [f"{file.name} was not what the last run wrote; it was sealed again"]
         if changed:
-            counts = seal_as_recorded(folder, journal.rows()).as_json()
+            counts = seal_as_recorded(folder, journal.rows_to_seal()).as_json()
             sealed = {"token": token, "counts": counts, "sha256": sha256_file(file)}
             journal.set_meta("sealed", sealed)
     counts = sealed["counts"] | {"notes": [*notes, *sealed["counts"]["notes"]]}

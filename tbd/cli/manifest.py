@@ -120,7 +120,7 @@ def verify(manifest: Manifest, root: options.Root = None, json: options.Json = F
     places = options.located(manifest, options.roots(root))
     if (folder / "journal.sqlite").is_file():
         with Journal(folder, read_only=True) as journal:
-            findings = verify_manifest(manifest, roots=places, rows=journal.rows())
+            findings = verify_manifest(manifest, roots=places, rows=journal.rows_to_seal())
     else:
         findings = verify_manifest(manifest, roots=places)
     if json:
@@ -157,7 +157,7 @@ def seal(manifest: Annotated[Path, typer.Argument(help="A manifest folder.")], j
 
     if (manifest / "journal.sqlite").is_file():
         with Journal(manifest, read_only=True) as journal:
-            sealed = seal_as_recorded(manifest, journal.rows())
+            sealed = seal_as_recorded(manifest, journal.rows_to_seal())
     elif (manifest / "manifest.parquet").is_file():
         sealed = reseal_manifest(manifest)
     else:

@@ -320,3 +320,15 @@ def test_only_what_was_selected_counts_as_failed(dataset, tmp_path, use):
     assert annotate(dataset, tmp_path / "out")["failed"] == 8
     again = annotate(dataset, tmp_path / "out", selection=Selection({"emotion": "happy"}))
     assert (again["failed"], again["selected"], again["rows"]) == (0, 8, 16)
+
+
+def test_a_model_that_says_the_same_of_everybody_is_flagged(dataset, tmp_path, use):
+    same = json.dumps({"scene": "A person is speaking", "expression": "a face", "muscles": "all", "dynamics": "slowly"})
+    use(ScriptedBackend(lambda face, question, good: Reply(same) if question.step == "step4" else good))
+    annotate(dataset, tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert all("text_repeated" in row["flags"] and row["needs_review"] for row in rows)
+    before = (tmp_path / "out/manifest.parquet").read_bytes()
+    (tmp_path / "out/manifest.parquet").unlink()
+    annotate(dataset, tmp_path / "out")
+    assert (tmp_path / "out/manifest.parquet").read_bytes() == before

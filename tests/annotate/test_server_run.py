@@ -125,3 +125,75 @@ def test_a_server_that_dies_stops_the_run_and_the_same_command_finishes_it(datas
     with LyingServer(then=honest) as server:
         annotate(dataset, tmp_path / "calm", server)
     assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
+
+
+FIG4 = {
+    "step1": "Gender: Female, Age: 30-40 years old, Race: Black/African American",
+    "step2": "1.AU12 (Lip Corner Puller): the corners of the lips are drawn upward into a smile.\n"
+    "2.AU25/26 (Lips Part/Jaw Drop): the mouth opens and the teeth show.\n"
+    "3.AU6 (Cheek Raiser): the cheeks are lifted and wrinkles form beside the eyes.\n"
+    "4.AU5 (Upper Lid Raiser): the eyes are slightly wider than at rest.",
+    "step3": "1.Zygomaticus Major (AU12): pulls the corners of the lips up and back.\n"
+    "2.Orbicularis Oculi (AU6 Absence): the smile does not reach the eyes.\n"
+    "3.Dpressor Labii Inferioris (AU25): lowers the lower lip so that the teeth show.\n"
+    "4.Levator Palpebrae Superioris (AU5): lifts the upper eyelids.",
+    "step4": "1. Overall Scene Description: A Black woman aged 30-40 years old is speaking with a happy emotion.\n"
+    "2. The facial expression shows a bright open smile as the subject expresses Moderate Happiness. The zygomaticus "
+    "major muscles are active, with the lips parted and the teeth visible.",
+}
+"""Replies in the form of the paper's Fig. 4, in other words."""
+
+
+def test_the_replies_of_the_papers_figure_are_read_from_a_server_that_ignores_schemas(tmp_path):
+    def speaks_as_in_the_paper(handler, body):
+        handler.send(200, completion(FIG4[step(body)]))
+
+    dataset = mead_tree(tmp_path / "mead", [("W009", "happy", 2, 1)])
+    with LyingServer(then=speaks_as_in_the_paper) as server:
+        annotate(dataset, tmp_path / "out", server)
+        assert len(server.bodies) == 4, "nothing is asked twice"
+    (row,) = table(tmp_path / "out")
+    assert row["status"] == "success" and len(row["prompts"]) == 2
+    assert (row["gender"], row["age_range"], row["ethnicity"]) == ("woman", "30-40 years old", "Black/African American")
+    assert {unit["au"] for unit in row["action_units"]} == {12, 25, 26, 6, 5}
+    assert {"step_contradiction", "misspelled_muscle", "ambiguous_code", "levels_missing"} <= set(row["flags"])
+    assert row["needs_review"] and row["coarse_prompt"].startswith("A Black woman")
+    assert row["fine_prompt"].startswith("The facial expression shows")
+
+
+def test_an_answer_in_the_reasoning_field_is_read_and_said(tmp_path):
+    def thinks(handler, body):
+        import json
+
+        name = step(body)
+        with FacsBackend().open([ConversationStart("", None, "", Annotation("cot", "anger", 2))]) as known:
+            for one in ("step1", "step2", "step3", "step4"):
+                (reply,) = known.ask([Question(one, "", {}, 999)])
+                if one == name:
+                    text = f"I think of a face. {json.dumps(json.loads(reply.text))}"
+                    handler.send(200, completion(None, reasoning_content=text))
+
+    dataset = mead_tree(tmp_path / "mead", CLIPS[:1])
+    with LyingServer(then=thinks) as server:
+        summary = annotate(dataset, tmp_path / "out", server)
+    assert summary["status"] == {"success": 1}
+    assert any("reasoning field" in note for note in summary["notes"])
+
+
+def test_a_gender_that_the_dataset_knows_better_is_flagged(tmp_path):
+    def sees_a_man(handler, body):
+        if step(body) == "step1":
+            handler.send(
+                200,
+                completion(
+                    '{"gender": "man", "age_range": "unknown", "ethnicity": "unknown", "appearance": "unknown"}'
+                ),
+            )
+        else:
+            honest(handler, body)
+
+    dataset = mead_tree(tmp_path / "mead", [("W009", "angry", 2, 1)])
+    with LyingServer(then=sees_a_man) as server:
+        annotate(dataset, tmp_path / "out", server)
+    (row,) = table(tmp_path / "out")
+    assert "gender_against_dataset" in row["flags"] and not row["approved"]

@@ -81,6 +81,8 @@ class Reply:
     finish: Literal["stop", "length", "failed"] = "stop"
     usage: Usage = field(default_factory=Usage)
     token_ids: tuple[int, ...] | None = None
+    note: str = ""
+    """What a report should tell about how it came."""
 
 
 class Session(Protocol):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from tbd.annotate.backends.base import Reply, Usage
+from tbd.annotate.replies import answer
+from tbd.annotate.replies.objects import documents
 
 WITHHELD = "I'm sorry, but I cannot answer: the server's content filter withheld this reply."
 """Stands before what is left of a filtered reply, so that it is judged as the refusal that it is."""
@@ -14,7 +16,8 @@ WITHHELD = "I'm sorry, but I cannot answer: the server's content filter withheld
 def read_completion(document: Any) -> tuple[Reply, str]:
     """The first choice of a completion, and the model that the server says it used.
 
-    A refusal is a reply in words. Reasoning that a server returns beside the content is left out.
+    A refusal is a reply in words. Reasoning that a server returns beside the content is left out, unless the content is
+    empty and the reasoning holds the JSON that was asked for: some engines put a constrained answer there.
 
     Args:
         document: the parsed JSON body; nothing is assumed about it.
@@ -25,6 +28,7 @@ def read_completion(document: Any) -> tuple[Reply, str]:
     match document:
         case {"choices": [{"message": {**message}, **choice}, *_]}:
             text = _content(message.get("content"))
+            aside = "" if text.strip() else _reasoning({str(name): value for name, value in message.items()})
         case {"choices": []}:
             raise ValueError("a completion without choices")
         case _:
@@ -36,7 +40,9 @@ def read_completion(document: Any) -> tuple[Reply, str]:
     elif finish == "content_filter":
         text = f"{WITHHELD}\n{text}".strip()
     name = document.get("model")
-    reply = Reply(_storable(text), "length" if finish == "length" else "stop", _usage(document.get("usage")))
+    note = "" if text.strip() or not aside else "answers in its reasoning field; that is read"
+    ended: Literal["stop", "length"] = "length" if finish == "length" else "stop"
+    reply = Reply(_storable(text if not note else aside), ended, _usage(document.get("usage")), note=note)
     return reply, name if isinstance(name, str) else ""
 
 
@@ -50,6 +56,15 @@ def _content(content: Any) -> str:
         case [*parts]:
             return "".join(part["text"] for part in parts if _is_text(part))
     raise ValueError("a completion whose content is no text")
+
+
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """The reasoning beside an empty content, where it holds an object; its thoughts alone are no answer."""
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        text = message.get(name)
+        if isinstance(text, str) and documents(answer(text)):
+            return text
+    return ""
 
 
 def _is_text(part: Any) -> bool:

@@ -140,6 +140,8 @@ class Conversation:
                     continue
                 self._blame(endpoint, error)
                 raise
+            if reply.note:
+                setting.note(f"{endpoint.url} {reply.note}")
             if model and not model.startswith(setting.model):
                 setting.note(f"{endpoint.url} answers as {model!r}, not as {setting.model!r}")
             return reply
