@@ -17,6 +17,22 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 
+POINTS = {
+    "rotation": "applied: rows and columns are swapped",
+    "mirroring": "applied: left is where the file says",
+    "pixel aspect": "applied, and the flag stretched",
+    "field order": "applied: the upper field alone, and the flag interlaced",
+    "transparency": "applied: grey behind it, and the flag transparent",
+    "size on the way": "applied: every frame gets the size of the first",
+    "bit depth": "applied: eight bits of any number",
+    "colour range": "applied: full and limited range show the same tones",
+    "transfer": "the flag hdr_colours",
+    "primaries": "the flag hdr_colours",
+    "channel layout": "applied: mixed so that the speech stays",
+    "default track": "applied: of pictures and of sound",
+}
+"""Every point in which a file says how it is to be shown or heard, and what becomes of it: applied or told."""
+
 TRANSFERS = {16: "PQ", 18: "HLG"}
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
 WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}

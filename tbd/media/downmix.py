@@ -10,6 +10,15 @@ import numpy.typing as npt
 WEIGHTS = {"FC": 1.0, "FL": 2**-0.5, "FR": 2**-0.5, "LFE": 0.0, "LFE2": 0.0}
 """Of the channels of surround sound (ITU-R BS.775-4, annex 4): speech lies in the centre; the bass effects are left out."""
 OTHER = 0.5
+USUAL = {
+    3: ("FL", "FR", "FC"),
+    4: ("FL", "FR", "FC", "BC"),
+    5: ("FL", "FR", "FC", "BL", "BR"),
+    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
+    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
+}
+"""What the channels of a file are that only says how many it has: the order in which wave files store them."""
 OPPOSED = 0.1
 """Share of the channels' level below which their mean says that they cancel each other."""
 
@@ -30,6 +39,8 @@ def downmix(channels: npt.NDArray[np.float32], names: Sequence[str]) -> npt.NDAr
     """
     if channels.shape[1] == 1:
         return channels[:, 0]
+    if "FC" not in names and all(name in ("", "NONE") for name in names):
+        names = USUAL.get(len(names), names)
     if "FC" in names:
         weights = np.array([WEIGHTS.get(name, OTHER) for name in names], np.float32)
         return np.asarray(channels @ (weights / weights.sum()), np.float32)

@@ -46,15 +46,16 @@ def over_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _eight_bits(picture: Image.Image) -> npt.NDArray[np.uint8]:
     if picture.mode in _DEEP:
         values = np.asarray(picture, np.float64)
-        most = (
-            1.0
-            if picture.mode == "F" and values.max(initial=0) <= 1
-            else 65_535.0
-            if values.max(initial=0) > 255
-            else 255.0
-        )
-        grey = np.clip(np.round(values / most * 255), 0, 255).astype(np.uint8)
+        grey = np.clip(np.round(values / _white(picture.mode, values) * 255), 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         return over_background(np.asarray(picture.convert("RGBA")))
     return np.asarray(picture.convert("RGB"))
+
+
+def _white(mode: str, values: npt.NDArray[np.float64]) -> float:
+    """The value of white: that of 16 bits, whatever the brightest pixel is; floats say by their size what they count."""
+    brightest = float(values.max(initial=0))
+    if mode == "F" and brightest <= 255:
+        return 1.0 if brightest <= 1 else 255.0
+    return 65_535.0 if brightest <= 65_535 else float(2**31 - 1)

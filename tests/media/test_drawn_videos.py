@@ -1,0 +1,62 @@
+"""Frames are frames, whatever the codec, the container, the cut and the time stamps."""
+
+import av
+import numpy as np
+from drawn_videos import B_FRAMES, CODECS, Recipe, drawn_video
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from media import number
+
+from tbd.media.video import frames, probe
+
+
+@st.composite
+def recipes(draw):
+    codec = draw(st.sampled_from(sorted(CODECS)))
+    return Recipe(
+        codec=codec,
+        ending=draw(st.sampled_from(CODECS[codec])),
+        frames=draw(st.integers(8, 60)),
+        gop=draw(st.sampled_from((1, 5, 10, 25))),
+        bframes=draw(st.integers(0, 3)) if codec in B_FRAMES else 0,
+        open_gop=draw(st.booleans()),
+        cut=draw(st.integers(0, 2)),
+        stamps=draw(st.sampled_from(("plain", "late", "doubled"))),
+        lost=() if codec == "ffv1" else tuple(draw(st.lists(st.integers(1, 40), max_size=2))),  # it notices no loss
+    )
+
+
+def played(path):
+    """What a plain decoder hands out from the start: an independent count, and the pictures' numbers."""
+    found = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_count = 1
+        for packet in container.demux(stream):
+            try:
+                found += [number(frame.to_ndarray(format="rgb24")) for frame in stream.decode(packet)]
+            except av.error.InvalidDataError:
+                continue
+    return found
+
+
+@given(recipes(), st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_a_frame_alone_is_the_frame_of_the_whole_pass(tmp_path_factory, recipe, data):
+    path = drawn_video(tmp_path_factory.mktemp("drawn") / "a", recipe)
+    source = probe(path)
+    whole = [frame for _, frame in frames(source)]
+    found, shown = [number(frame) for frame in whole], played(path)
+    if found != shown:  # where a frame is lost stands the one before it, and it is told
+        assert source.damage, "not the frames that a player shows"
+        left = iter(found)
+        assert all(one in left for one in shown), "a frame that a player shows is not there"
+    assert len(whole) == source.num_frames == len(source.times)
+    assert (np.diff(source.times) > 0).all() and source.times[0] == 0
+    for index in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=6, unique=True)):
+        ((found, frame),) = frames(probe(path), [index])
+        assert found == index
+        assert np.array_equal(frame, whole[index]), f"frame {index} alone is another than in the whole pass"
+    some = sorted(data.draw(st.sets(st.integers(0, len(whole) - 1), max_size=8)))
+    for index, frame in frames(probe(path), some):
+        assert np.array_equal(frame, whole[index])
