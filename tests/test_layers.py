@@ -18,7 +18,6 @@ GROUND = {
     "catalogue",
     "downloads",
     "weights_add",
-    "digests",
     "filenames",
     "hashes",
     "labels",

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from tbd import workspace
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event
+from tbd.sqlite import explained
 
 _PATIENCE = 30.0
 """Seconds to wait while another reviewer writes."""
@@ -119,4 +119,4 @@ class Store:
         self.db.close()
 
     def _explained(self) -> AbstractContextManager[None]:
-        return workspace.database(self.path, "a review store")
+        return explained(self.path, "a review store")

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from tbd import recipe as recipes
 from tbd import weights, workspace
 from tbd.errors import InputError
+from tbd.locks import folder_lock
 from tbd.model.autoencoder import ImageAutoencoder
 from tbd.model.frozen_encoders import RANDOM, random_encoders
 from tbd.model.weight_files import WEIGHTS, read_pickle
@@ -226,7 +227,7 @@ def train_autoencoder(
     """Train an autoencoder to its last step; stopped, the same call goes on. Arguments as ``AutoencoderTrainer``'s."""
     with workspace.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with workspace.alone(folder):
+    with folder_lock(folder, purpose="training an autoencoder"):
         return AutoencoderTrainer(clips, recipe, folder, device, callback).run(stopping)
 
 
