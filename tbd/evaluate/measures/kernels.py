@@ -319,3 +319,34 @@ def _part_error(x: Any, y: Any) -> Any:
         apart = np.int32(np.int32(x[i]) - np.int32(y[i]))
         total = np.int32(total + np.int32(apart * apart))
     return total
+
+
+@_compiled
+def soft_dtw(x: Any, y: Any, band: int, gamma: float) -> float:
+    """Soft minimum over alignments of two motions of the summed distance of their points (Cuturi and Blondel 2017).
+
+    Args:
+        x, y: ``(T, 2 n)`` and ``(U, 2 n)`` float64, coordinates side by side; at least one row each.
+        band: rows farther apart are never aligned; at least ``|T - U|``.
+        gamma: of the soft minimum, above 0.
+    """
+    points = x.shape[1] // 2
+    before = np.full(len(y) + 1, np.inf)
+    before[0] = 0.0
+    for i in range(1, len(x) + 1):
+        here = np.full(len(y) + 1, np.inf)
+        for j in range(max(1, i - band), min(len(y), i + band) + 1):
+            cost = 0.0
+            for k in range(points):
+                dx = x[i - 1, 2 * k] - y[j - 1, 2 * k]
+                dy = x[i - 1, 2 * k + 1] - y[j - 1, 2 * k + 1]
+                cost += np.sqrt(dx * dx + dy * dy)
+            a, b, c = before[j - 1], before[j], here[j - 1]
+            least = min(a, min(b, c))
+            total = 0.0
+            for one in (a, b, c):
+                if one < np.inf:
+                    total += np.exp(-(one - least) / gamma)
+            here[j] = cost / points + least - gamma * np.log(total)
+        before = here
+    return float(before[len(y)])

@@ -97,7 +97,7 @@ class EmotionsSeen:
     def update(self, window: Window) -> None:
         """Classify the largest face of each of the next frames."""
         found = zip(window.pred, window.pred_faces(), strict=True)
-        crops = [crop for frame, faces in found if faces and (crop := _crop(frame, faces[0])).size]
+        crops = [crop for frame, faces in found if faces and (crop := face_crop(frame, faces[0])).size]
         if crops:
             self._total += self._classifier.classify(crops).sum(0)
         self._n += len(crops)
@@ -122,7 +122,7 @@ class EmotionsSeen:
         self._total, self._n, self._frames = state["total"], state["n"], state["frames"]
 
 
-def _crop(frame: Pixels, face: Face) -> Pixels:
+def face_crop(frame: Pixels, face: Face) -> Pixels:
     """The detector's box, as far as it lies in the frame."""
     x0, y0, x1, y1 = (max(0, round(edge)) for edge in face.box)
     return np.ascontiguousarray(frame[y0:y1, x0:x1])

@@ -18,8 +18,10 @@ from tbd.errors import UsageError
 from tbd.evaluate import metrics as package
 from tbd.evaluate.metrics.base import Metric
 
-KEYS = tuple(
-    "psnr ssim lpips cpbd fid kid fvd sync_conf sync_dist sync_offset csim m_lmd f_lmd emotion_accuracy au_f1".split()
+KEYS = (
+    *("psnr", "ssim", "lpips", "cpbd", "fid", "kid", "fvd", "sync_conf", "sync_dist", "sync_offset", "csim", "m_lmd"),
+    *("f_lmd", "emotion_accuracy", "au_f1", "emo_fid", "fd_expression", "lip_dynamics", "brow_dynamics"),
+    *("head_dynamics", "head_pose", "still_lips", "blink_rate"),
 )
 """Keys of ``scores.json`` in the order of every table."""
 

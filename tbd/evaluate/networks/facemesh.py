@@ -38,15 +38,18 @@ class FaceMesh:
 
     Args:
         path: ``face_landmarker.task``.
+        blendshapes: also tell these.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, blendshapes: bool = False) -> None:
         from mediapipe.tasks.python import BaseOptions, vision
 
         base = BaseOptions(model_asset_path=str(path))
         try:
             self._net = vision.FaceLandmarker.create_from_options(
-                vision.FaceLandmarkerOptions(base_options=base, num_faces=MOST_FACES)
+                vision.FaceLandmarkerOptions(
+                    base_options=base, num_faces=MOST_FACES, output_face_blendshapes=blendshapes
+                )
             )
         except (RuntimeError, ValueError, OSError) as error:
             raise InputError(f"{path}: not a face landmarker ({error})", next="tbd weights verify") from error
@@ -66,8 +69,20 @@ class FaceMesh:
             found.append(max(faces, key=lambda face: float(np.ptp(face, axis=0).prod()), default=None))
         return found
 
+    def blendshapes(self, frames: Pixels) -> list[Points | None]:
+        """``(52,)`` blendshapes, 0 to 1, of the surest face of each ``(T, H, W, 3)`` uint8 RGB frame; None without."""
+        import mediapipe
+
+        found: list[Points | None] = []
+        for frame in frames:
+            picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+            with self._one_at_a_time:
+                faces = self._net.detect(picture).face_blendshapes
+            found.append(np.array([shape.score for shape in faces[0]], np.float64) if faces else None)
+        return found
+
 
 @functools.cache
-def facemesh(path: Path) -> FaceMesh:
+def facemesh(path: Path, blendshapes: bool = False) -> FaceMesh:
     """This process's detector."""
-    return FaceMesh(path)
+    return FaceMesh(path, blendshapes)

@@ -44,13 +44,22 @@ class HSEmotion:
         Raises:
             InputError: the network has another number of classes.
         """
+        logits = self.logits(faces)
+        weights = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(weights / weights.sum(1, keepdims=True), np.float64)
+
+    def logits(self, faces: list[Pixels]) -> npt.NDArray[np.float64]:
+        """``(n, 8)`` class scores before the softmax.
+
+        Raises:
+            InputError: the network has another number of classes.
+        """
         small = [Image.fromarray(face).resize((SIDE, SIDE), Image.Resampling.BILINEAR) for face in faces]
         values = (np.stack([np.asarray(one) for one in small]) / 255 - MEAN) / SPREAD
         logits = onnx.run(self._network, values.transpose(0, 3, 1, 2).astype(np.float32)).astype(np.float64)
         if logits.shape[1] != len(EMOTIONS):
             raise InputError(f"an emotion network with {logits.shape[1]} classes, not {len(EMOTIONS)}")
-        weights = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(weights / weights.sum(1, keepdims=True), np.float64)
+        return logits
 
 
 @functools.cache
