@@ -78,7 +78,7 @@ def evaluate(
     from tbd.evaluate.inputs.plan import check_settings
     from tbd.evaluate.metrics import registry
     from tbd.evaluate.outputs.scores import signature
-    from tbd.media.probe import check_readable
+    from tbd.media.container import check_readable
 
     for path in (video, reference, portrait):
         if path is not None:

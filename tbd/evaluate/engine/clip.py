@@ -18,7 +18,7 @@ from tbd.evaluate.inputs.jobs import VAE, ClipJob, Comparison, MetricGroup, RunV
 from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.metrics.base import ClipInfo
 from tbd.hashes import sha256_file
-from tbd.media.probe import read_picture
+from tbd.media.picture import read_picture
 
 Pixels = npt.NDArray[np.uint8]
 

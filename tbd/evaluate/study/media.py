@@ -12,7 +12,8 @@ import numpy.typing as npt
 from tbd import workspace
 from tbd.errors import InputError
 from tbd.media import audio, video
-from tbd.media.probe import opened, probe
+from tbd.media.container import opened
+from tbd.media.probe import probe
 
 PLAYS = {"video": frozenset({"h264"}), "audio": frozenset({"aac", "mp3"})}
 """What every browser plays in an MP4 file; all else is encoded anew."""

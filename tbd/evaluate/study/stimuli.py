@@ -16,9 +16,9 @@ import numpy.typing as npt
 from tbd.errors import InputError, UsageError
 from tbd.evaluate.inputs import baselines, pairing, sources, streams
 from tbd.hashes import seeded_fraction
-from tbd.manifest import locate_manifest, read_manifest, roots
+from tbd.manifest import dataset_roots, locate_manifest, read_manifest
 from tbd.manifest.run import clip_rule
-from tbd.media.probe import read_picture
+from tbd.media.picture import read_picture
 
 COLUMNS = [*sources.COLUMNS, "intensity"]
 OPEN_SET = "open set"
@@ -128,7 +128,7 @@ def _manifests(request: StudyRequest, runs: Mapping[str, Path]) -> tuple[Path, .
 
 def _of_manifest(manifest: Path, request: StudyRequest) -> Iterable[tuple[Candidate, Mapping[str, Any]]]:
     file = locate_manifest(manifest)
-    places, rule = roots(file.parent, request.roots), clip_rule(file.parent)
+    places, rule = dataset_roots(file.parent, request.roots), clip_rule(file.parent)
     for row in read_manifest(file, COLUMNS).to_pylist():
         if not row["emotion"]:
             continue
