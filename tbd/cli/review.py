@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,15 +9,8 @@ import typer
 
 from tbd.cli import options
 from tbd.console import document, out, say
-
-
-class Queue(StrEnum):
-    """What is reviewed."""
-
-    flagged = "flagged"
-    all = "all"
-    audit = "audit"
-    disagreements = "disagreements"
+from tbd.errors import UsageError
+from tbd.review.card import QueueName
 
 
 def review(
@@ -26,10 +18,16 @@ def review(
     web: Annotated[bool, typer.Option("--web", help="A page in the browser instead of the terminal.")] = False,
     host: Annotated[str, typer.Option(help="Anything but the loopback lets others in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
-    reviewer: Annotated[str | None, typer.Option(metavar="NAME", help="Default: your login name.")] = None,
-    queue: Annotated[Queue, typer.Option(help="audit is blind: clean rows, to measure the gates.")] = Queue.flagged,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,…", help="Default: your login name. With --web several: an address each."),
+    ] = None,
+    queue: Annotated[
+        QueueName, typer.Option(help="audit is blind: clean rows, to measure the gates; decided: yours, to change.")
+    ] = QueueName.FLAGGED,
     where: Annotated[
-        str | None, typer.Option(metavar="KEY=VALUE,…", help="flag=many_faces,emotion=anger,level=3,subject=M003")
+        str | None,
+        typer.Option(metavar="KEY=VALUE,…", help="flag=many_faces,emotion=angry,level=3,subject=M003,text=jacket"),
     ] = None,
     overlap: Annotated[float, typer.Option(min=0, max=1, help="Share of the cards that every reviewer gets.")] = 0.0,
     root: options.Root = None,
@@ -45,7 +43,9 @@ def review(
     from tbd import workspace
 
     folder = _folder(manifest or workspace.only_manifest())
-    name = reviewer or _login()
+    names = [name.strip() for name in (reviewer or _login()).split(",") if name.strip()]
+    if len(names) != 1 and not (web and names):
+        raise UsageError(f"--reviewer {reviewer}: one name; several have an address each", next="--web")
     filters = options.pairs(where, "--where")
     place = next(iter(options.roots(root).values()), None)
 
@@ -53,24 +53,20 @@ def review(
         from tbd.annotate.gates import GATES, check
         from tbd.review.session import ReviewSession
 
-        codes = {code: gate.meaning for code, gate in GATES.items()}
         return ReviewSession(
-            folder, person, queue=queue.value, filters=filters, overlap=overlap, check=check, root=place, codes=codes
+            folder, person, queue=queue, filters=filters, overlap=overlap, check=check, root=place, gates=GATES
         )
 
     if dry_run:
-        return _dry_run(session(name), json)
+        return _dry_run(session(names[0]), json)
     if web:
         from tbd.review.web import serve
 
-        if not _left(session(name)):
-            say(f"nothing to review in {folder}: the queue {queue.value} is empty")
-            return 0
-        sealed = serve(session, host=host, port=port, reviewer=reviewer or "")
+        sealed = serve(session, host=host, port=port, reviewers=names if reviewer else ())
     else:
         from tbd.review.terminal import run_terminal
 
-        ended = run_terminal(session(name))
+        ended = run_terminal(session(names[0]))
         sealed = [ended] if ended else []
     _tell(sealed, json)
     return 0
@@ -89,12 +85,6 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "reviewer"
-
-
-def _left(session: Any) -> int:
-    cards: int = session.progress().left
-    session.close()
-    return cards
 
 
 def _dry_run(session: Any, json: bool) -> int:

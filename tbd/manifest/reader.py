@@ -61,7 +61,7 @@ def rejected_clips(folder: Path) -> set[str]:
 
 
 def _for_its_text(about: Mapping[str, reviews.Decision], prompts: Sequence[str]) -> bool:
-    decision = about.get(reviews.text_hash(prompts))
+    decision = reviews.decision_about(about, prompts)
     return decision is None or decision.reason in (None, "text")
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tbd.manifest.prompt_levels import coarse_and_fine
-from tbd.manifest.reviews import Decision, Decisions, text_hash
+from tbd.manifest.reviews import Decision, Decisions, decision_about
 from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA
 from tbd.schema import WARNING
 
@@ -23,7 +23,8 @@ def with_reviews(table: pa.Table, decisions: Decisions) -> pa.Table:
 
     Args:
         table: at least ``NEEDED``.
-        decisions: what people decided; those about other texts than the row's have no effect.
+        decisions: what people decided; those about other texts than the row's have no effect, but for rejections
+            of the clip itself.
     """
     found = _decided(table, decisions)
     statuses: list[str] = ["unreviewed"] * len(table)
@@ -53,10 +54,18 @@ def _decided(table: pa.Table, decisions: Decisions) -> dict[int, Decision]:
     found = {}
     for index in rows:
         about = decisions[table["clip_id"][index].as_py()]
-        decision = about.get(text_hash(table["prompts"][index].as_py()))
+        decision = decision_about(about, table["prompts"][index].as_py())
         if decision is not None:
             found[index] = decision
     return found
+
+
+def decided_texts_gone(table: pa.Table, decisions: Decisions) -> int:
+    """How many rows have decisions, none of which is about their present text or their clip."""
+    judged = [at for at, clip_id in enumerate(table["clip_id"].to_pylist()) if decisions.get(clip_id)]
+    return sum(
+        decision_about(decisions[table["clip_id"][at].as_py()], table["prompts"][at].as_py()) is None for at in judged
+    )
 
 
 def _finals(table: pa.Table, found: dict[int, Decision]) -> list[pa.ChunkedArray]:

@@ -1,14 +1,15 @@
 """``reviews.sqlite``: what people decided, as events that are only ever added.
 
 An undo is an event too. A decision belongs to the text it judged: ``before_hash`` names the text that
-the reviewer saw, and a decision about a text that is no longer the row's has no effect.
+the reviewer saw, and a decision about a text that is no longer the row's has no effect. A rejection for
+*media* or *label* is about the clip: it holds for every text until its reviewer takes it back.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from tbd.errors import InputError
 
 FILE = "reviews.sqlite"
 Action = Literal["accept", "edit", "reject", "skip", "undo"]
+ABOUT_CLIP = frozenset({"media", "label"})
+"""Reasons of a rejection that no new text can mend."""
+ANY_TEXT = "any text"
+"""Stands for the hash of a text that nobody judged; only what is about the clip holds for it."""
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS event (
@@ -33,7 +38,10 @@ CREATE TABLE IF NOT EXISTS event (
   seconds     REAL,
   undo_of     INTEGER REFERENCES event (id),
   queue       TEXT,
-  batch       TEXT
+  batch       TEXT,
+  note        TEXT,
+  refuted     TEXT,
+  bulk        INTEGER
 );
 CREATE INDEX IF NOT EXISTS event_of_clip ON event (clip_id);
 CREATE TRIGGER IF NOT EXISTS event_never_changes BEFORE UPDATE ON event
@@ -41,6 +49,10 @@ CREATE TRIGGER IF NOT EXISTS event_never_changes BEFORE UPDATE ON event
 CREATE TRIGGER IF NOT EXISTS event_never_goes BEFORE DELETE ON event
   BEGIN SELECT RAISE(ABORT, 'review events are only added'); END;
 """
+
+
+_LATER = ("note TEXT", "refuted TEXT", "bulk INTEGER")
+"""Columns that a store of an older tbd lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,9 @@ class Event:
         undo_of: the event that an ``undo`` takes back; undoing an undo brings it back.
         queue: what the card was shown for: ``flagged``, ``all``, ``audit``, ``disagreements``.
         batch: equal for the events of one decision: the clips of a card, or of a bulk.
+        note: what the reviewer wrote beside the decision.
+        refuted: codes of flags that the reviewer found to be wrong.
+        bulk: decided together with other cards, without a look at each.
     """
 
     id: int
@@ -73,6 +88,14 @@ class Event:
     undo_of: int | None = None
     queue: str | None = None
     batch: str | None = None
+    note: str | None = None
+    refuted: tuple[str, ...] = ()
+    bulk: bool = False
+
+    @property
+    def about_clip(self) -> bool:
+        """It judges the clip, whatever text it has."""
+        return self.action == "reject" and self.reason in ABOUT_CLIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +133,7 @@ class Decision:
         status: ``accepted``, ``edited`` or ``rejected``.
         prompts: the text that stands after an edit; None keeps the model's.
         reviewers: whose decisions these are, sorted.
-        reason: why it was rejected, by the latest rejection.
+        reason: why it was rejected, by the latest rejection; one that is about the clip goes first.
     """
 
     status: Literal["accepted", "edited", "rejected"]
@@ -120,7 +143,7 @@ class Decision:
 
 
 Decisions = dict[str, dict[str, Decision]]
-"""``clip_id`` -> ``text_hash`` of the model's prompts -> the decision about them."""
+"""``clip_id`` -> ``text_hash`` of the model's prompts, or ``ANY_TEXT`` -> the decision about them."""
 
 _Text = tuple[str, tuple[str, ...] | None]
 """A text that was judged: the hash of the model's text it goes back to, and the edit (None: unedited)."""
@@ -137,6 +160,10 @@ def create_reviews(path: Path) -> sqlite3.Connection:
     """Open ``reviews.sqlite`` for writing and make its table if it is new. The caller closes it."""
     connection = sqlite3.connect(path, check_same_thread=False)  # a session keeps its threads apart
     connection.executescript(_TABLE)
+    known = {column[1] for column in connection.execute("PRAGMA table_info(event)")}
+    for column in _LATER:
+        if column.split()[0] not in known:
+            connection.execute(f"ALTER TABLE event ADD COLUMN {column}")
     return connection
 
 
@@ -146,8 +173,12 @@ def add_event(connection: sqlite3.Connection, event: Event) -> int:
         *(event.clip_id, event.reviewer, event.time, event.action, event.before_hash),
         *(None if event.after is None else json.dumps(event.after), event.reason, json.dumps(event.flags)),
         *(event.seconds, event.undo_of, event.queue, event.batch),
+        *(event.note, json.dumps(event.refuted) if event.refuted else None, event.bulk or None),
     )
-    names = "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of, queue, batch"
+    names = (
+        "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of, queue, batch, "
+        "note, refuted, bulk"
+    )
     marks = ", ".join("?" * len(values))
     cursor = connection.execute(f"INSERT INTO event ({names}) VALUES ({marks})", values)
     return int(cursor.lastrowid or 0)
@@ -155,9 +186,12 @@ def add_event(connection: sqlite3.Connection, event: Event) -> int:
 
 def from_row(row: sqlite3.Row) -> Event:
     """An event from a row of the table ``event``."""
-    id, clip_id, reviewer, time, action, before, after, reason, flags, seconds, undo_of, queue, batch = row
-    texts, codes = _list(after), _list(flags) or ()
-    return Event(id, clip_id, reviewer, time, action, before, texts, reason, codes, seconds, undo_of, queue, batch)
+    id, clip_id, reviewer, time, action, before, after, reason, flags, *more = row
+    seconds, undo_of, queue, batch, note, refuted, bulk = (*more, None, None, None)[:7]
+    return Event(
+        *(id, clip_id, reviewer, time, action, before, _list(after), reason, _list(flags) or ()),
+        *(seconds, undo_of, queue, batch, note, _list(refuted) or (), bool(bulk)),
+    )
 
 
 def read_events(path: Path) -> list[Event]:
@@ -224,32 +258,63 @@ def decide_clip(history: Iterable[Event]) -> dict[str, Decision]:
     return {origin: combine(held) for origin, held in opinions(history).items()}
 
 
+def decision_about(decisions: Mapping[str, Decision], prompts: Sequence[str]) -> Decision | None:
+    """The decision that holds for a clip's present prompts, of those about the clip by text; None when none does."""
+    return decisions.get(text_hash(prompts)) or decisions.get(ANY_TEXT)
+
+
 def opinions(history: Iterable[Event]) -> dict[str, list[Opinion]]:
     """Who thinks what about one clip, by ``text_hash`` of the model's text, in the order it was said.
 
     Of each reviewer the latest decision counts that is not undone; skipping decides nothing. A
-    reviewer judges the model's text, or the text that somebody's edit made of it. A decision in the
-    queue of disagreements settles them: what was said before it counts no more.
+    reviewer judges the model's text, or the text that somebody's edit made of it. What is about the
+    clip stands under every text, and under ``ANY_TEXT``. A decision in the queue of disagreements
+    settles them: what was said before it counts no more.
 
     Args:
         history: the events of one clip, oldest first.
     """
     made: dict[str, _Text] = {}  # hash of an edited text -> the model's hash, the edited text
-    held: dict[str, dict[str, Opinion]] = {}
+    held: dict[str, dict[str, Opinion]] = {ANY_TEXT: {}}
     for event in standing(history):
-        judged: list[_Text] = [(event.before_hash, None)]
-        if event.before_hash in made:
-            judged.append(made[event.before_hash])
-        for origin, text in judged:
-            if event.action == "edit" and event.after is not None:
-                text = event.after
-                made[text_hash(text)] = origin, text
-            of_text = held.setdefault(origin, {})
-            if event.queue == "disagreements":
-                of_text.clear()
-            of_text.pop(event.reviewer, None)  # so that the order is that of the decisions
-            of_text[event.reviewer] = Opinion(event, text)
-    return {origin: list(of_text.values()) for origin, of_text in held.items()}
+        judged = dict([(event.before_hash, None), *([made[event.before_hash]] if event.before_hash in made else [])])
+        if event.action == "edit" and event.after is not None:
+            made |= {text_hash(event.after): (origin, event.after) for origin in judged}
+            judged = dict.fromkeys(judged, event.after)
+        for origin in judged:
+            held.setdefault(origin, dict(held[ANY_TEXT]))
+        for origin, of_text in held.items():
+            _say(of_text, event, origin in judged, judged.get(origin))
+    return {origin: list(of_text.values()) for origin, of_text in held.items() if of_text}
+
+
+def _say(of_text: dict[str, Opinion], event: Event, judged: bool, prompts: tuple[str, ...] | None) -> None:
+    """Put an event to the opinions about one text; of another text it takes only what is about the clip back."""
+    settled = list(of_text) if event.queue == "disagreements" else [event.reviewer]
+    for reviewer in settled:
+        if judged or (reviewer in of_text and of_text[reviewer].event.about_clip):
+            of_text.pop(reviewer, None)  # so that the order is that of the decisions
+    if judged or event.about_clip:
+        of_text.pop(event.reviewer, None)
+        of_text[event.reviewer] = Opinion(event, prompts)
+
+
+def about_other_texts(history: Iterable[Event], origin: str) -> list[Event]:
+    """The standing decisions about one clip that no longer count, because their text is gone.
+
+    Args:
+        history: the events of one clip, oldest first.
+        origin: ``text_hash`` of the clip's present prompts.
+    """
+    history = list(history)
+    about = opinions(history)
+    judged = {text_hash(held.prompts) for held in about.get(origin, ()) if held.prompts is not None} | {origin}
+    counted = {held.event.id for held in about.get(origin, ())}
+    return [
+        event
+        for event in standing(history)
+        if not (event.about_clip or event.before_hash in judged or event.id in counted)
+    ]
 
 
 def standing(history: Iterable[Event]) -> list[Event]:
@@ -257,7 +322,7 @@ def standing(history: Iterable[Event]) -> list[Event]:
     undone: set[int | None] = set()
     kept = []
     for event in reversed(list(history)):
-        if event.id in undone:
+        if event.id in undone:  # also an undo, whose decision holds again then
             continue
         if event.action == "undo":
             undone.add(event.undo_of)
@@ -269,8 +334,9 @@ def standing(history: Iterable[Event]) -> list[Event]:
 def combine(held: Sequence[Opinion]) -> Decision:
     """What several opinions about one text, oldest first and at least one, make of it together."""
     reviewers = tuple(sorted(opinion.reviewer for opinion in held))
-    if reasons := [opinion.event.reason for opinion in held if opinion.rejects]:
-        return Decision("rejected", None, reviewers, reasons[-1])
+    if rejections := [opinion.event for opinion in held if opinion.rejects]:
+        lasting = [event for event in rejections if event.about_clip]
+        return Decision("rejected", None, reviewers, (lasting or rejections)[-1].reason)
     texts = [opinion.prompts for opinion in held if opinion.prompts is not None]
     return Decision("edited" if texts else "accepted", texts[-1] if texts else None, reviewers)
 

@@ -22,7 +22,7 @@ from tbd.errors import InputError
 from tbd.manifest import reviews
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.reader import MANIFEST, locate_manifest, open_manifest, row_groups
-from tbd.manifest.review_columns import with_reviews
+from tbd.manifest.review_columns import decided_texts_gone, with_reviews
 from tbd.manifest.rows import parse_rows
 from tbd.manifest.run import RUN, ManifestRun, read_run, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP, SCHEMA
@@ -35,7 +35,7 @@ class Sealed:
 
     Attributes:
         status, split, review: rows by ``status``, by ``split`` (key "" where it is null) and by ``review_status``.
-        notes: what a person should know about the split.
+        notes: what a person should know about the split, and about decisions.
     """
 
     path: Path
@@ -153,7 +153,7 @@ def write_manifest(
     path: Path, tables: Iterable[pa.Table], *, split: SplitRule | None, decisions: reviews.Decisions
 ) -> Sealed:
     """Write a manifest from tables of ``MODEL_SCHEMA``, ``ROW_GROUP`` rows each but the last, sorted."""
-    sealed = Sealed(path)
+    sealed, gone = Sealed(path), list[int]()
     metadata = {**(SCHEMA.metadata or {}), b"split": json.dumps(split.as_json() if split else None).encode()}
 
     def write_tables(temporary: Path, tables: Iterable[pa.Table]) -> None:
@@ -162,6 +162,7 @@ def write_manifest(
                 table = with_reviews(rows, decisions).select(SCHEMA.names).cast(SCHEMA).combine_chunks()
                 writer.write_table(table, row_group_size=ROW_GROUP)
                 sealed.count(table)
+                gone.append(decided_texts_gone(rows, decisions))
 
     def write_split(temporary: Path) -> None:
         if split is None:
@@ -175,6 +176,8 @@ def write_manifest(
             spool.unlink(missing_ok=True)
 
     workspace.write_whole(path, write_split)
+    if sum(gone):
+        sealed.notes += (f"{sum(gone)} reviewed clips have another text now; decisions about the old one do not count",)
     return sealed
 
 

@@ -97,8 +97,8 @@ def interval(
 ) -> Figure:
     """A figure with its 95 % percentile bootstrap interval over items; the same seed gives the same interval."""
     value = figure(counts)
-    if value is None:
-        return Figure(None)
+    if value is None or not resamples:
+        return Figure(value)
     random = np.random.default_rng(seed)
     drawn = (figure(counts[random.integers(0, len(counts), len(counts))]) for _ in range(resamples))
     known = [one for one in drawn if one is not None]
@@ -106,7 +106,9 @@ def interval(
     return Figure(value, low, high)
 
 
-def agreement(folder: str | Path, history: Sequence[Event] | None = None, *, seed: int = 0) -> Agreement:
+def agreement(
+    folder: str | Path, history: Sequence[Event] | None = None, *, seed: int = 0, resamples: int = 1000
+) -> Agreement:
     """Agreement between the reviewers of a manifest about its present texts.
 
     Counted are the latest standing judgements of the model's own text. Decisions that settle a
@@ -116,6 +118,7 @@ def agreement(folder: str | Path, history: Sequence[Event] | None = None, *, see
     Args:
         folder: a manifest folder or its Parquet file.
         history: the events of its store, when they are read already.
+        resamples: of the intervals; 0 leaves them out.
 
     Raises:
         InputError: no manifest, or a damaged store.
@@ -127,7 +130,9 @@ def agreement(folder: str | Path, history: Sequence[Event] | None = None, *, see
     items = [item for item in judged if len(item) > 1]
     counts = tally(item.values() for item in items)
     names = sorted({reviewer for item in items for reviewer in item})
-    share, nominal, gwet = (interval(figure, counts, seed=seed) for figure in (percent, alpha, ac1))
+    share, nominal, gwet = (
+        interval(figure, counts, seed=seed, resamples=resamples) for figure in (percent, alpha, ac1)
+    )
     return Agreement(len(items), tuple(names), share, nominal, gwet, conflicts)
 
 
@@ -151,9 +156,10 @@ def _judgements(file: Path, history: Sequence[Event]) -> tuple[list[Mapping[str,
         own = {
             event.reviewer: str(event.action)
             for event in reviews.standing(of_clip)
-            if event.before_hash == origin and event.queue != "disagreements"
+            if event.before_hash == origin and event.queue != "disagreements" and not event.bulk
         }
-        conflicts += disagree(reviews.opinions(of_clip).get(origin, []))
+        held = reviews.opinions(of_clip)
+        conflicts += disagree(held.get(origin) or held.get(reviews.ANY_TEXT) or [])
         found[rows.chain(number), origin, tuple(sorted(own.items()))] = own
     rows.close()
     return list(found.values()), conflicts

@@ -2,9 +2,11 @@
 
 People decide nearly all flagged rows but only a seeded share of the clean ones, so every decided row
 stands for others: its weight is (rows of its stratum) / (decided rows of its stratum). The strata are
-the severities of the flagged rows, and the clean rows that were drawn for the blind audit. A flag is
-right when the reviewer confirmed its code; where none of a row's flags was confirmed, when the row was
-edited or rejected. It is missing when a reviewer named the code on a row that does not have it.
+the severities of the flagged rows, and the clean rows that were drawn for the blind audit. A verdict is an
+acceptance, an edit or a rejection of the *text*: what is wrong with the clip says nothing of the gates, nor
+does a bulk decision, which nobody made flag by flag. A flag is right when the reviewer confirmed its code;
+where none of a row's flags was confirmed, when the row was edited or rejected and the flag not refuted. It
+is missing when a reviewer named the code on a row that does not have it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ _RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateFigures:
     """One flag, or the gates as a whole (``ANY``).
 
     Attributes:
@@ -60,7 +62,7 @@ class Audit:
         notes: what to keep in mind with these figures.
     """
 
-    gates: tuple[Gate, ...]
+    gates: tuple[GateFigures, ...]
     strata: Mapping[str, tuple[int, int]]
     notes: tuple[str, ...]
 
@@ -111,20 +113,25 @@ def _decided(history: Sequence[Event], rows: Rows, table: Any) -> list[_Row]:
             continue
         held = reviews.opinions(of_clip).get(reviews.text_hash(rows.prompts(number)), [])
         flags, severity, needs = (table[name][number].as_py() for name in table.column_names)
-        judged = [opinion.event for opinion in held if needs or opinion.event.queue == "audit"]
+        judged = [opinion.event for opinion in held if _is_verdict(opinion.event, needs)]
         if judged:
             found.append(_row(frozenset(flags), severity, needs, judged, rows.chain(number)))
     return found
 
 
+def _is_verdict(event: Event, flagged: bool) -> bool:
+    return not (event.about_clip or event.bulk) and (flagged or event.queue == "audit")
+
+
 def _row(flags: frozenset[str], severity: int, needs: bool, judged: Sequence[Event], chain: str) -> _Row:
     bad = any(event.action in ("edit", "reject") for event in judged)
     named = frozenset(code for event in judged for code in event.flags)
-    wanted = named | (flags if bad and needs and not named & flags else frozenset())
+    refuted = frozenset(code for event in judged for code in event.refuted)
+    wanted = named | (flags - refuted if bad and needs and not named & flags else frozenset())
     return _Row(flags, needs, wanted, bad or bool(named), f"severity {severity}" if needs else "clean", chain)
 
 
-def _gates(decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: int) -> tuple[Gate, ...]:
+def _gates(decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: int) -> tuple[GateFigures, ...]:
     codes = [ANY, *sorted({code for row in decided for code in row.flags | row.wanted})]
     kinds = np.array([[_kinds(code, row) for code in codes] for row in decided])  # (rows, codes, 3)
     weights = np.array([sizes[row.stratum][0] / sizes[row.stratum][1] for row in decided])
@@ -134,7 +141,7 @@ def _gates(decided: Sequence[_Row], sizes: Mapping[str, tuple[int, int]], seed: 
     gates = []
     for at, code in enumerate(codes):
         right, wrong, missed = counts[at]
-        gates.append(Gate(code, right, wrong, missed, _share(shares[:, at], 1), _share(shares[:, at], 2)))
+        gates.append(GateFigures(code, right, wrong, missed, _share(shares[:, at], 1), _share(shares[:, at], 2)))
     return tuple(gates)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +14,39 @@ from tbd.manifest.reviews import Opinion
 from tbd.manifest.tokens import count_tokens
 from tbd.schema import Box, Flag
 
-QueueName = Literal["flagged", "all", "audit", "disagreements"]
-Verb = Literal["accept", "edit", "reject", "skip"]
-Reason = Literal["text", "media", "label"]
 
-QUEUES: tuple[QueueName, ...] = ("flagged", "all", "audit", "disagreements")
-REASONS: tuple[Reason, ...] = ("text", "media", "label")
-"""Why a row is rejected. ``text`` goes back to annotation; the others are the curation list."""
+class QueueName(StrEnum):
+    """What is reviewed; ``decided`` are one's own decisions, to look at again."""
+
+    FLAGGED = "flagged"
+    ALL = "all"
+    AUDIT = "audit"
+    DISAGREEMENTS = "disagreements"
+    DECIDED = "decided"
+
+
+class Verb(StrEnum):
+    """What a reviewer does with a card."""
+
+    ACCEPT = "accept"
+    EDIT = "edit"
+    REJECT = "reject"
+    SKIP = "skip"
+
+
+class Reason(StrEnum):
+    """Why a row is rejected. ``text`` goes back to annotation; the others are about the clip itself."""
+
+    TEXT = "text"
+    MEDIA = "media"
+    LABEL = "label"
+
+
 LEVELS = ("scene", "expression", "muscles", "dynamics")
-FILTERS = ("flag", "emotion", "level", "subject")
+FILTERS = ("flag", "emotion", "level", "subject", "bookmark", "text")
+"""What a queue can be narrowed by; ``text`` is searched in prompts and ``clip_id``."""
+LEVEL_SIGNS = 4_000
+"""Signs that one prompt level may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +83,27 @@ def budgets(prompts: Sequence[str]) -> tuple[Budget, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldedFinding:
+    """Every finding of one code on a card.
+
+    Attributes:
+        flags: the findings, the severest first.
+        reached: one of them is in a prompt, where it would be learned from.
+        advice: what a reviewer does about it; "" where the gates do not say.
+    """
+
+    code: str
+    flags: tuple[Flag, ...]
+    reached: bool
+    advice: str = ""
+
+    @property
+    def severity(self) -> int:
+        """Of the severest."""
+        return max(flag.severity for flag in self.flags)
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One thing to decide: the clips that share a chain, its text, and what the gates say of it.
 
@@ -80,6 +126,8 @@ class Card:
         seen: the last review event that the card takes into account.
         held_by: another reviewer who has it open now, "" when there is none.
         state: ``open`` when it waits for this reviewer, else the status that was decided.
+        bookmarked: this reviewer put a bookmark here.
+        folded: ``findings`` by code, those that reached a prompt first.
     """
 
     clip_id: str
@@ -97,6 +145,8 @@ class Card:
     seen: int = 0
     held_by: str = ""
     state: Literal["open", "accepted", "edited", "rejected"] = "open"
+    bookmarked: bool = False
+    folded: tuple[FoldedFinding, ...] = ()
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -193,16 +243,18 @@ class Receipt:
     """A decision that is on disk.
 
     Attributes:
-        action: what was done; ``undo`` took ``undone`` back.
+        action: what was done; ``undo`` took ``undone`` back, ``redo`` made it again.
         clips: the clips it was done to, sorted.
-        left_out: clips of a bulk decision that somebody else has open or has decided.
-        undone: the action that was taken back.
+        left_out: clips that a bulk decision could not have: skipped, open elsewhere, or without a text to accept.
+        worse: clips that a bulk acceptance left, because another flag weighs as much there.
+        undone: the action that was taken back or made again.
     """
 
-    action: Verb | Literal["undo"]
+    action: Verb | Literal["undo", "redo"]
     clips: tuple[str, ...]
     left_out: tuple[str, ...] = ()
-    undone: Verb | None = None
+    worse: tuple[str, ...] = ()
+    undone: str | None = None
 
     @property
     def clip_id(self) -> str:
@@ -219,8 +271,13 @@ class Progress:
         skipped: cards that this reviewer passed over in this session.
         mine: decisions of this reviewer in this session; skips and what was undone not counted.
         clips_left: clips that wait for a decision.
-        per_hour: cards this reviewer decides in an hour of open cards; None before the first.
+        per_hour: cards this reviewer decides in an hour of open cards, breaks left out; None before the first.
         by_flag: flag code -> cards left that have it, the commonest first; empty in an audit.
+        seconds: this session's time at cards.
+        by_verb: this session's decisions.
+        gone: decisions of this session about texts that are gone.
+        by_reviewer, agreement, disagreements, to_annotate: filled by ``ReviewSession.report`` alone: clips decided by
+            each, share of agreeing pairs, clips in dispute, clips rejected for their text.
     """
 
     done: int
@@ -231,6 +288,13 @@ class Progress:
     clips_left: int = 0
     per_hour: float | None = None
     by_flag: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    by_verb: Mapping[str, int] = field(default_factory=dict)
+    gone: int = 0
+    by_reviewer: Mapping[str, int] = field(default_factory=dict)
+    agreement: float | None = None
+    disagreements: int = 0
+    to_annotate: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tbd.manifest.reviews import Opinion, combine, text_hash
-from tbd.review.card import Card
+from tbd.review.card import Card, QueueName, level_names
 from tbd.review.decisions import DecisionLog
-from tbd.review.findings import Findings
+from tbd.review.findings import Findings, Meanings, fold
 from tbd.review.queue_view import QueueView
 from tbd.review.rows import Rows
 from tbd.schema import Flag
@@ -23,6 +23,8 @@ class CardMaker:
     Attributes:
         roots: where each dataset lies; ``""``, if given, stands for every dataset.
         blind: cards show neither findings nor opinions.
+        bookmarks: the reviewer's.
+        meanings: of the flag codes, for their advice.
     """
 
     rows: Rows
@@ -32,6 +34,8 @@ class CardMaker:
     roots: Mapping[str, Path]
     reviewer: str
     blind: bool
+    bookmarks: set[str]
+    meanings: Meanings
 
     def make(self, number: int, held_by: str = "") -> Card:
         """The card that a row is on, as it is now."""
@@ -40,6 +44,7 @@ class CardMaker:
         held = self.log.opinions(row["clip_id"])
         waits, independent = self.view.waits(members[0]), self.view.independent(members[0])
         prompts = self.rows.prompts(members[0]) if waits and independent else self.log.text(members[0])
+        again = self.view.name == QueueName.DECIDED
         findings, only = ((), {}) if self.blind else self._findings(members)
         return Card(
             clip_id=row["clip_id"],
@@ -52,22 +57,14 @@ class CardMaker:
             opinions=tuple(opinion for opinion in held if self._shown(opinion, independent)),
             blind=self.blind,
             independent=independent,
-            path=self.path(row, "file_name"),
+            path=path_of(self.roots, row, "file_name"),
             before_hash=text_hash(prompts),
             seen=self.log.last,
             held_by=held_by,
-            state="open" if waits or not held else combine(held).status,
+            state=combine(held).status if held and (again or not waits) else "open",
+            bookmarked=row["clip_id"] in self.bookmarks,
+            folded=fold(findings, level_names(len(prompts)), self.meanings),
         )
-
-    def path(self, row: Mapping[str, Any], name: str) -> Path | None:
-        """A file of a row on this machine; None when it is not there, or its name leads out of the dataset."""
-        root, relative = self.roots.get("") or self.roots.get(row["dataset"]), row[name]
-        if not (root and relative) or PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
-            return None
-        try:
-            return root / relative if (root / relative).is_file() else None
-        except (OSError, ValueError):
-            return None
 
     def _members(self, number: int) -> list[int]:
         """The rows of the card's chain with the row's text that are decided alike, or all still open."""
@@ -103,3 +100,14 @@ class CardMaker:
                 found |= dict.fromkeys(self.findings.of(row))
         only = {code: tuple(clips) for code, clips in having.items() if len(clips) < len(rows)}
         return sorted(found, key=lambda flag: -flag.severity), only
+
+
+def path_of(roots: Mapping[str, Path], row: Mapping[str, Any], name: str) -> Path | None:
+    """A file of a row on this machine; None when it is not there, or its name leads out of the dataset."""
+    root, relative = roots.get("") or roots.get(row["dataset"]), row[name]
+    if not (root and relative) or PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
+        return None
+    try:
+        return root / relative if (root / relative).is_file() else None
+    except (OSError, ValueError):
+        return None

@@ -44,18 +44,11 @@ def curation(folder: str | Path, history: Sequence[Event] | None = None) -> Cura
     """
     file = locate_manifest(folder)
     made = reviews.read_decisions(file.parent) if history is None else reviews.decided(history)
-    rejected = [
-        (clip_id, origin, decision)
-        for clip_id, about in sorted(made.items())
-        for origin, decision in about.items()
-        if decision.status == "rejected"
-    ]
-    if not rejected:
-        return Curation((), {})
     rows, counts, clips = Rows(file), Counter[str](), []
-    for clip_id, origin, decision in rejected:
-        number = rows.find(clip_id)
-        if number is None or reviews.text_hash(rows.prompts(number)) != origin:
+    for clip_id, about in sorted(made.items()):
+        number = rows.find(clip_id) if about else None
+        decision = None if number is None else reviews.decision_about(about, rows.prompts(number))
+        if number is None or decision is None or decision.status != "rejected":
             continue
         counts[reason := decision.reason or "text"] += 1
         if reason != "text":

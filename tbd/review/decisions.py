@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event, Opinion
@@ -11,41 +11,70 @@ from tbd.review.store import Store
 
 
 class DecisionLog:
-    """Every event by clip, and the opinions about the text that the manifest has now."""
+    """Every event by clip, and the opinions about the text that the manifest has now.
+
+    Attributes:
+        rows: the manifest; another one may take its place.
+        changes: the clips of all events, in their order; a view remembers how far it has looked.
+    """
 
     def __init__(self, store: Store, rows: Rows) -> None:
-        self._store, self._rows = store, rows
+        self._store, self.rows = store, rows
         self._events: dict[str, list[Event]] = {}
+        self.changes: list[str] = []
         self.last = 0
 
-    def refresh(self) -> set[str]:
-        """Read what was added since the last time; the clips that it is about."""
-        fresh = self._store.since(self.last)
-        for event in fresh:
+    def refresh(self) -> None:
+        """Read what was added since the last time."""
+        for event in self._store.since(self.last):
             self._events.setdefault(event.clip_id, []).append(event)
-        self.last = max((event.id for event in fresh), default=self.last)
-        return {event.clip_id for event in fresh}
+            self.changes.append(event.clip_id)
+            self.last = max(self.last, event.id)
 
     def clips(self) -> Iterable[str]:
         """Every clip that was ever judged."""
         return self._events.keys()
 
+    def history(self) -> list[Event]:
+        """Every event, oldest first."""
+        return sorted((event for events in self._events.values() for event in events), key=lambda event: event.id)
+
     def opinions(self, clip_id: str) -> list[Opinion]:
-        """Who thinks what about the clip's present text, oldest first."""
+        """Who thinks what about the clip and its present text, oldest first."""
         history = self._events.get(clip_id)
-        number = self._rows.find(clip_id) if history else None
+        number = self.rows.find(clip_id) if history else None
         if not history or number is None:
             return []
-        return reviews.opinions(history).get(reviews.text_hash(self._rows.prompts(number)), [])
+        held = reviews.opinions(history)
+        return held.get(reviews.text_hash(self.rows.prompts(number))) or held.get(reviews.ANY_TEXT) or []
+
+    def gone(self, batches: Collection[str]) -> int:
+        """How many of these decisions are about texts that are gone."""
+        lost = set()
+        for clip_id, history in self._events.items():
+            if any(event.batch in batches for event in history):
+                number = self.rows.find(clip_id)
+                origin = "" if number is None else reviews.text_hash(self.rows.prompts(number))
+                lost |= {event.batch for event in reviews.about_other_texts(history, origin)}
+        return len(lost & set(batches))
+
+    def decided_by(self, reviewer: str) -> list[int]:
+        """Rows about which a reviewer's decision stands, the latest first."""
+        found = {}
+        for clip_id in self._events:
+            for opinion in self.opinions(clip_id):
+                if opinion.reviewer == reviewer:
+                    found[self.rows.number(clip_id)] = opinion.event.id
+        return sorted(found, key=lambda number: (-found[number], number))
 
     def text(self, number: int) -> tuple[str, ...]:
         """The text of a row as it stands: the last edit, else the model's."""
-        edits = [opinion.prompts for opinion in self.opinions(self._rows.clip(number)) if opinion.prompts is not None]
-        return edits[-1] if edits else self._rows.prompts(number)
+        edits = [opinion.prompts for opinion in self.opinions(self.rows.clip(number)) if opinion.prompts is not None]
+        return edits[-1] if edits else self.rows.prompts(number)
 
     def conflicts(self) -> list[int]:
         """Rows about whose present text reviewers disagree."""
-        found = [self._rows.number(clip_id) for clip_id in self._events if disagree(self.opinions(clip_id))]
+        found = [self.rows.number(clip_id) for clip_id in self._events if disagree(self.opinions(clip_id))]
         return sorted(found)
 
     def changed(self, clip_id: str, seen: int, reviewer: str | None = None) -> bool:

@@ -7,11 +7,33 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tbd.schema import ActionUnit, Annotation, Flag, Muscle
+from tbd.review.card import FoldedFinding, level_names
+from tbd.review.text_marks import hidden_flags, part
+from tbd.schema import INFO, ActionUnit, Annotation, Flag, Muscle
 
 Check = Callable[[Annotation], Sequence[Flag]]
+
+
+class FlagMeaning(Protocol):
+    """What the gates say of a flag code."""
+
+    @property
+    def severity(self) -> int:
+        """1 to 3."""
+
+    @property
+    def meaning(self) -> str:
+        """What is wrong, in one line."""
+
+    @property
+    def advice(self) -> str:
+        """What a reviewer does about it."""
+
+
+Meanings = Mapping[str, FlagMeaning]
+"""Every flag code that there is."""
 _UNKNOWN = "The manifest keeps only the code of this flag; the gates' words were in the journal."
 
 
@@ -19,24 +41,34 @@ class Findings:
     """Flags with message, place and quote, for rows whose manifest keeps only the codes."""
 
     def __init__(self, folder: Path, check: Check | None) -> None:
-        self._check = check
-        journal = folder / "journal.sqlite"
-        uri = f"{journal.absolute().as_uri()}?mode=ro"
-        self._db = sqlite3.connect(uri, uri=True, check_same_thread=False) if journal.is_file() else None
+        self._check, self._journal = check, folder / "journal.sqlite"
+        self._db = self._opened()
 
     def of(self, row: Mapping[str, Any]) -> list[Flag]:
         """The row's flags, the severest first: those of the journal when it still holds this text."""
         found = self._journalled(row)
         if found is None:
-            found = [flag for flag in self.fresh(row, row["prompts"]) if flag.code in row["flags"]]
+            flags = self._check(annotation(row, row["prompts"])) if self._check else ()
+            found = [flag for flag in flags if flag.code in row["flags"]]
             known = {flag.code for flag in found}
             found += [Flag(code, row["severity"], _UNKNOWN) for code in row["flags"] if code not in known]
+        found += hidden_flags(row["prompts"], level_names(len(row["prompts"])))
         return sorted(found, key=lambda flag: -flag.severity)
 
     def fresh(self, row: Mapping[str, Any], prompts: Sequence[str]) -> list[Flag]:
         """The gates run on the row's chain with other prompts; none when there are no gates."""
-        flags = self._check(annotation(row, prompts)) if self._check else ()
+        flags = list(self._check(annotation(row, prompts))) if self._check else []
+        flags += hidden_flags(prompts, level_names(len(prompts)))
         return sorted(flags, key=lambda flag: -flag.severity)
+
+    def open_again(self) -> None:
+        """Look at the journal that is there now."""
+        self.close()
+        self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection | None:
+        uri = f"{self._journal.absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, check_same_thread=False) if self._journal.is_file() else None
 
     def close(self) -> None:
         """Close the journal."""
@@ -53,6 +85,23 @@ class Findings:
             return [Flag(**finding) for finding in body["findings"]] if same else None
         except (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError):
             return None  # a damaged journal: the gates can still say it
+
+
+def fold(flags: Sequence[Flag], levels: Sequence[str], meanings: Meanings) -> tuple[FoldedFinding, ...]:
+    """Findings by code: those that reached a prompt first, the severest of them first; notes last."""
+    by_code: dict[str, list[Flag]] = {}
+    for flag in flags:
+        by_code.setdefault(flag.code, []).append(flag)
+    folded = [
+        FoldedFinding(
+            code,
+            tuple(same),
+            any(part(flag.where, levels) in levels for flag in same),
+            meanings[code].advice if code in meanings else "",
+        )
+        for code, same in by_code.items()
+    ]
+    return tuple(sorted(folded, key=lambda one: (one.severity <= INFO, not one.reached, -one.severity)))
 
 
 def annotation(row: Mapping[str, Any], prompts: Sequence[str]) -> Annotation:

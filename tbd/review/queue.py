@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tbd.errors import UsageError
+from tbd.hashes import seeded_fraction
 from tbd.manifest.run import read_run
-from tbd.review.card import FILTERS, QUEUES
+from tbd.review.card import FILTERS, QueueName
 from tbd.review.rows import Rows
+from tbd.selection import Selection, select
 
 _COLUMNS = ("chain_id", "flags", "severity", "needs_review", "emotion", "level", "subject")
 Numbers = npt.NDArray[np.int64]
@@ -32,13 +33,8 @@ class Draw:
 
     def drawn(self, chains: Iterable[str]) -> list[str]:
         """The share of the chains, rounded up, in random order: a beginning of it is a random sample too."""
-        ordered = sorted(set(chains), key=lambda chain: (luck(f"audit:{self.seed}:{chain}"), chain))
+        ordered = sorted(set(chains), key=lambda chain: (seeded_fraction(self.seed, "audit", chain), chain))
         return ordered[: math.ceil(self.share * len(ordered))]
-
-
-def luck(words: str) -> float:
-    """A number in [0, 1) that depends on the words alone."""
-    return int.from_bytes(hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
 
 
 def recorded_draw(folder: Path) -> Draw:
@@ -58,50 +54,96 @@ class Queue:
         place: ``(rows,)`` number of the card that a row is on, -1 for none.
         flagged: flag code -> rows on the cards that have it, ascending.
         choices: filter -> value -> rows of the queue that have it, before any filter.
+        weights: flag code -> the least severity of a row of the manifest that has it, which it cannot exceed.
+        severity: ``(rows,)`` of the whole manifest.
+        codes: flags of every row of the manifest.
     """
 
     units: list[list[int]]
     place: Numbers
     flagged: Mapping[str, Numbers]
     choices: Mapping[str, Mapping[str, int]]
+    weights: Mapping[str, int]
+    severity: npt.NDArray[np.int8]
+    codes: pa.ChunkedArray
 
     def __len__(self) -> int:
         return len(self.units)
 
 
-def build(name: str, filters: Mapping[str, str], rows: Rows, draw: Draw, conflicts: Collection[int] = ()) -> Queue:
+def build(
+    name: str,
+    filters: Mapping[str, str],
+    rows: Rows,
+    draw: Draw,
+    chosen: Sequence[int] = (),
+    bookmarks: Collection[str] = (),
+) -> Queue:
     """The queue ``name`` of a manifest.
 
     Args:
-        filters: ``flag emotion level subject`` -> value.
-        conflicts: row numbers about which reviewers disagree.
+        filters: ``FILTERS`` -> value; ``a|b`` is either.
+        chosen: row numbers in their order: those in dispute, or those that the reviewer decided.
+        bookmarks: clips that the reviewer bookmarked.
     """
     table = rows.table(_COLUMNS)
     clean = ~np.asarray(table["needs_review"], bool)
     keep = {"flagged": ~clean, "audit": clean}.get(name, np.ones(len(table), bool))
-    if name == "disagreements":
-        keep = np.isin(np.arange(len(table)), list(conflicts))
-    choices = _choices(table.filter(pa.array(keep)))
+    if name in (QueueName.DISAGREEMENTS, QueueName.DECIDED):
+        keep = np.isin(np.arange(len(table)), list(chosen))
+    marked = np.array(sorted(number for clip in bookmarks if (number := rows.find(clip)) is not None), np.int64)
+    choices = _choices(table.filter(pa.array(keep))) | {"bookmark": {"yes": int(keep[marked].sum())}}
     for key, value in filters.items():
-        keep &= _matches(table, key, value)
+        if key == "bookmark":
+            keep &= np.isin(np.arange(len(table)), marked)
+        else:
+            keep &= rows.having(value) if key == "text" else _matches(table, key, value)
     numbers = np.flatnonzero(keep)
     units = _units(table["chain_id"].take(numbers).to_pylist(), numbers.tolist())
-    if name == "flagged":
-        severity = np.asarray(table["severity"])
-        ordered = sorted(units.values(), key=lambda unit: (-max(severity[unit]), unit[0]))
-    elif name == "audit":
-        ordered = [units[chain] for chain in _drawn(table, clean, draw) if chain in units]
-    else:
-        ordered = list(units.values())
-    return _queue(ordered, table["flags"], choices)
+    return _queue(_ordered(name, units, table, clean, draw, chosen), table["flags"], table["severity"], choices)
+
+
+def canonical(filters: Mapping[str, str], rows: Rows) -> dict[str, str]:
+    """Filters in the spelling of the manifest: ``emotion=angry`` is ``anger``, ``level=intense`` is ``3``.
+
+    Raises:
+        UsageError: an unknown filter, or a value that no row has; the message names the nearest.
+    """
+    known = _choices(rows.table(_COLUMNS)) if filters else {}
+    found = dict(filters)
+    for key in filters:
+        if known.get(key) or key not in FILTERS:
+            items = [{key: value} for value in known.get(key, {"": 0})]
+            asked = Selection({key: filters[key]})
+            found[key] = "|".join(item[key] for item in select(items, asked, keys=FILTERS))
+    return found
 
 
 def refuse(name: str, filters: Mapping[str, str]) -> None:
     """Raises ``UsageError`` for a queue, or a filter, that does not exist."""
-    if name not in QUEUES:
-        raise UsageError(f"no queue {name!r}; there are: {', '.join(QUEUES)}", next=f"--queue {QUEUES[0]}")
+    if name not in set(QueueName):
+        raise UsageError(f"no queue {name!r}; there are: {', '.join(QueueName)}", next="--queue flagged")
     if unknown := sorted(filters.keys() - set(FILTERS)):
         raise UsageError(f"no filter {unknown[0]!r}; there are: {', '.join(FILTERS)}")
+
+
+def _ordered(
+    name: str,
+    units: Mapping[str, list[int]],
+    table: pa.Table,
+    clean: npt.NDArray[np.bool_],
+    draw: Draw,
+    chosen: Sequence[int],
+) -> list[list[int]]:
+    if name == QueueName.FLAGGED:
+        severity = np.asarray(table["severity"])
+        return sorted(units.values(), key=lambda unit: (-max(severity[unit]), unit[0]))
+    if name == QueueName.AUDIT:
+        return [units[chain] for chain in _drawn(table, clean, draw) if chain in units]
+    if name == QueueName.DECIDED:
+        at = {number: place for place, number in enumerate(chosen)}
+        return sorted(units.values(), key=lambda unit: min(at[number] for number in unit))
+    return list(units.values())
 
 
 def _units(chains: list[str], numbers: list[int]) -> dict[str, list[int]]:
@@ -119,9 +161,11 @@ def _drawn(table: pa.Table, clean: npt.NDArray[np.bool_], draw: Draw) -> list[st
 def _matches(table: pa.Table, key: str, value: str) -> npt.NDArray[np.bool_]:
     if key == "flag":
         found = np.zeros(len(table), bool)
-        found[_flagged(table["flags"]).get(value, [])] = True
+        for code in value.split("|"):
+            found[_flagged(table["flags"]).get(code, [])] = True
         return found
-    return np.asarray(pc.fill_null(pc.equal(table[key].cast(pa.string()), str(value)), False))
+    wanted = pa.array(value.split("|"), pa.string())
+    return np.asarray(pc.fill_null(pc.is_in(table[key].cast(pa.string()), wanted), False))
 
 
 def _flagged(flags: pa.ChunkedArray) -> dict[str, Numbers]:
@@ -133,15 +177,28 @@ def _flagged(flags: pa.ChunkedArray) -> dict[str, Numbers]:
 
 def _choices(table: pa.Table) -> dict[str, dict[str, int]]:
     found = {"flag": {code: len(rows) for code, rows in _flagged(table["flags"]).items()}}
-    for key in FILTERS[1:]:
+    for key in FILTERS[1:4]:
         pairs = table[key].drop_null().value_counts().to_pylist()
         found[key] = {str(pair["values"]): pair["counts"] for pair in pairs}
     return {key: dict(sorted(values.items())) for key, values in found.items()}
 
 
-def _queue(units: list[list[int]], flags: pa.ChunkedArray, choices: Mapping[str, Mapping[str, int]]) -> Queue:
+def _queue(
+    units: list[list[int]],
+    flags: pa.ChunkedArray,
+    severity: pa.ChunkedArray,
+    choices: Mapping[str, Mapping[str, int]],
+) -> Queue:
     place = np.full(len(flags), -1, np.int64)
     for at, unit in enumerate(units):
         place[unit] = at
-    found = {code: rows[place[rows] >= 0] for code, rows in _flagged(flags).items()}
-    return Queue(units, place, {code: rows for code, rows in found.items() if len(rows)}, choices)
+    having, weights = _flagged(flags), np.asarray(severity)
+    return Queue(
+        units,
+        place,
+        {code: queued for code, rows in having.items() if len(queued := rows[place[rows] >= 0])},
+        choices,
+        {code: int(weights[rows].min()) for code, rows in having.items()},
+        weights,
+        flags,
+    )

@@ -7,32 +7,44 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import numpy as np
 
 from tbd.errors import UsageError
-from tbd.review.card import Progress
+from tbd.hashes import seeded_fraction
+from tbd.review.card import Progress, QueueName
 from tbd.review.decisions import DecisionLog, disagree
-from tbd.review.queue import Numbers, Queue, luck
+from tbd.review.queue import Numbers, Queue
 from tbd.review.rows import Rows
+from tbd.review.store import person
+from tbd.schema import INFO
 
 
 class QueueView:
     """The open cards of a queue, by their number in it.
 
     Args:
+        name: of the queue. Those in dispute wait until they are settled, one's own decisions until they were looked at.
         overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
-        settling: the queue is that of the disagreements.
     """
 
-    def __init__(
-        self, queue: Queue, rows: Rows, log: DecisionLog, reviewer: str, overlap: float, settling: bool
-    ) -> None:
+    def __init__(self, queue: Queue, rows: Rows, log: DecisionLog, reviewer: str, overlap: float, name: str) -> None:
         self.queue, self._rows, self._log = queue, rows, log
-        self._reviewer, self._overlap, self._settling = reviewer, overlap, settling
+        self._reviewer, self._overlap, self.name = reviewer, overlap, name
         self.open = np.ones(len(queue), bool)
         self.skipped = np.zeros(len(queue), bool)
         self._waiting = queue.place >= 0
-        self.look_at(log.clips())
+        self._seen, self._again = len(log.changes), set[int]()
+        self._look_at(log.clips())
 
-    def look_at(self, clips: Iterable[str]) -> None:
-        """See again whether the cards of these clips are open."""
+    def refresh(self) -> None:
+        """See again whether the cards are open about which somebody decided since the last time."""
+        changes, self._seen = self._log.changes[self._seen :], len(self._log.changes)
+        self._look_at(changes)
+
+    def look_again(self, clips: Iterable[str], wanted: bool = False) -> None:
+        """Of one's own decisions, these need no further look, or do again."""
+        numbers = {number for clip in clips if (number := self._rows.find(clip)) is not None}
+        self._again = self._again - numbers if wanted else self._again | numbers
+        self._look_at(clips)
+
+    def _look_at(self, clips: Iterable[str]) -> None:
         numbers = (self._rows.find(clip_id) for clip_id in clips)
         for at in {self.place(number) for number in numbers if number is not None}:
             if at is not None:
@@ -48,8 +60,11 @@ class QueueView:
     def waits(self, number: int) -> bool:
         """Whether a row waits for this reviewer's decision."""
         held = self._log.opinions(self._rows.clip(number))
-        if self._settling and self.place(number) is not None:
-            return bool(held) and disagree(held)
+        if self.place(number) is not None:
+            if self.name == QueueName.DISAGREEMENTS:
+                return bool(held) and disagree(held)
+            if self.name == QueueName.DECIDED:
+                return number not in self._again
         others = {opinion.reviewer for opinion in held}
         return self._reviewer not in others and len(others) < self._judges(number)
 
@@ -57,9 +72,15 @@ class QueueView:
         """Two reviewers judge the row's card, neither seeing what the other said."""
         return self._judges(number) > 1
 
-    def free(self, number: int, holders: Collection[str]) -> bool:
-        """Whether this reviewer may have the row's card while these reviewers hold it."""
-        others = set(holders) - {self._reviewer}
+    def free(self, number: int, holders: Collection[str], mine: str = "") -> bool:
+        """Whether this reviewer may have the row's card while these tabs hold it.
+
+        Args:
+            mine: the tab that asks; "" lets the reviewer's other tabs not count.
+        """
+        if mine and any(person(tab) == self._reviewer and tab != mine for tab in holders):
+            return False
+        others = {person(tab) for tab in holders} - {self._reviewer}
         if self.independent(number):
             judged = {opinion.reviewer for opinion in self._log.opinions(self._rows.clip(number))}
             return len((others | judged) - {self._reviewer}) < self._judges(number)
@@ -80,47 +101,55 @@ class QueueView:
             if at is not None:
                 self.skipped[at] = passed
 
-    def flagged(self, code: str, holders: Mapping[str, Collection[str]]) -> tuple[list[int], list[int]]:
+    def flagged(self, code: str, holders: Mapping[str, Collection[str]], mine: str) -> tuple[list[int], list[int]]:
         """Waiting rows that have a flag: those this reviewer may decide; and the others, held or skipped.
 
         Raises:
             UsageError: there are none that may be decided.
         """
-        waiting = [number for number in map(int, self.queue.flagged.get(code, ())) if self.waits(number)]
-        mine, left_out = list[int](), list[int]()
+        waiting = [number for number in map(int, self.queue.flagged.get(code, ())) if self._waiting[number]]
+        able, left_out = list[int](), list[int]()
         for number in waiting:
-            free = self.free(number, holders.get(self._rows.chain(number), ()))
-            (mine if free and not self.skipped[self.queue.place[number]] else left_out).append(number)
-        if not mine:
+            free = self.free(number, holders.get(self._rows.chain(number), ()), mine)
+            (able if free and not self.skipped[self.queue.place[number]] else left_out).append(number)
+        if not able:
             raise UsageError(f"no open card with the flag {code!r} is free")
-        return mine, left_out
+        return able, left_out
+
+    def is_highest(self, number: int, code: str, severities: Mapping[str, int]) -> bool:
+        """No other flag of a row weighs as much as this one, notes aside.
+
+        Args:
+            severities: what the gates say of each code; of others the manifest tells the most they can weigh.
+        """
+        weigh = {**self.queue.weights, **severities}
+        own, row = weigh.get(code, 0), int(self.queue.severity[number])
+        others = [weigh.get(other, row) for other in self.queue.codes[number].as_py() if other != code]
+        return row <= max(own, INFO) and all(weight < own or weight <= INFO for weight in others)
 
     def cards(self, numbers: Numbers) -> Numbers:
         """The open cards that rows are on, each once."""
         cards = np.unique(self.queue.place[numbers])
         return cards[self.open[cards]]
 
-    def progress(self, made: Collection[float], blind: bool) -> Progress:
-        """How far the queue is.
-
-        Args:
-            made: seconds of each decision of this session.
-            blind: what flags the cards have is not told.
-        """
-        timed, left = [seconds for seconds in made if seconds], int(self.open.sum())
+    def progress(self, blind: bool) -> Progress:
+        """How far the queue is; of a ``blind`` one it is not told what flags the cards have."""
+        left = int(self.open.sum())
         by_flag = {} if blind else {code: len(self.cards(rows)) for code, rows in self.queue.flagged.items()}
         return Progress(
             done=len(self.queue) - left,
             left=left,
             total=len(self.queue),
             skipped=int((self.open & self.skipped).sum()),
-            mine=len(made),
             clips_left=int(self._waiting.sum()),
-            per_hour=len(timed) / sum(timed) * 3600 if timed else None,
             by_flag={code: count for code, count in sorted(by_flag.items(), key=lambda pair: -pair[1]) if count},
         )
 
+    def skipped_clips(self) -> list[str]:
+        """The first clips of the cards that were passed over."""
+        return [self._rows.clip(self.queue.units[at][0]) for at in map(int, np.flatnonzero(self.skipped))]
+
     def _judges(self, number: int) -> int:
         """How many reviewers judge a row: 2 on an overlap card, else 1."""
-        drawn = self._overlap and not self._settling and luck(f"overlap:{self._rows.chain(number)}") < self._overlap
-        return 2 if drawn else 1
+        alone = not self._overlap or self.name in (QueueName.DISAGREEMENTS, QueueName.DECIDED)
+        return 1 if alone or seeded_fraction(0, "overlap", self._rows.chain(number)) >= self._overlap else 2

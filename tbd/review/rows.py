@@ -12,9 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tbd.errors import InputError
+from tbd.hashes import file_stamp
 from tbd.manifest.reader import locate_manifest, open_manifest
 
 _GROUPS = 8
@@ -22,7 +26,7 @@ _GROUPS = 8
 
 
 class Rows:
-    """A sealed manifest as it was when this was made; a new one in its place is not seen.
+    """A sealed manifest as it was when this was made; a new one in its place is seen by its ``stamp`` alone.
 
     Raises:
         InputError: there is no manifest, it is damaged, or a newer version of tbd wrote it.
@@ -34,6 +38,7 @@ class Rows:
         self._parquet = self._open.enter_context(open_manifest(self.file))
         table = self.table(["clip_id", "chain_id", "prompts"])
         self._clips, self._chains, self._texts = (table[name] for name in table.column_names)
+        self.stamp = file_stamp(self.file, strict=True)
         metadata = self._parquet.metadata
         self._starts = [0]
         for group in range(metadata.num_row_groups):
@@ -83,15 +88,25 @@ class Rows:
         """The model's text of a row."""
         return tuple(self._texts[number].as_py())
 
+    def having(self, text: str) -> npt.NDArray[np.bool_]:
+        """``(rows,)`` which rows have a text in their ``clip_id`` or their prompts, whatever its case."""
+        found = pc.match_substring(self._clips, text, ignore_case=True)
+        prompts = pc.match_substring(pc.binary_join(self._texts, "\n"), text, ignore_case=True)
+        return np.asarray(pc.or_(found, pc.fill_null(prompts, False)), bool)
+
+    def same_rows(self, other: Rows) -> bool:
+        """Both have the same clips with the same chains, texts and flags."""
+        columns = ["flags", "severity", "needs_review"]
+        mine, theirs = (
+            [rows._clips, rows._chains, rows._texts, *rows.table(columns).columns] for rows in (self, other)
+        )
+        return all(column.equals(same) for column, same in zip(mine, theirs, strict=True))
+
     def row(self, number: int) -> dict[str, Any]:
         """A whole row, as sealed."""
         group = next(at for at, start in enumerate(self._starts[1:]) if number < start)
         row: dict[str, Any] = self._group(group).slice(number - self._starts[group], 1).to_pylist()[0]
         return row
-
-    def chains(self) -> pa.ChunkedArray:
-        """``chain_id`` of every row."""
-        return self._chains
 
     def close(self) -> None:
         """Close the file."""

@@ -1,63 +1,80 @@
-"""A reviewer's session: cards come, decisions go to disk, and both user interfaces sit at it.
+"""A reviewer's session: cards come, decisions go to disk, and both faces of the review stand on it.
 
 session = ReviewSession(folder, "Ann", queue="flagged", check=gates.check)
 while card := session.next():
-    session.decide(card, "accept")        # on disk when it returns
-session.close()                           # gives cards back, seals the manifest again
+    session.decide(card, "accept")     # on disk when it returns
+session.close()                        # gives cards back, seals the manifest again
 """
 
 from __future__ import annotations
 
 import secrets
-import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from tbd.errors import TbdError, UsageError
-from tbd.manifest import reseal_manifest, run
 from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
 from tbd.manifest.tokens import count_tokens
-from tbd.review import curation, validation
+from tbd.review import queue as queues
+from tbd.review import validation
+from tbd.review.agreement import agreement
 from tbd.review.card import Card, Progress, Receipt, Verb
-from tbd.review.card_maker import CardMaker
-from tbd.review.decisions import DecisionLog
-from tbd.review.findings import Check, Findings
-from tbd.review.leases import Leases
-from tbd.review.queue import build, recorded_draw, refuse
-from tbd.review.queue_view import QueueView
-from tbd.review.rows import Rows
-from tbd.review.sealing import is_behind
-from tbd.review.store import Store
+from tbd.review.card_queue import CardQueue
+from tbd.review.findings import Check, Meanings
+from tbd.review.review_folder import ReviewFolder
 from tbd.schema import Flag
 
 if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
 
+_STEP = 500
+"""Clips of a bulk decision between two reports of how far it is."""
 
-class ReviewSession:
-    """One reviewer's session at one manifest. Safe to use from several threads of one process.
 
-    The manifest is read as it is when the session opens; decisions of others are seen at once.
+@dataclass(frozen=True)
+class Undone:
+    """A decision that was taken back, so that it can be made again.
+
+    Attributes:
+        events: what was undone, with the ids of the undoing events.
+        batch, made: how it was counted.
+        seen: the last event of the store then.
+    """
+
+    events: list[Event]
+    batch: str
+    made: tuple[str, str, float] | None
+    seen: int
+
+
+class ReviewSession(CardQueue):
+    """One tab of a reviewer at one manifest: its queue, its history, its skips. Safe to use from several threads.
+
+    Decisions of others, and a manifest that was sealed anew, are seen at once.
 
     Args:
         folder: a manifest folder, or its Parquet file.
-        reviewer: a name as the person types it, up to 80 signs.
-        queue: ``flagged`` (rows that need review, the severest first), ``all`` (every row in order),
-            ``audit`` (a seeded share of the rows that the gates pass, blind), ``disagreements``
-            (rows that reviewers judged differently; a decision made here settles it).
-        filters: ``flag``, ``emotion``, ``level``, ``subject`` -> a value; all must hold.
+        reviewer: a name as the person types it, up to 80 signs; one that differs from a known one in case or
+            in signs that are not seen is that person.
+        queue: ``flagged`` (rows that need review, the severest first), ``all`` (every row in order), ``audit`` (a
+            seeded share of the rows that the gates pass, blind), ``disagreements`` (rows that reviewers judged
+            differently; a decision made here settles it), ``decided`` (one's own decisions, the latest first).
+        filters: of ``card.FILTERS`` -> a value, in any spelling; all must hold.
         overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
         check: the gates, for ``recheck`` and for findings where there is no journal.
         root: where the dataset lies on this machine, when not where ``run.json`` says.
-        lease: seconds for which a card that was handed out stays this reviewer's; every ``next``,
-            ``card`` and ``renew`` begins them anew.
-        codes: flag code -> its meaning in one line: what a reviewer can name when the gates missed it.
-            None lets every code pass.
+        lease: seconds for which a card that was handed out stays this tab's; every ``next``, ``card`` and
+            ``renew`` begins them anew.
+        gates: flag code -> its severity, meaning and advice. None lets every code pass.
+
+    Attributes:
+        news: what the reviewer should hear, once: the manifest was sealed anew.
 
     Raises:
         UsageError: no such queue or filter, an overlap that is no share, a name that cannot be one.
@@ -75,133 +92,51 @@ class ReviewSession:
         check: Check | None = None,
         root: Path | None = None,
         lease: float = 600.0,
-        codes: Mapping[str, str] | None = None,
+        gates: Meanings | None = None,
     ) -> None:
         validation.refuse_name(reviewer)
         validation.refuse_share(overlap)
-        refuse(queue, filters or {})
-        self.reviewer, self.queue, self._overlap, self.codes = reviewer, queue, overlap, codes
-        self._lock = threading.RLock()
-        self._rows = Rows(folder)
-        self.folder = self._rows.file.parent
-        validation.refuse_lost_store(self._rows)
-        self._findings = Findings(self.folder, check)
-        self._roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
-        self._store = Store(self.folder)
-        self._log = DecisionLog(self._store, self._rows)
-        self._log.refresh()
-        self._leases = Leases(self._store, reviewer, lease)
-        self._made: dict[str, float] = {}  # batch of a decision of this session -> seconds
+        queues.refuse(queue, filters or {})
+        shared = ReviewFolder(folder, reviewer, check, root, gates or {})
+        self._begin(shared, queue, queues.canonical(filters or {}, shared.rows), overlap, lease, gates)
+
+    def tab(self, filters: Mapping[str, str] | None = None) -> ReviewSession:
+        """Another tab of the same reviewer, with its own history, skips and filters; close each."""
+        other = object.__new__(ReviewSession)
+        wanted = self.filters if filters is None else filters
+        other._begin(self._shared, self.queue, wanted, self._overlap, self._lease, self._gates)
+        return other
+
+    def _begin(self, shared: ReviewFolder, *options: Any) -> None:
+        CardQueue.__init__(self, shared, *options)
+        self._undone: list[Undone] = []
         self._closed = False
-        self.filter(filters or {})
+        shared.tabs += 1
 
-    def filter(self, filters: Mapping[str, str]) -> None:
-        """Set other filters, or none; cards skipped before come again.
-
-        Raises:
-            UsageError: no such filter.
-        """
-        refuse(self.queue, filters)
+    def report(self) -> Progress:
+        """``progress`` with what the last page tells: who decided how much, agreement, what is left for whom."""
         with self._lock:
-            draw, settling = recorded_draw(self.folder), self.queue == "disagreements"
-            conflicts = self._log.conflicts() if settling else ()
-            found = build(self.queue, filters, self._rows, draw, conflicts)
-            self._view = QueueView(found, self._rows, self._log, self.reviewer, self._overlap, settling)
-            blind = self.queue == "audit"
-            self._maker = CardMaker(
-                self._rows, self._log, self._findings, self._view, self._roots, self.reviewer, blind
+            history = self._shared.log.history()
+            found = agreement(self.folder, history, resamples=0) if history else None
+            standing = [(clip, held) for clip in self._shared.log.clips() for held in self._shared.log.opinions(clip)]
+            return replace(
+                self.progress(),
+                by_reviewer=Counter(held.reviewer for _, held in standing),
+                agreement=found.percent.value if found else None,
+                disagreements=found.disagreements if found else 0,
+                to_annotate=len({clip for clip, held in standing if held.rejects and not held.event.about_clip}),
             )
-            self.filters = dict(filters)
-
-    def choices(self) -> Mapping[str, Mapping[str, int]]:
-        """What can be filtered by: ``flag``, ``emotion``, ``level``, ``subject`` -> value -> rows of the queue."""
-        return self._view.queue.choices
-
-    def missing(self, card: Card) -> dict[str, str]:
-        """The ``codes``, with their meanings, that a card does not show; on a blind card all of them."""
-        shown = {flag.code for flag in card.findings}
-        return {code: meaning for code, meaning in (self.codes or {}).items() if code not in shown}
-
-    def next(self, after: str | None = None) -> Card | None:
-        """The next open card, now leased to this reviewer; never one that another reviewer holds.
-
-        Cards that were skipped in this session are passed over. The search starts behind the card
-        ``after`` (in queue order) and goes on from the front, so nothing is left behind.
-
-        Returns:
-            None when no card is left that this reviewer could have now.
-        """
-        with self._lock, self._store.transaction():
-            self._refresh()
-            holders = self._store.holders()
-            for at in self._view.upcoming(self._place(after)):
-                number = self._first_waiting(at)
-                if self._view.free(number, holders.get(self._rows.chain(number), ())):
-                    return self._deal(number)
-            return None
-
-    def previous(self) -> Card | None:
-        """The card that this reviewer was shown before the present one; None at the first.
-
-        Called again it goes further back; ``next`` starts at the front again.
-        """
-        with self._lock:
-            clip_id = self._leases.back()
-            return None if clip_id is None else self.card(clip_id)
-
-    def peek(self, count: int = 1, after: str | None = None) -> list[Card]:
-        """The cards that ``next`` would give, without leasing them: for fetching pictures ahead.
-
-        The card that is open still waits, so name it: ``session.peek(2, after=card.clip_id)``.
-        """
-        with self._lock:
-            self._refresh()
-            holders, found = self._store.holders(), list[Card]()
-            for at in self._view.upcoming(self._place(after)):
-                number = self._first_waiting(at)
-                if len(found) == count:
-                    break
-                if self._view.free(number, holders.get(self._rows.chain(number), ())):
-                    found.append(self._maker.make(number))
-            return found
-
-    def card(self, clip_id: str) -> Card:
-        """The card of any clip of the manifest, open, decided or outside the queue.
-
-        It is leased when it is open and nobody holds it; ``held_by`` says who does.
-
-        Raises:
-            InputError: there is no such clip.
-        """
-        with self._lock:
-            number = self._rows.number(clip_id)
-            with self._store.transaction():
-                self._refresh()
-                others = self._store.holders().get(self._rows.chain(number), set()) - {self.reviewer}
-                if not self._view.waits(number):
-                    return self._deal(number, lease=False)
-                if not self._view.free(number, others):
-                    return self._deal(number, lease=False, held_by=", ".join(sorted(others)))
-                return self._deal(number)
-
-    def renew(self, card: Card) -> bool:
-        """Hold a card for longer. False when its lease had ended and somebody else holds it now."""
-        with self._lock, self._store.transaction():
-            number = self._rows.number(card.clip_id)
-            chain = self._rows.chain(number)
-            free = self._view.free(number, self._store.holders().get(chain, ()))
-            if free:
-                self._leases.take(chain)
-            return free
 
     def decide(
         self,
         card: Card,
-        action: Verb,
+        action: Verb | str,
         *,
         prompts: Sequence[str] | None = None,
         reason: str | None = None,
         flags: Sequence[str] = (),
+        refuted: Sequence[str] = (),
+        note: str = "",
         seconds: float | None = None,
         clips: Sequence[str] | None = None,
     ) -> Receipt:
@@ -209,84 +144,131 @@ class ReviewSession:
 
         Args:
             card: as ``next``, ``previous``, ``card`` or ``Stale.current`` gave it.
-            action: ``accept``, ``edit``, ``reject``, ``skip``. An edit that changes nothing is an
-                acceptance.
+            action: ``accept``, ``edit``, ``reject``, ``skip``. An edit that changes nothing is an acceptance.
             prompts: the edited text, as many levels as the card has (or four, where it has none).
             reason: of a rejection: ``text``, ``media`` or ``label``.
             flags: codes that the reviewer confirms or, of ``missing(card)``, misses.
+            refuted: codes of findings that the reviewer found to be wrong.
+            note: a sentence that goes with the decision.
             seconds: how long the card was open; None takes the time since it was handed out.
             clips: only these clips of the card; the others stay open. None takes all.
 
         Raises:
-            Stale: somebody decided about it meanwhile; nothing was written.
-            UsageError: no such action, reason, clip on this card or flag; an edit without a text.
+            Stale: somebody decided about it meanwhile, or its text was annotated anew; nothing was written.
+            UsageError: no such action, reason, clip on this card or flag; an edit without a text, an acceptance of
+                nothing.
             MissingError: the disk is full; nothing was written.
         """
         chosen, prompts = validation.clips_of(card, clips), validation.edited(card, action, prompts)
-        validation.refuse_verb(action, reason)
-        validation.refuse_flags(card, flags, self.codes)
-        if action == "edit" and prompts == card.prompts:
-            action, prompts = "accept", None
+        verb = validation.verb(action, reason)
+        validation.refuse_flags(card, [*flags, *refuted], self._gates)
+        if verb == Verb.EDIT and prompts == card.prompts:
+            verb, prompts = Verb.ACCEPT, None
+        validation.refuse_empty(card, verb)
         with self._lock:
             spent = self._leases.seconds(card) if seconds is None else seconds
-            event = self._event(action, prompts, reason, tuple(flags), spent)
-            with self._store.transaction():
+            event = self._event(
+                verb, after=prompts, reason=reason, seconds=spent, note=validation.note(note),
+                flags=tuple(flags), refuted=tuple(refuted),
+            )  # fmt: skip
+            with self._shared.store.transaction():
                 self._refresh()
-                if action != "skip":
-                    validation.refuse_stale(card, chosen, prompts, self._log, self._maker)
-                self._store.add(replace(event, clip_id=clip_id, before_hash=card.before_hash) for clip_id in chosen)
-                self._release(card, set(card.clips) if action == "skip" else set(chosen))
-            self._note(event, spent)
-            if action == "skip":
+                if verb != Verb.SKIP:
+                    validation.refuse_stale(card, chosen, prompts, event, self._maker)
+                self._add(event, [(clip_id, card.before_hash) for clip_id in chosen])
+                self._release(card, set(card.clips) if verb == Verb.SKIP else set(chosen))
+            if verb == Verb.SKIP:
                 self._view.skip([card.clip_id])
-            return Receipt(action, chosen)
+            return Receipt(verb, chosen)
 
-    def decide_all(self, flag: str, action: Verb, reason: str | None = None) -> Receipt:
+    def decide_all(
+        self,
+        flag: str,
+        action: Verb | str,
+        reason: str | None = None,
+        *,
+        worse: bool = False,
+        tell: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Receipt:
         """Accept or reject every open card of the queue (as filtered) that has a flag; one undo takes all back.
 
-        Clips that somebody else has open are left out and named in the receipt.
+        Clips that somebody else has open are left out and named in the receipt, and so are, of an acceptance, rows
+        without a text and rows on which another flag weighs as much (``Receipt.worse``).
+
+        Args:
+            worse: accept also where another flag weighs as much.
+            tell: called now and then with how many clips are written, and of how many.
 
         Raises:
-            UsageError: not ``accept`` or ``reject``, no reason, an audit queue, or no card has that flag.
+            UsageError: not ``accept`` or ``reject``, no reason, a queue without flags, or no card has that flag.
         """
-        if action not in ("accept", "reject"):
-            raise UsageError(f"{action}: all cards with one flag can be accepted or rejected at once, nothing else")
-        validation.refuse_verb(action, reason)
-        if self.queue == "audit":
-            raise UsageError("an audit is blind: its cards cannot be decided by flag")
+        verb = validation.bulk_verb(action, reason, self.queue)
+        shared, severities = self._shared, {code: gate.severity for code, gate in (self._gates or {}).items()}
         with self._lock:
-            confirmed = (flag,) if action == "reject" else ()
-            event = self._event(action, None, reason, confirmed, None)
-            with self._store.transaction():
+            event = self._event(verb, reason=reason, bulk=True)
+            with shared.store.transaction():
                 self._refresh()
-                numbers, left_out = self._view.flagged(flag, self._store.holders())
-                self._store.add(
-                    replace(event, clip_id=self._rows.clip(number), before_hash=text_hash(self._text(number)))
-                    for number in numbers
-                )
-            self._note(event, 0.0)
-            return Receipt(action, tuple(map(self._rows.clip, numbers)), tuple(map(self._rows.clip, left_out)))
+                numbers, left_out = self._view.flagged(flag, shared.store.holders(), self._leases.holder)
+                heavier: list[int] = []
+                if verb == Verb.ACCEPT:
+                    left_out += [number for number in numbers if not self._text(number)]
+                    numbers = [number for number in numbers if self._text(number)]
+                    if not worse:
+                        heavier = [one for one in numbers if not self._view.is_highest(one, flag, severities)]
+                        numbers = sorted(set(numbers) - set(heavier))
+                for start in range(0, len(numbers), _STEP):
+                    tell(start, len(numbers))
+                    some = numbers[start : start + _STEP]
+                    self._add(event, [(shared.rows.clip(one), text_hash(self._text(one))) for one in some])
+            clips, without, rest = (tuple(map(shared.rows.clip, each)) for each in (numbers, left_out, heavier))
+            return Receipt(verb, clips, without, rest)
 
     def undo(self) -> Receipt | None:
-        """Take back this reviewer's last decision that stands, a skip or a whole bulk too.
+        """Take back this tab's last decision that stands, a skip or a whole bulk too.
 
         Called again it goes further back, also to earlier sessions. None when there is nothing left.
         """
+        shared = self._shared
         with self._lock:
-            with self._store.transaction():
+            with shared.store.transaction():
                 self._refresh()
-                batch = self._store.latest(self.reviewer)
-                if not batch:
+                elsewhere = {batch for batch, (tab, _, _) in shared.made.items() if tab != self._leases.holder}
+                events = shared.store.latest(self.reviewer, elsewhere)
+                if not events:
                     return None
-                event = self._event("undo", None, None, (), None)
-                self._store.add(
-                    replace(event, clip_id=done.clip_id, before_hash=done.before_hash, undo_of=done.id)
-                    for done in batch
-                )
+                ids = self._take_back(events)
             self._refresh()
-            self._made.pop(batch[0].batch or "", None)
-            self._view.skip([done.clip_id for done in batch], False)
-            return Receipt("undo", tuple(sorted(done.clip_id for done in batch)), undone=cast(Verb, batch[0].action))
+            batch, clips = events[0].batch or "", tuple(sorted(done.clip_id for done in events))
+            made = shared.made.pop(batch, None)
+            self._view.skip(clips, False)
+            self._view.look_again(clips, wanted=True)
+            undone = [replace(done, id=id) for done, id in zip(events, ids, strict=True)]
+            self._undone.append(Undone(undone, batch, made, shared.log.last))
+            return Receipt("undo", clips, undone=events[0].action)
+
+    def redo(self) -> Receipt | None:
+        """Make again what this tab's last undo took back; None when there is nothing, or a decision came after it.
+
+        Raises:
+            UsageError: somebody else decided about it meanwhile.
+        """
+        with self._lock:
+            if not self._undone:
+                return None
+            last = self._undone.pop()
+            clips = tuple(sorted(done.clip_id for done in last.events))
+            with self._shared.store.transaction():
+                self._refresh()
+                if any(self._shared.log.changed(clip_id, last.seen) for clip_id in clips):
+                    raise UsageError(f"{clips[0]}: decided meanwhile; it cannot be made again")
+                self._take_back(last.events)
+            self._refresh()
+            self._shared.made |= {last.batch: last.made} if last.made else {}
+            action = last.events[0].action
+            if action == "skip":
+                self._view.skip(clips)
+            self._view.look_again(clips)
+            return Receipt("redo", clips, undone=action)
 
     def recheck(self, card: Card, prompts: Sequence[str]) -> tuple[list[Flag], list[int]]:
         """Run the gates on an edited text, without writing anything.
@@ -295,47 +277,27 @@ class ReviewSession:
             The flags (none when the session has no ``check``), the severest first, and the CLIP tokens
             of each level. ``card.budgets`` and ``tbd.review.card.budgets`` give the limits.
         """
-        text = validation.plain(prompts)
-        return self._findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
+        text = validation.as_typed(card, prompts)
+        return self._shared.findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
 
     def canonical(self, card: Card | str) -> CanonicalClip | None:
         """A card's first clip, or any clip by id (``InputError`` for an unknown one); None when its file is not here."""
-        from tbd.media.canonical import CanonicalClip
-
-        with self._lock:
-            row = self._rows.row(self._rows.number(card if isinstance(card, str) else card.clip_id))
-        path, audio = (self._maker.path(row, name) for name in ("file_name", "audio_file_name"))
-        box = tuple(row["crop_box"]) if row["crop_box"] else None
-        rule = run.clip_rule(self.folder)
-        return CanonicalClip(path, row["start"], row["end"], box, rule, audio) if path else None
-
-    def progress(self) -> Progress:
-        """How far the queue is."""
-        with self._lock:
-            self._refresh()
-            return self._view.progress(self._made.values(), self.queue == "audit")
+        return self._shared.canonical(card)
 
     def close(self) -> Sealed | None:
-        """End the leases and seal the manifest again with every review. Closing twice does nothing.
+        """End the leases; the last tab seals the manifest again with every review. Closing twice does nothing.
 
         Returns:
-            What was sealed; None when the manifest already shows every decision.
+            What was sealed; None when the manifest already shows every decision, or another tab is open.
         """
         with self._lock:
             if self._closed:
                 return None
             self._closed = True
-            with suppress(TbdError), self._store.transaction():  # leases end by themselves too
+            with suppress(TbdError), self._shared.store.transaction():  # leases end by themselves too
                 self._leases.give_back()
-            behind = is_behind(self._rows.file, self._store.newest())
-            self._store.close()
-            self._findings.close()
-            self._rows.close()
-            if not behind:
-                return None
-            sealed = reseal_manifest(self.folder)
-            curation.write(self.folder)
-            return sealed
+            self._shared.tabs -= 1
+            return None if self._shared.tabs else self._shared.close()
 
     def __enter__(self) -> Self:
         return self
@@ -343,51 +305,35 @@ class ReviewSession:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _refresh(self) -> None:
-        self._view.look_at(self._log.refresh())
-
-    def _place(self, clip_id: str | None) -> int | None:
-        number = None if clip_id is None else self._rows.find(clip_id)
-        return None if number is None else self._view.place(number)
-
-    def _first_waiting(self, at: int) -> int:
-        return next(number for number in self._view.queue.units[at] if self._view.waits(number))
-
-    def _deal(self, number: int, *, lease: bool = True, held_by: str = "") -> Card:
-        """Put a card before the reviewer, inside a transaction."""
-        if lease:
-            self._leases.take(self._rows.chain(number))
-        card = self._maker.make(number, held_by)
-        self._leases.show(card)
-        return card
-
     def _release(self, card: Card, clips: Collection[str]) -> None:
         """Give the card's chain back, unless some of its rows still wait."""
-        number = self._rows.number(card.clip_id)
-        at = self._view.place(number)
+        number = self._shared.rows.find(card.clip_id)
+        at = None if number is None else self._view.place(number)
         unit = [] if at is None else self._view.queue.units[at]
-        if not any(self._view.waits(other) for other in unit if self._rows.clip(other) not in clips):
-            self._leases.give_back([self._rows.chain(number)])
+        if number is not None and not any(
+            self._view.waits(other) for other in unit if self._shared.rows.clip(other) not in clips
+        ):
+            self._leases.give_back([self._shared.rows.chain(number)])
 
-    def _event(
-        self,
-        action: Verb | Literal["undo"],
-        prompts: tuple[str, ...] | None,
-        reason: str | None,
-        flags: tuple[str, ...],
-        seconds: float | None,
-    ) -> Event:
+    def _event(self, action: str, **more: Any) -> Event:
         """A decision, without the clip and the text that it is about."""
-        return Event(
-            0, "", self.reviewer, time.time(), action, "", prompts, reason, flags, seconds,
-            queue=self.queue, batch=secrets.token_hex(8),
-        )  # fmt: skip
+        batch = secrets.token_hex(8)
+        return Event(0, "", self.reviewer, time.time(), action, "", queue=self.queue, batch=batch, **more)  # type: ignore[arg-type]
 
-    def _note(self, event: Event, seconds: float | None) -> None:
-        """Afterwards: the decision counts, and the queue knows of it."""
-        self._refresh()
-        if event.action != "skip" and event.batch:
-            self._made[event.batch] = seconds or 0.0
+    def _add(self, event: Event, about: Sequence[tuple[str, str]]) -> None:
+        """Write a decision about clips with their texts, inside a transaction; it counts, and ends every redo."""
+        self._shared.store.add(replace(event, clip_id=clip_id, before_hash=text) for clip_id, text in about)
+        self._undone.clear()
+        if event.action != "skip" and event.batch and about:
+            self._shared.made[event.batch] = (self._leases.holder, event.action, event.seconds or 0.0)
+        self._view.look_again([clip_id for clip_id, _ in about])
+
+    def _take_back(self, events: Sequence[Event]) -> list[int]:
+        event = self._event("undo")
+        return self._shared.store.add(
+            replace(event, clip_id=done.clip_id, before_hash=done.before_hash, undo_of=done.id) for done in events
+        )
 
     def _text(self, number: int) -> tuple[str, ...]:
-        return self._rows.prompts(number) if self._view.independent(number) else self._log.text(number)
+        independent = self._view.independent(number)
+        return self._shared.rows.prompts(number) if independent else self._shared.log.text(number)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Sequence
-from typing import get_args
 
 import pyarrow.compute as pc
 
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
-from tbd.review.card import LEVELS, REASONS, Card, LevelDifference, Stale, Verb
+from tbd.manifest.reviews import Event
+from tbd.review.card import LEVEL_SIGNS, LEVELS, Card, LevelDifference, QueueName, Reason, Stale, Verb
 from tbd.review.card_maker import CardMaker
-from tbd.review.decisions import DecisionLog
 from tbd.review.rows import Rows
+from tbd.review.text_marks import without_hidden
+from tbd.review.words import GONE
 
 _NAME = 80
 """Signs in a reviewer's name."""
-_LEVEL = 4_000
-"""Signs in one prompt level."""
+_NOTE = 1_000
+"""Signs in a note."""
 
 
 def refuse_name(name: str) -> None:
@@ -28,9 +29,13 @@ def refuse_name(name: str) -> None:
         UsageError: it is none.
     """
     odd = [sign for sign in name if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")]
-    if not name.strip() or len(name) > _NAME or odd:
+    if not without_hidden(name) or len(name) > _NAME or odd:
         why = (
-            f"it has the sign {odd[0]!r}" if odd else "it is blank" if not name.strip() else f"it has {len(name)} signs"
+            f"it has the sign {odd[0]!r}"
+            if odd
+            else "it is blank"
+            if not without_hidden(name)
+            else f"it has {len(name)} signs"
         )
         raise UsageError(f"{name[:_NAME]!r} cannot be a reviewer's name: {why}", next="--reviewer NAME")
 
@@ -54,14 +59,51 @@ def refuse_lost_store(rows: Rows) -> None:
         )
 
 
-def refuse_verb(action: str, reason: str | None) -> None:
-    """Raises ``UsageError`` for an unknown action, and for a rejection without one of the reasons."""
-    if action not in get_args(Verb):
-        raise UsageError(f"no action {action!r}; there are: {', '.join(get_args(Verb))}")
-    if action == "reject" and reason not in REASONS:
-        raise UsageError(f"a rejection needs a reason: {', '.join(REASONS)}")
-    if action != "reject" and reason is not None:
+def verb(action: str, reason: str | None) -> Verb:
+    """An action by its name.
+
+    Raises:
+        UsageError: an unknown action; a rejection without one of the reasons, or a reason for something else.
+    """
+    if action not in set(Verb):
+        raise UsageError(f"no action {action!r}; there are: {', '.join(Verb)}")
+    if action == Verb.REJECT and reason not in set(Reason):
+        raise UsageError(f"a rejection needs a reason: {', '.join(Reason)}")
+    if action != Verb.REJECT and reason is not None:
         raise UsageError(f"{action}: only a rejection has a reason")
+    return Verb(action)
+
+
+def bulk_verb(action: str, reason: str | None, queue: str) -> Verb:
+    """The action of a bulk decision.
+
+    Raises:
+        UsageError: as ``verb``; neither acceptance nor rejection; a queue whose cards must be looked at one by one.
+    """
+    if action not in (Verb.ACCEPT, Verb.REJECT):
+        raise UsageError(f"{action}: all cards with one flag can be accepted or rejected at once, nothing else")
+    if queue == QueueName.AUDIT:
+        raise UsageError("an audit is blind: its cards cannot be decided by flag")
+    if queue == QueueName.DECIDED:
+        raise UsageError("what you decided is changed card by card, not by flag")
+    return verb(action, reason)
+
+
+def refuse_empty(card: Card, action: Verb) -> None:
+    """Raises ``UsageError`` for accepting a card that has no prompt."""
+    if action == Verb.ACCEPT and not any(text.strip() for text in card.prompts):
+        raise UsageError(f"{card.clip_id}: there is no prompt to accept; edit it, or reject it", next="e, or x")
+
+
+def note(text: str) -> str | None:
+    """A note as it is kept, in one line; None for none.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    if len(text := without_hidden(text.encode("utf-8", "replace").decode())) > _NOTE:
+        raise UsageError(f"a note of {len(text):,} signs; {_NOTE:,} are kept")
+    return text or None
 
 
 def refuse_flags(card: Card, flags: Sequence[str], codes: Collection[str] | None) -> None:
@@ -87,9 +129,14 @@ def clips_of(card: Card, clips: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(sorted(set(clips)))
 
 
-def plain(prompts: Sequence[str]) -> tuple[str, ...]:
-    """Prompts on one line each, with single spaces, and nothing that UTF-8 cannot write."""
-    return tuple(" ".join(text.encode("utf-8", "replace").decode().split()) for text in prompts)
+def as_typed(card: Card, prompts: Sequence[str]) -> tuple[str, ...]:
+    """An edited text: a level that was touched on one line and without hidden signs, the others letter for letter."""
+    before = (*card.prompts, *[""] * len(prompts))
+    written = [text.encode("utf-8", "replace").decode() for text in prompts]
+    return tuple(
+        old if old and " ".join(text.split()) == " ".join(old.split()) else without_hidden(text)
+        for text, old in zip(written, before, strict=False)
+    )
 
 
 def edited(card: Card, action: str, prompts: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -98,33 +145,37 @@ def edited(card: Card, action: str, prompts: Sequence[str] | None) -> tuple[str,
     Raises:
         UsageError: an edit without a text, with a blank or endless level, or with other levels than the card.
     """
-    if action != "edit":
+    if action != Verb.EDIT:
         if prompts is not None:
             raise UsageError(f"{action}: only an edit has a text")
         return None
-    text, wanted = plain(prompts or ()), len(card.prompts) or len(LEVELS)
+    text, wanted = as_typed(card, prompts or ()), len(card.prompts) or len(LEVELS)
     if len(text) != wanted or not all(text):
         raise UsageError(f"{card.clip_id}: an edit gives {wanted} prompt levels, none of them blank")
-    if any(len(level) > _LEVEL for level in text):
-        raise UsageError(f"{card.clip_id}: a prompt level of more than {_LEVEL} signs")
+    if (over := max(map(len, text)) - LEVEL_SIGNS) > 0:
+        raise UsageError(f"{card.clip_id}: a level has {over:,} signs more than the {LEVEL_SIGNS:,} it may have")
     return text
 
 
 def refuse_stale(
-    card: Card, clips: Sequence[str], mine: tuple[str, ...] | None, log: DecisionLog, maker: CardMaker
+    card: Card, clips: Sequence[str], mine: tuple[str, ...] | None, event: Event, maker: CardMaker
 ) -> None:
     """Raises ``Stale`` when what stands about a clip is not what stood when the card was made.
 
-    What others decide about an overlap card does not count: it is not shown, and is theirs.
+    What others decide about an overlap card does not count: it is not shown, and is theirs. What is about the clip
+    itself holds for any text.
     """
     whose = maker.reviewer if card.independent else None
     for clip_id in clips:
-        if log.changed(clip_id, card.seen, whose):
-            raise stale(card, maker.make(maker.rows.number(clip_id)), mine)
+        number = maker.rows.number(clip_id)
+        if maker.rows.prompts(number) != card.original and not event.about_clip:
+            raise stale(card, maker.make(number), mine, GONE)
+        if maker.log.changed(clip_id, card.seen, whose):
+            raise stale(card, maker.make(number), mine)
 
 
-def stale(card: Card, current: Card, mine: tuple[str, ...] | None) -> Stale:
-    """What to tell a reviewer whose card was decided meanwhile."""
+def stale(card: Card, current: Card, mine: tuple[str, ...] | None, why: str = "") -> Stale:
+    """What to tell a reviewer whose card was decided, or annotated anew, meanwhile."""
     who = ", ".join(dict.fromkeys(f"{opinion.reviewer} ({opinion.event.action})" for opinion in current.opinions))
     wanted = card.prompts if mine is None else mine
     count = max(len(card.prompts), len(current.prompts), len(wanted))
@@ -135,8 +186,8 @@ def stale(card: Card, current: Card, mine: tuple[str, ...] | None) -> Stale:
         for name, texts in zip(_padded(names, count), versions, strict=True)
         if len(set(texts)) > 1
     ]
-    words = f"decided meanwhile: {who}" if who else "a decision was taken back meanwhile"
-    return Stale(f"{card.clip_id}: {words}", current, tuple(differing))
+    words = why or (f"decided meanwhile: {who}" if who else "a decision was taken back meanwhile")
+    return Stale(f"{card.clip_id}: {words}; nothing was saved", current, tuple(differing))
 
 
 def _padded(texts: Sequence[str], count: int) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -70,13 +70,41 @@ class OneToken:
         return self._sessions.get(cookie)
 
 
+class TokenEach:
+    """A secret for every person; whoever comes with it is that person.
+
+    Args:
+        sessions: secret -> what is remembered of its person's browsers.
+    """
+
+    def __init__(self, sessions: Mapping[str, Any]) -> None:
+        self._tokens, self._sessions = dict(sessions), dict[str, Any]()
+
+    def admit(self, token: str, cookie: str) -> str | None:
+        """A new cookie, unless the browser has one of this person."""
+        found = [
+            self._tokens[known] for known in self._tokens if right(token, known)
+        ]  # all, so that time tells nothing
+        if not found:
+            return None
+        if self._sessions.get(cookie) is not found[0]:
+            cookie = secrets.token_urlsafe(32)
+            self._sessions[cookie] = found[0]
+        return cookie
+
+    def session(self, cookie: str) -> Any:
+        """What is remembered of the person."""
+        return self._sessions.get(cookie)
+
+
 @dataclass
 class Guard:
     """ASGI middleware that lets nothing through but what the server's own pages ask.
 
     Refused, in this order: a Host header that is not this server's (400; a name that somebody else's DNS
     points here), a browser without the token (403), and a request that changes something but does not come
-    from a page of this server (403). Every answer carries ``HEADERS``.
+    from a page of this server (403). Every answer carries ``HEADERS``. Styles and scripts of the pages hold no
+    secret; who is refused sees them too.
 
     Args:
         app: what is guarded. Its requests carry ``request.state.session``.
@@ -115,6 +143,8 @@ class Guard:
         """A refusal, or the welcome that hands out the cookie; None lets the request through."""
         if not named(request.headers.get("host", ""), self.host):
             return self._refused(400, "Wrong address", "This server does not go by that name.")
+        if request.method in SAFE and request.url.path.startswith("/static/"):
+            return None
         name = cookie_name(request)
         given, cookie = request.query_params.get("token"), request.cookies.get(name, "")
         if given is not None and request.method in SAFE and (admitted := self.admissions.admit(given, cookie)):
@@ -133,7 +163,8 @@ class Guard:
     def _welcome(self, request: Request, name: str, cookie: str) -> Response:
         """A page that goes on by itself: a redirect from a foreign link would not bring a Strict cookie along."""
         query = urlencode([(key, value) for key, value in request.query_params.multi_items() if key != "token"])
-        answer = self.templates.page("welcome.html", to=request.url.path + (f"?{query}" if query else ""))
+        path = "/" + request.url.path.lstrip("/\\")  # never another server's name
+        answer = self.templates.page("welcome.html", to=path + (f"?{query}" if query else ""))
         if request.cookies.get(name, "") != cookie:
             set_cookie(answer, name, cookie, self.keep)
         return answer

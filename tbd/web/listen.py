@@ -14,14 +14,19 @@ from tbd.console import out, say
 from tbd.errors import InputError, MissingError, UsageError
 from tbd.web.guard import loopback
 
+_CONNECTIONS = 200
+"""Connections at once; more are told to come later, so that nobody can take all of them for long."""
+
 
 def run_app(app: Any, listener: socket.socket) -> None:
     """Serve an ASGI application on a socket until Ctrl-C or SIGTERM; requests under way are finished."""
     import uvicorn
 
+    from tbd.web.protocol import PatientProtocol
+
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
-        ws="none", lifespan="on", timeout_graceful_shutdown=2,
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, http=PatientProtocol,
+        ws="none", lifespan="on", timeout_graceful_shutdown=2, limit_concurrency=_CONNECTIONS,
     )  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on after it has shut down
         uvicorn.Server(config).run(sockets=[listener])
@@ -53,16 +58,20 @@ def listen(host: str, port: int, command: str) -> socket.socket:
         raise InputError(f"{host}:{port} cannot be listened on: {error}", next=command) from None
 
 
-def announce(host: str, port: int, token: str, others: str) -> None:
+def announce(host: str, port: int, token: str, others: str, names: Mapping[str, str] | None = None) -> None:
     """Print the full address on stdout; on stderr, who else can reach it, or how to reach it over SSH.
 
     Args:
+        names: secret -> whose address it is, where several people have one each; a line is printed for each.
         others: what whoever has the address can do, where the server can be reached from other machines.
     """
     name = socket.gethostname() if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host
-    out(f"http://{name}:{port}/?token={token}")
+    for secret, person in (names or {token: ""}).items():
+        out(f"http://{name}:{port}/?token={secret}" + (f"  {person}" if person else ""))
     if not loopback(host):
         say(f"Others can reach this page: {others}")
+        say("It is plain HTTP: who listens to the network sees token and cookie. On networks that you do not trust,")
+        say("leave --host out and forward the port with ssh -L.")
     elif command := tunnel(port, os.environ, getpass.getuser()):
         say(f"You are here over SSH. On your own machine run\n  {command}\nand open the address above there.")
 

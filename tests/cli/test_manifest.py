@@ -86,10 +86,15 @@ def test_review_needs_a_manifest_and_names_them_when_there_are_two(project, capf
     assert (code, out) == (0, "6 cards left of 6; nothing was decided\n")
 
 
-def test_an_empty_queue_is_said_whichever_way_it_is_asked(project, capfd):
-    for how in ("--web", "--queue=flagged"):
-        code, _, err = tbd(capfd, "review", "data_manifests/mead", how)
-        assert code == 0 and ("nothing" in err.lower() or "empty" in err.lower())
+def test_several_reviewers_need_the_page_where_each_has_an_address(project, capfd):
+    code, _, err = tbd(capfd, "review", "data_manifests/mead", "--reviewer", "anna,ben")
+    assert code == 2 and "--web" in err
+
+
+@pytest.mark.parametrize(("where", "near"), [("emotion=angery", "'happiness'"), ("flg=loop", "'flag'")])
+def test_review_names_the_nearest_of_a_mistyped_filter(project, capfd, where, near):
+    code, _, err = tbd(capfd, "review", "data_manifests/mead", "--dry-run", "--where", where)
+    assert code == 2 and (near in err or "there are" in err or "did you mean" in err)
 
 
 def test_review_in_a_pipe_is_refused_with_a_way_on(project, capfd):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from review import FAIL, WARN, flagged, manifest
+from review import FAIL, WARN, flagged, manifest, meanings
 
 from tbd.manifest import rejected_clips
 from tbd.manifest.reviews import FILE
@@ -64,12 +64,26 @@ def test_named_flags_say_which_gate_was_right(tmp_path):
     assert gates["emotion_mismatch"].precision.value == 0 and gates["emotion_mismatch"].recall.value is None
 
 
-def test_a_bulk_acceptance_confirms_no_flag(tmp_path):
+def test_a_bulk_decision_is_no_verdict_on_the_flags(tmp_path):
     folder = folder_of(tmp_path, clean=0)
     with ReviewSession(folder, "Ann") as session:
-        session.decide_all("emotion_mismatch", "accept")
+        assert len(session.decide_all("emotion_mismatch", "accept").clips) == 10
+    assert audit(folder).gates == ()
+
+
+@pytest.mark.parametrize("reason", ["media", "label"])
+def test_what_is_wrong_with_the_clip_says_nothing_of_the_gates(tmp_path, reason):
+    folder = folder_of(tmp_path, clean=0)
+    judge(folder, "flagged", lambda number: ("reject", {"reason": reason}) if number < 5 else right())
     gate = audit(folder).gates[1]
-    assert (gate.code, gate.right, gate.wrong) == ("emotion_mismatch", 0, 10)
+    assert (gate.right, gate.wrong, gate.precision.value) == (0, 5, 0.0)
+
+
+def test_a_refuted_flag_is_wrong_although_the_row_was_rejected(tmp_path):
+    folder = manifest(tmp_path / "m", [flagged(f"c{at}", WARN, FAIL) for at in range(4)])
+    judge(folder, "flagged", lambda number: ("reject", {"reason": "text", "refuted": ["emotion_mismatch"]}))
+    gates = {gate.code: gate for gate in audit(folder).gates}
+    assert (gates["levels_missing"].right, gates["emotion_mismatch"].wrong) == (4, 4)
 
 
 def test_clean_rows_that_were_not_judged_blind_do_not_count(tmp_path):
@@ -137,7 +151,7 @@ def test_recall_falls_when_a_reviewer_names_a_flag_that_the_gates_missed(tmp_pat
         return next(gate for gate in audit(folder).gates if gate.code == code)
 
     with ReviewSession(
-        folder, "Ann", queue="audit", codes={"emotion_mismatch": "the units do not show the emotion"}
+        folder, "Ann", queue="audit", gates=meanings({"emotion_mismatch": "the units do not show the emotion"})
     ) as session:
         for flags in [(), (), (), ("emotion_mismatch",)]:
             assert gate("emotion_mismatch").missed == 0

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from review import DARK, FAIL, WARN, chain, flagged, manifest, small
+from review import DARK, FAIL, WARN, chain, flagged, manifest, meanings, small
 from rows import PROMPTS
 
 from tbd.errors import InputError, UsageError
@@ -486,7 +486,7 @@ def test_after_the_last_desk_the_store_is_one_plain_file(folder):
 
 def test_flags_that_the_gates_missed_are_named_with_the_decision_and_unknown_ones_refused(folder):
     codes = {"emotion_mismatch": "the units do not show the emotion", "levels_alike": "two levels say the same"}
-    with sit(folder, "Ann", codes=codes) as session:
+    with sit(folder, "Ann", gates=meanings(codes)) as session:
         card = session.next()  # has levels_missing, which is not among the codes
         assert session.missing(card) == codes
         with pytest.raises(UsageError, match="no flag 'levels_alik'"):
@@ -501,5 +501,5 @@ def test_a_blind_card_offers_every_code_also_those_it_has(tmp_path):
     rows = [flagged(f"c{at}", DARK) for at in range(3)]
     folder = manifest(tmp_path / "m", rows, run={"recipe": {"gates": {"audit": 1.0}}})
     codes = {"dark": "the picture is dark", "levels_alike": "two levels say the same"}
-    with sit(folder, "Ann", queue="audit", codes=codes) as session:
+    with sit(folder, "Ann", queue="audit", gates=meanings(codes)) as session:
         assert session.missing(session.next()) == codes

@@ -1,7 +1,8 @@
 """The terminal review: a queue cleared by keyboard alone, and everything a reviewer may meet on the way."""
 
 import pytest
-from review import FAIL, WARN, chain, flagged, manifest, small
+from review import FAIL, WARN, chain, flagged, manifest, meanings, small
+from review_cards import hard
 from rows import PROMPTS
 from terminal import done, played
 from textual.events import Key
@@ -9,7 +10,7 @@ from textual.events import Key
 from tbd.annotate.gates import GATES
 from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
-from tbd.review.terminal import app as app_module
+from tbd.review.terminal import frame
 from tbd.schema import Flag
 
 ORDER = ["clip_001", "clip_003", "clip_005", "clip_000", "clip_002", "clip_004"]
@@ -27,8 +28,8 @@ def test_a_whole_queue_is_cleared_by_keyboard_alone(tmp_path):
         await terminal.type("a", "x", "t", "x", "m", "x", "l", "r", "e")
         await terminal.write("Now ")
         await terminal.type("ctrl+s")
-        assert "All done" in terminal.words()
-        assert "6 of 6 cards are decided, 6 by you" in terminal.words()
+        assert "All 6 cards are decided" in terminal.words()
+        assert "6 of 6 cards decided, 6 by you just now" in terminal.words()
         await terminal.type("q")
 
     played(play, folder)
@@ -87,9 +88,9 @@ def test_too_many_tokens_are_said_while_typing(tmp_path):
     async def play(terminal, session):
         await terminal.type("e", "shift+tab")
         await terminal.write("a " * 24)
-        assert "42 of 40 tokens · 2 too many" in terminal.words()
+        assert "42 of 40 tokens, 2 too many" in terminal.words()
 
-    played(play, folder)
+    played(play, folder, size=(120, 40))
 
 
 def test_the_gates_look_at_the_edited_text(tmp_path):
@@ -105,7 +106,7 @@ def test_the_gates_look_at_the_edited_text(tmp_path):
         await terminal.write("A ")
         await terminal.until(lambda: "emotion_mismatch" not in terminal.words())
         await terminal.write("sneer. ")
-        await terminal.until(lambda: "odd_word A sneer is no smile." in terminal.words())
+        await terminal.until(lambda: "error odd_word A sneer is no smile." in terminal.words())
 
     played(play, folder, check=check)
 
@@ -176,9 +177,9 @@ def test_undo_brings_the_card_back_and_says_what_it_took_back(tmp_path):
 
     async def play(terminal, session):
         await terminal.type("u")
-        assert "there is nothing to take back" in terminal.words()
+        assert "There is nothing to take back." in terminal.words()
         await terminal.type("a", "u")
-        assert "took back: accepted clip_001" in terminal.words()
+        assert "Took back: accepted clip_001." in terminal.words()
         assert terminal.app.card.clip_id == "clip_001"
         assert terminal.app.card.state == "open"
         await terminal.type("space", "u")
@@ -255,7 +256,8 @@ def test_all_shown_with_one_flag_are_accepted_after_one_question_and_one_undo_ta
         await terminal.type("escape")
         assert done(folder) == []
         await terminal.type("A", "1")
-        assert "accepted 3 clips with" in terminal.words()
+        await terminal.until(lambda: len(done(folder)) == 3 and terminal.app.card.clip_id == "clip_000")
+        assert "Accepted 3 clips. u takes it back." in terminal.words()
         assert [clip for clip, _, _ in done(folder)] == ["clip_001", "clip_003", "clip_005"]
         assert terminal.app.card.clip_id == "clip_000"
         await terminal.type("u")
@@ -266,14 +268,24 @@ def test_all_shown_with_one_flag_are_accepted_after_one_question_and_one_undo_ta
 
 def test_rejecting_all_with_one_flag_asks_for_the_reason_only(tmp_path):
     folder = small(tmp_path / "m")
-    played(lambda terminal, session: terminal.type("X", "m"), folder)
+
+    async def play(terminal, session):
+        await terminal.type("X", "m")
+        await terminal.until(lambda: len(done(folder)) == 3 and terminal.app.card.clip_id == "clip_000")
+
+    played(play, folder)
     assert done(folder) == [(clip, "reject", "media") for clip in ("clip_001", "clip_003", "clip_005")]
 
 
 def test_of_two_flags_the_bulk_asks_which(tmp_path):
     folder = manifest(tmp_path / "m", [flagged("clip_0", WARN, FAIL), flagged("clip_1", WARN), flagged("clip_2", FAIL)])
-    played(lambda terminal, session: terminal.type("X", "2", "l"), folder)
-    assert done(folder) == [("clip_0", "reject", "label"), ("clip_1", "reject", "label")]
+
+    async def play(terminal, session):
+        await terminal.type("X", "2", "l")
+        await terminal.until(lambda: terminal.app.card.clip_id == "clip_1")
+
+    played(play, folder)
+    assert done(folder) == [("clip_0", "reject", "label"), ("clip_2", "reject", "label")]
 
 
 def test_clips_are_split_off_a_chain(tmp_path):
@@ -300,7 +312,7 @@ def test_a_decision_that_came_too_late_gets_the_difference_and_a_choice(tmp_path
             other.decide(other.card("clip_001"), "edit", prompts=theirs)
             await terminal.type("a")
         words = terminal.words()
-        assert "Somebody decided about this card meanwhile" in words
+        assert "This card changed meanwhile" in words
         assert "The smile of clip_001 grows." in words
         assert "The smile freezes." in words
         assert len(done(folder)) == 1
@@ -333,7 +345,7 @@ def test_a_blind_audit_shows_no_findings_neither_before_nor_while_editing(tmp_pa
 
 def test_while_somebody_types_the_card_is_held_and_its_loss_is_told(tmp_path, monkeypatch):
     folder = small(tmp_path / "m", 1)
-    monkeypatch.setattr(app_module, "RENEWAL", 0.05)
+    monkeypatch.setattr(frame, "RENEWAL", 0.05)
 
     async def play(terminal, session):
         renewed, renew = [], session.renew
@@ -380,7 +392,7 @@ def test_missing_flags_are_named_from_a_list_and_go_with_the_decision(tmp_path):
         await terminal.type("m", "space", "m", "m", "space", "m", "a")  # ticked, and no longer
         await terminal.type("m", "space", "m", "e", "escape", "e", "ctrl+s")
 
-    played(play, folder, codes=codes)
+    played(play, folder, gates=meanings(codes))
     assert [event.flags for event in read_events(folder / FILE)] == [("too_short",), (), (), ("levels_alike",)]
 
 
@@ -398,10 +410,91 @@ def test_every_missing_flag_can_be_read_whole_at_80_columns(tmp_path):
     async def play(terminal, session):
         await terminal.type("m")
         seen = [terminal.words()]
-        for _ in range(len(codes) // 10):
+        for _ in range(len(codes) // 5):
             await terminal.type("pagedown")
             seen.append(terminal.words())
         lost = [code for code, meaning in codes.items() if not any(f"{code} {meaning}" in page for page in seen)]
         assert lost == ["levels_missing"]  # which the card has
 
-    played(play, small(tmp_path / "m", 2), codes=codes)
+    played(play, small(tmp_path / "m", 2), gates=meanings(codes))
+
+
+def test_a_key_that_is_held_down_decides_one_card_and_says_so(tmp_path, monkeypatch):
+    folder = small(tmp_path / "m")
+    monkeypatch.setattr(frame, "HELD", 60.0)
+
+    async def play(terminal, session):
+        await terminal.type("a", "a", "a", "a")
+        assert "a key that is held down decides one card" in terminal.words()
+        await terminal.type("j", "a")
+
+    played(play, folder)
+    assert len(done(folder)) == 2
+
+
+def test_what_goes_with_a_decision_survives_the_edit(tmp_path):
+    folder = chain(tmp_path / "m", 8)
+
+    async def play(terminal, session):
+        await terminal.type("j", "s", "down", "space", "s", "1", "n")
+        await terminal.write("lips")
+        await terminal.type("enter", "e")
+        await terminal.write("So ")
+        await terminal.type("escape", "escape", "ctrl+s")
+
+    played(play, folder, size=(120, 40))
+    made = read_events(folder / FILE)
+    assert len(made) == 7 and {event.note for event in made} == {"lips"}
+    assert {event.flags for event in made} == {("emotion_mismatch",)}
+    assert all(event.clip_id != "mead_M003_front_happy_2_002" for event in made)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_the_prompts_are_whole_on_the_screen_of_a_card_with_20_findings(tmp_path, size):
+    async def play(terminal, session):
+        for _ in range(3):
+            view = terminal.app.view
+            assert all(level.region.bottom <= view.region.bottom for level in view.levels) and view.scroll_y == 0
+            await terminal.type("a")
+
+    played(play, hard(tmp_path, clips=3), size=size, gates=GATES)
+
+
+@pytest.mark.parametrize("key", ["escape", "ctrl+q"])
+def test_the_models_text_comes_back_by_one_key_and_words_show_what_changed(tmp_path, key):
+    folder = small(tmp_path / "m", 1)
+
+    async def play(terminal, session):
+        await terminal.type("e")
+        await terminal.write("Oh ")
+        assert "Oh Her face shows" in terminal.words()
+        await terminal.type("ctrl+r", key)
+        assert "Leave the edit?" not in terminal.words()
+
+    played(play, folder)
+
+
+def test_a_manifest_sealed_anew_is_told_and_a_decision_on_its_old_text_is_not_made(tmp_path):
+    folder = small(tmp_path / "m", 2)
+
+    async def play(terminal, session):
+        (folder / "journal.sqlite").unlink()
+        manifest(folder, [flagged(f"clip_{at:03}", FAIL, prompts=[*PROMPTS[:3], "All is new."]) for at in range(2)])
+        await terminal.type("a")
+        assert "annotated anew" in terminal.words() and "All is new." in terminal.words()
+        await terminal.type("k")
+        assert "The manifest was sealed anew" in terminal.words()
+
+    played(play, folder, size=(120, 40))
+    assert done(folder) == []
+
+
+def test_redo_makes_again_what_undo_took_back(tmp_path):
+    folder = small(tmp_path / "m", 3)
+
+    async def play(terminal, session):
+        await terminal.type("a", "space", "u", "u", "U", "U", "U")
+        assert "There is nothing to make again." in terminal.words()
+        assert (session.progress().mine, session.progress().skipped) == (1, 1)
+
+    played(play, folder)

@@ -208,12 +208,15 @@ def test_a_long_name_gives_way_to_the_figures(tmp_path):
     played(play, small(tmp_path / "m"), reviewer="n" * 80)
 
 
-@pytest.mark.parametrize("queue", ["audit", "disagreements"])
-def test_an_empty_queue_is_said_and_opens_nothing(tmp_path, capsys, queue):
-    assert run_terminal(ReviewSession(small(tmp_path / "m"), "Ann", queue=queue)) is None
-    captured = capsys.readouterr()
-    assert captured.err == f"nothing to review: the queue {queue!r} has no cards\n"
-    assert captured.out == ""
+@pytest.mark.parametrize("queue", ["audit", "disagreements", "decided"])
+def test_an_empty_queue_opens_all_the_same_and_says_what_there_is_to_do(tmp_path, queue):
+    async def play(terminal, session):
+        assert terminal.app.card is None
+        assert f"The queue {queue} is empty" in terminal.words() and "Next: tbd manifest show" in terminal.words()
+        await terminal.type("a", "e", "x", "j", "k", "q")
+
+    played(play, small(tmp_path / "m"), queue=queue)
+    assert done(tmp_path / "m") == []
 
 
 def test_without_a_terminal_the_web_page_is_named_and_the_card_is_given_back(tmp_path, monkeypatch):
@@ -229,8 +232,8 @@ def test_without_a_terminal_the_web_page_is_named_and_the_card_is_given_back(tmp
 def test_a_mistake_of_the_program_is_no_quiet_end_and_what_was_decided_is_sealed(tmp_path, monkeypatch):
     folder = small(tmp_path / "m", 2)
 
-    def broken(session, card):
-        session.decide(card, "accept")
+    def broken(session):
+        session.decide(session.next(), "accept")
         raise RuntimeError("bug")
 
     monkeypatch.setattr(terminal_package, "_refuse_pipes", lambda: None)

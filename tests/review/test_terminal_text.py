@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import row
 
+from tbd.review import words
 from tbd.review.card import Card, Progress, Receipt
-from tbd.review.terminal import player, words
-from tbd.review.terminal.marks import concerning, marked, one_line, places, plain
-from tbd.review.terminal.replies import outline
+from tbd.review.replies import outline
+from tbd.review.terminal import player
+from tbd.review.terminal.facts import changed, marked
+from tbd.review.text_marks import concerning, hidden_flags, one_line, spans, visible, without_hidden, word_changes
 from tbd.schema import Flag
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -28,32 +30,32 @@ def drawn(content):
 
 
 @given(ANY)
-def test_plain_text_keeps_its_length_and_commands_nothing(text):
-    shown = plain(text)
-    assert len(shown) == len(text)
-    assert plain(shown) == shown
+def test_what_is_shown_can_be_seen_and_commands_nothing(text):
+    shown = visible(text)
+    assert visible(shown) == shown
     shown.encode()
     assert {unicodedata.category(letter) for letter in shown if letter != "\n"}.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
+    assert not hidden_flags([shown], ["scene"]) and not hidden_flags([without_hidden(text)], ["scene"])
 
 
 def test_control_characters_are_shown_by_their_signs():
-    assert plain("a\x1b[31m\tb\x00\x7f\x9b\u202e\ud800\n") == "a␛[31m b␀␡\ufffd\ufffd\ufffd\n"
+    assert visible("a\x1b[31m\tb\x00\x7f\x9b\u202e\ud800\n") == "a␛[31m b␀␡⟨009B⟩⟨202E⟩⟨D800⟩\n"
     assert one_line(" a\n\tb ") == "a b"
 
 
 @given(ANY, ANY)
 def test_a_quote_is_found_wherever_it_stands(text, quote):
-    for start, end in places(text, quote):
+    for start, end in spans(text, quote):
         assert "".join(text[start:end].split()).casefold() == "".join(quote.split()).casefold()
     if quote.strip():
-        assert (0, len(quote)) in places(quote + text, quote)
+        assert (0, len(quote)) in spans(quote + text, quote)
 
 
 def test_a_quote_is_found_in_other_case_and_over_a_line_end_only_when_it_is_nowhere_as_written():
-    assert places("Mild Joy, mild joy", "mild joy") == [(10, 18)]
-    assert places("Mild\n Joy", "mild joy") == [(0, 9)]
-    assert places("anything", " ") == []
-    assert places("a.b acb", "a.b") == [(0, 3)]
+    assert spans("Mild Joy, mild joy", "mild joy") == [(10, 18)]
+    assert spans("Mild\n Joy", "mild joy") == [(0, 9)]
+    assert spans("anything", " ") == []
+    assert spans("a.b acb", "a.b") == [(0, 3)]
 
 
 def test_marks_differ_by_severity_without_colour_and_the_severest_lies_on_top():
@@ -61,8 +63,8 @@ def test_marks_differ_by_severity_without_colour_and_the_severest_lies_on_top():
     flags = [Flag("x", 3, "", quote="smile"), Flag("y", 2, "", quote="grows"), Flag("z", 1, "", quote="The [b]smile")]
     content = marked(text, flags)
     assert content.plain == text  # markup is text
-    assert [quoted for quoted, _ in drawn(content)] == ["The [b]smile", "grows", "smile"]
-    for (_, style), word in zip(drawn(content), ("italic", "underline", "reverse"), strict=True):
+    assert [quoted for quoted, _ in drawn(content)] == ["The [b]", "smile", "grows"]
+    for (_, style), word in zip(drawn(content), ("italic", "reverse", "underline"), strict=True):
         assert word in style
 
 
@@ -88,7 +90,7 @@ def test_a_reply_in_json_becomes_an_outline_with_nothing_left_out():
         "ethnicity: –",
         "· AU 12 · Lip Corner Puller · left · C · rises",
         "notes: a, 2",
-        'more: {"k": [1]}',
+        "more: [1]",
     ]
 
 
@@ -131,15 +133,34 @@ def test_a_player_that_cannot_be_started_is_told(monkeypatch):
     assert "cannot be started (No such file); the clip is /clips/a b.mp4" in player.play(CARD)
 
 
+@pytest.mark.parametrize("sign", ["\u200b", "\u202e", "\u00ad", "\u2066", "\ufeff", "\u200d", "\U000e0041"])
+def test_a_hidden_sign_is_shown_and_flagged_where_it_is(sign):
+    assert visible(f"a{sign}b") == f"a⟨{ord(sign):04X}⟩b"
+    (flag,) = hidden_flags(["plain", f"a{sign}b"], ["scene", "expression"])
+    assert (flag.code, flag.severity, flag.where) == ("hidden_signs", 2, "expression")
+    assert spans(f"a{sign}b", flag.quote) == [(1, 2)]
+
+
+def test_an_edit_is_shown_word_by_word():
+    assert word_changes("a big red hat", "a small red hat now") == [
+        ("same", "a"),
+        ("gone", "big"),
+        ("new", "small"),
+        ("same", "red hat"),
+        ("new", "now"),
+    ]
+    assert changed("a b", "a  b").plain == ""
+
+
 def test_receipts_and_ends_in_words():
-    assert words.done(Receipt("accept", ("a",)), None) == "accepted a"
-    assert words.done(Receipt("reject", ("a", "b"), left_out=("c",)), "media").startswith(
-        "rejected 2 clips (media); 1 "
+    assert words.said(Receipt("accept", ("a",))) == "Accepted a."
+    assert words.said(Receipt("reject", ("a", "b"), left_out=("c",)), "media").startswith(
+        "Rejected 2 clips (media). 1 "
     )
-    assert words.done(Receipt("undo", ("a", "b"), undone="edit"), None) == "took back: edited 2 clips"
-    assert words.nothing(Progress(0, 0, 0), "audit", {}) == "nothing to review: the queue 'audit' has no cards"
-    assert "all 5 cards" in words.nothing(Progress(5, 0, 5), "flagged", {})
-    assert "open at other reviewers" in words.nothing(Progress(3, 2, 5), "flagged", {"flag": "loop"})
-    ending = words.ending(Progress(2, 3, 5, skipped=1), {}).plain
-    assert "You skipped 1" in ending
-    assert "Other reviewers have 2" in ending
+    assert words.said(Receipt("undo", ("a", "b"), undone="edit")) == "Took back: edited 2 clips."
+    assert "1 clip left: something else" in words.said(Receipt("accept", ("a", "b"), worse=("c",)))
+    assert words.ending(Progress(0, 0, 0), "audit", {})[0] == "The queue audit is empty"
+    assert words.ending(Progress(5, 0, 5), "flagged", {})[0] == "All 5 cards are decided"
+    title, lines = words.ending(Progress(2, 3, 5, skipped=1), "flagged", {})
+    assert title == "No card is left for you now"
+    assert "You skipped 1 card" in lines[1] and "2 cards are open elsewhere" in lines[2]

@@ -9,8 +9,8 @@ from review import WARN, flagged, manifest, small
 from review_page import ORIGIN, TOKEN, Site
 
 import tbd.review.web
-from tbd.review.web.forms import LIMIT
-from tbd.review.web.guard import named
+from tbd.web.forms import LIMIT
+from tbd.web.guard import named
 
 WEB = Path(tbd.review.web.__file__).parent
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
@@ -29,7 +29,7 @@ def ann(site):
     return browser
 
 
-@pytest.mark.parametrize("path", ["/", "/review", "/clips/clip_000/strip.jpg", "/static/review.js", "/name", "/ahead"])
+@pytest.mark.parametrize("path", ["/", "/review", "/clips/clip_000/strip.jpg", "/name", "/ahead"])
 @pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=the-toke", "?token=%00"])
 def test_without_the_right_token_nothing_is_shown(site, path, query):
     answer = site.stranger().get(path + query)
@@ -45,7 +45,7 @@ def test_without_the_token_nothing_can_be_posted(site):
 
 
 def test_a_cookie_that_was_not_given_out_lets_nobody_in(site):
-    assert site.stranger(cookies={"tbd_review_80": "guess"}).get("/review").status_code == 403
+    assert site.stranger(cookies={"tbd_80": "guess"}).get("/review").status_code == 403
 
 
 def test_the_token_is_traded_for_a_strict_http_only_cookie_and_never_shown_again(site):
@@ -203,7 +203,7 @@ def test_an_oversized_body_is_refused_and_changes_nothing(site, ann, chunked):
 def test_the_largest_body_is_still_read(ann):
     body = f"clip={ann.clip}&ticket={ann.ticket}&action=accept&more=".encode()
     body += b"x" * (LIMIT - len(body))
-    assert ann.post("/decide", content=body, headers=FORM).status_code == 200
+    assert ann.post(ann.action("/decide"), content=body, headers=FORM).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x"])

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from html import unescape
 
 import httpx
 import pytest
@@ -14,14 +15,15 @@ from review import small
 from tbd.errors import InputError, TbdError, UsageError
 from tbd.manifest import read_manifest
 from tbd.review.session import ReviewSession
-from tbd.review.web.serve import listen, serve, tunnel
+from tbd.review.web.serve import serve
+from tbd.web.listen import listen, tunnel
 
 SERVE = """
 import sys
 from pathlib import Path
 from tbd.review.session import ReviewSession
 from tbd.review.web import serve
-print(len(serve(lambda name: ReviewSession(Path(sys.argv[1]), name), port=0, reviewer="Ann")), flush=True)
+print(len(serve(lambda name: ReviewSession(Path(sys.argv[1]), name), port=0, reviewers=["Ann"])), flush=True)
 """
 
 
@@ -29,19 +31,21 @@ def test_a_port_in_use_is_an_error_with_a_way_on():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken") as caught:
-            serve(lambda name: pytest.fail("no session is opened for a port that is taken"), port=port, reviewer="Ann")
+            serve(
+                lambda name: pytest.fail("no session is opened for a port that is taken"), port=port, reviewers=["Ann"]
+            )
     assert caught.value.next == "tbd review --web --port 0"
 
 
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("192.0.2.1", 0), ("127.0.0.1", 70_000)])
 def test_an_address_that_is_not_this_machines_is_an_error_of_the_user(host, port):
     with pytest.raises(InputError):
-        listen(host, port)
+        listen(host, port, "tbd review --web")
 
 
 def test_a_reviewers_desk_is_opened_before_anything_is_printed(tmp_path, capsys):
     with pytest.raises(TbdError):
-        serve(lambda name: ReviewSession(tmp_path / "nothing", name), port=0, reviewer="Ann")
+        serve(lambda name: ReviewSession(tmp_path / "nothing", name), port=0, reviewers=["Ann"])
     assert capsys.readouterr().out == ""
 
 
@@ -68,7 +72,8 @@ def test_a_stopped_server_gives_cards_back_and_writes_the_decisions_into_the_man
                 browser.get(address)
                 page = browser.get("/review").text
                 ticket = re.search(r'data-ticket="([^"]+)"', page)[1]
-                assert browser.post("/decide", data={"ticket": ticket, "action": "accept"}).status_code == 200
+                decide = unescape(re.search(r'action="(/decide[^"]+)"', page)[1])
+                assert browser.post(decide, data={"ticket": ticket, "action": "accept"}).status_code == 200
             server.send_signal(stop)
             out, words = server.communicate(timeout=20)
         finally:
@@ -81,7 +86,7 @@ def test_a_stopped_server_gives_cards_back_and_writes_the_decisions_into_the_man
 
 
 def test_an_answer_never_waits_for_the_receipt_of_its_first_packet():
-    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1", 0, "tbd review --web") as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import zlib
 from contextlib import closing
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,11 @@ MEAD = 281_400
 WARN = {"code": "emotion_mismatch", "severity": 2, "message": "Anger is not asked for.", "where": "expression"}
 FAIL = {"code": "levels_missing", "severity": 3, "message": "Two levels, not four.", "where": "step4", "quote": ""}
 DARK = {"code": "dark", "severity": 1, "message": "The picture is dark.", "where": "media", "quote": ""}
+
+
+def meanings(codes):
+    """What gates say of flag codes, of code -> meaning."""
+    return {code: SimpleNamespace(severity=2, meaning=words, advice=f"see to {code}") for code, words in codes.items()}
 
 
 def flagged(clip_id, *findings, **changes):

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
 from tbd.review.web.app import create_app
-from tbd.review.web.serve import listen
-from tbd.review.web.tabs import Seats
+from tbd.review.web.tabs import BrowserTabs
+from tbd.web.listen import listen
 
 TOKEN = "the-token"
 ORIGIN = "http://127.0.0.1"
@@ -24,8 +24,13 @@ class Site:
 
     def __init__(self, folder, *, reviewer="Ann", host="127.0.0.1", **session):
         self.folder = folder
-        self.seats = Seats(lambda name: ReviewSession(folder, name, **session))
-        self.app = create_app(self.seats, TOKEN, host=host, reviewer=reviewer)
+        self.tabs = BrowserTabs(lambda name: ReviewSession(folder, name, **session))
+        self.app = create_app(self.tabs, {TOKEN: reviewer}, host=host)
+
+    @property
+    def session(self):
+        """The session of the tab that was opened last."""
+        return list(list(self.tabs._tabs.values())[-1].values())[-1].session
 
     def stranger(self, **kwargs):
         """A browser that has no token yet."""
@@ -50,19 +55,33 @@ class Browser(TestClient):
     page = None
 
     def open(self, path="/review"):
-        self.page = self.get(path)
+        self.page = self.get(self._in_tab(path))
         return self.page
+
+    def _in_tab(self, path):
+        """A path with the name of the tab that the browser shows, unless it has one."""
+        tab = re.search(r"tab=[0-9a-f]+", str(self.page.url)) if self.page is not None else None
+        return path if tab is None or "tab=" in path else f"{path}{'&' if '?' in path else '?'}{tab[0]}"
 
     def submit(self, path, **fields):
         """Post a form from a page of this server, and follow to the next page."""
         origin = {"Origin": str(self.base_url).rstrip("/")}
-        self.page = self.post(path, data=fields, headers=origin)
+        self.page = self.post(self._in_tab(path), data=fields, headers=origin)
         return self.page
 
     def decide(self, action="accept", **fields):
-        path = unescape(re.search(r'action="(/decide[^"]*)"', self.page.text)[1])
+        path = self.action("/decide")
         about = {"clip": self.clip, "ticket": self.ticket}
         return self.submit(path, **about, **({"action": action} if action else {}), **fields)
+
+    def edit(self, **fields):
+        """Press Edit as a browser without the script does."""
+        path = unescape(re.search(r'formaction="([^"]*)"', self.page.text)[1])
+        return self.submit(path, clip=self.clip, ticket=self.ticket, **fields)
+
+    def action(self, path):
+        """Where the page's form of this path goes, with tab and filters."""
+        return unescape(re.search(rf'action="({path}[^"]*)"', self.page.text)[1])
 
     @property
     def clip(self):
@@ -91,7 +110,7 @@ class Browser(TestClient):
 @contextmanager
 def served(app):
     """A real server on a free loopback port; its address with the token."""
-    with listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", 0, "tbd review --web") as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -103,6 +122,6 @@ def served(app):
 
 
 def path_of(url):
-    """Path and query of an address."""
-    parts = urlsplit(str(url))
+    """Path and query of an address, without the tab's name."""
+    parts = urlsplit(re.sub(r"tab=[0-9a-f]*&?", "", str(url)))
     return parts.path + (f"?{parts.query}" if parts.query else "")

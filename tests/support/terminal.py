@@ -7,9 +7,11 @@ from textual.events import Key
 
 from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
+from tbd.review.terminal import frame
 from tbd.review.terminal.app import ReviewApp
 
 BREATHS = 200
+frame.HELD = 0.0  # tests press faster than people; the one about held keys sets it again
 
 
 class Terminal:

@@ -7,15 +7,14 @@ import os
 from tbd import console
 from tbd.errors import UsageError
 from tbd.manifest.seal import Sealed
-from tbd.review.card import Card
+from tbd.review import words
 from tbd.review.session import ReviewSession
 
 
 def run_terminal(session: ReviewSession) -> Sealed | None:
     """Let a person clear a session's queue in this terminal, then close the session.
 
-    An empty queue is said and nothing is opened. Whatever ends the review, decisions are on disk and
-    the session is closed, which seals the manifest again.
+    Whatever ends the review, decisions are on disk and the session is closed, which seals the manifest again.
 
     Returns:
         What was sealed; None when the manifest already shows every decision.
@@ -23,18 +22,14 @@ def run_terminal(session: ReviewSession) -> Sealed | None:
     Raises:
         UsageError: this is no terminal.
     """
-    from tbd.review.terminal import words
-
     with session:
-        card = session.next()
-        if card is None:
-            console.say(words.nothing(session.progress(), session.queue, session.filters))
-        else:
-            _refuse_pipes()
-            _run(session, card)
-        decided = session.progress().mine
-        if decided:
-            console.say(f"{decided} decisions, all on disk; sealing the manifest again …")
+        _refuse_pipes()
+        _run(session)
+        progress = session.progress()
+        if progress.gone:
+            console.say(words.gone(progress.gone))
+        if progress.mine:
+            console.say(f"{words.count(progress.mine, 'decision')}, all on disk; sealing the manifest again …")
         sealed = session.close()
     if sealed is not None:
         console.say(f"sealed {sealed.path}: {sealed.approved} of {sealed.rows} rows approved")
@@ -46,10 +41,10 @@ def _refuse_pipes() -> None:
         raise UsageError("a review in the terminal needs a terminal on both ends", next="tbd review --web")
 
 
-def _run(session: ReviewSession, card: Card) -> None:
+def _run(session: ReviewSession) -> None:
     from tbd.review.terminal.app import ReviewApp
 
-    app = ReviewApp(session, card)
+    app = ReviewApp(session, session.next())
     app.run()
     if app.return_code:
         raise RuntimeError("the terminal review ended by a mistake of its own; every decision made in it is on disk")

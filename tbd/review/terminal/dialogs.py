@@ -10,12 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, SelectionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
-from textual.widgets.selection_list import Selection
 
-from tbd.review.card import Card
-from tbd.review.terminal.marks import one_line
+from tbd.review import words
+from tbd.review.text_marks import one_line
 
 
 class Ask(ModalScreen[str | None]):
@@ -23,13 +22,13 @@ class Ask(ModalScreen[str | None]):
 
     Args:
         title: the question.
-        choices: key, one of ``t m l k s d 1`` … ``9`` -> what it means.
+        choices: key, one of ``t m l k s d y n 1`` … ``9`` -> what it means.
         body: what to look at first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", priority=True),
-        *(Binding(key, f"answer('{key}')", priority=True) for key in "tmlksd123456789"),
+        *(Binding(key, f"answer('{key}')", priority=True) for key in "tmlksdyn123456789"),
     ]
 
     def __init__(self, title: str, choices: Mapping[str, str], body: Content | str = "") -> None:
@@ -57,6 +56,27 @@ class Ask(ModalScreen[str | None]):
             self.dismiss(key)
 
 
+class Write(ModalScreen[str | None]):
+    """A line to write. None when left with Esc."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", priority=True)]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self.title_line, self.text = title, text
+
+    def compose(self) -> ComposeResult:
+        """The line."""
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled(self.title_line, "bold"), classes="question")
+            yield Input(self.text, compact=True)
+            yield Static(_answers({"Enter": "keep", "Esc": "back"}), classes="answers")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer with what was written."""
+        self.dismiss(event.value)
+
+
 class Narrow(ModalScreen[Mapping[str, str] | None]):
     """Choose a filter: type to narrow the list, Enter takes the marked line. None when left with Esc.
 
@@ -78,9 +98,9 @@ class Narrow(ModalScreen[Mapping[str, str] | None]):
 
     def compose(self) -> ComposeResult:
         """A line to type in, and the list."""
-        now = ", ".join(f"{key} {one_line(value)}" for key, value in self.active.items())
+        now = f" (now: {words.filters(self.active)})" if self.active else ""
         with Vertical(classes="dialog"):
-            yield Static(Content.styled(f"Show only … {f'(now: {now})' if now else ''}", "bold"), classes="question")
+            yield Static(Content.styled(f"Show only …{now}", "bold"), classes="question")
             yield Input(placeholder="type to search, Enter to choose", compact=True)
             yield OptionList(markup=False, compact=True)
             yield Static(_answers({"↑ ↓": "move", "Enter": "show", "Esc": "back"}), classes="answers")
@@ -92,7 +112,7 @@ class Narrow(ModalScreen[Mapping[str, str] | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """List what fits the words typed so far."""
-        self._list(event.value.casefold())
+        self._list(event.value)
 
     def on_input_submitted(self) -> None:
         """Take the marked line."""
@@ -112,90 +132,80 @@ class Narrow(ModalScreen[Mapping[str, str] | None]):
             self.dismiss(self.listed[at])
 
     def _list(self, typed: str) -> None:
-        options = self.query_one(OptionList)
-        found = [one for one in self.choices if all(word in f"{one[0]} {one[1]}".casefold() for word in typed.split())]
+        options, asked = self.query_one(OptionList), typed.casefold().split()
+        found = [one for one in self.choices if all(word in f"{one[0]} {one[1]}".casefold() for word in asked)]
         lines = [(f"{key} {one_line(value)}  {remark}", {**self.active, key: value}) for key, value, remark in found]
         if self.active and not typed:
             lines.insert(0, ("everything", {}))
+        if typed.strip():
+            lines.append((f"text or clip has “{one_line(typed)}”", {**self.active, "text": typed.strip()}))
         self.listed = [filters for _, filters in lines]
         options.clear_options()
         options.add_options([Option(Content(line)) for line, _ in lines])
         options.highlighted = 0 if lines else None
 
 
-class Split(ModalScreen[tuple[str, ...] | None]):
-    """Choose the clips of a card that the next decision applies to. None when left with Esc."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "dismiss(None)", "back"),
-        ("n", "none", ""),
-        ("a", "every", ""),
-        ("s", "take", ""),
-    ]
-
-    def __init__(self, card: Card, chosen: Iterable[str]) -> None:
-        super().__init__()
-        self.card, self.chosen = card, set(chosen)
-
-    def compose(self) -> ComposeResult:
-        """A list to tick."""
-        own = {clip: [code for code, clips in self.card.only.items() if clip in clips] for clip in self.card.clips}
-        lines = [
-            Selection(Content(f"{one_line(clip)}  {' '.join(own[clip])}"), clip, clip in self.chosen)
-            for clip in self.card.clips
-        ]
-        with Vertical(classes="dialog"):
-            yield Static(Content.styled("Which clips does the decision apply to?", "bold"), classes="question")
-            yield SelectionList[str](*lines, compact=True)
-            keys = {"space": "tick", "n": "none", "a": "all", "s": "take these", "Esc": "back"}
-            yield Static(_answers(keys), classes="answers")
-
-    def action_none(self) -> None:
-        """Tick nothing."""
-        self.query_one(SelectionList).deselect_all()
-
-    def action_every(self) -> None:
-        """Tick every clip."""
-        self.query_one(SelectionList).select_all()
-
-    def action_take(self) -> None:
-        """Answer with what is ticked; with nothing ticked the question stays."""
-        ticked = set(self.query_one(SelectionList).selected)
-        if ticked:
-            self.dismiss(tuple(clip for clip in self.card.clips if clip in ticked))
-
-
-class Missing(ModalScreen[tuple[str, ...] | None]):
-    """Name flags that the gates missed. None when left with Esc.
+class Ticks(ModalScreen[tuple[str, ...] | None]):
+    """Tick some of many. None when left with Esc.
 
     Args:
-        codes: flag code -> its meaning, as they are listed.
-        named: those that are named already.
+        title: the question.
+        choices: name -> its line.
+        ticked: those that are ticked already.
+        key: takes what is ticked, as Enter does.
+        some: with nothing ticked the question stays.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "back"), ("m", "take", "")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", priority=True),
+        Binding("space", "tick", priority=True),
+        Binding("enter", "take", priority=True),
+        *(Binding(key, f"press('{key}')", priority=True) for key in "smna"),
+    ]
 
-    def __init__(self, codes: Mapping[str, str], named: Iterable[str]) -> None:
+    def __init__(self, title: str, choices: Mapping[str, str], ticked: Iterable[str], key: str, some: bool) -> None:
         super().__init__()
-        self.codes, self.named = codes, set(named)
+        self.title_line, self.choices, self.key, self.some = title, choices, key, some
+        self.ticked = set(ticked)
 
     def compose(self) -> ComposeResult:
         """A list to tick."""
-        lines = [
-            Selection(Content(f"{one_line(code)}  {one_line(meaning)}"), code, code in self.named)
-            for code, meaning in self.codes.items()
-        ]
-        with Vertical(id="missing", classes="dialog"):
-            yield Static(Content.styled("What is wrong here and no finding says?", "bold"), classes="question")
-            yield SelectionList[str](*lines, compact=True)
-            yield Static(_answers({"space": "tick", "m": "take these", "Esc": "back"}), classes="answers")
+        keys = {"space": "tick", "n": "none", "a": "all", self.key: "take these", "Esc": "back"}
+        with Vertical(classes="dialog ticks"):
+            yield Static(Content.styled(self.title_line, "bold"), classes="question")
+            yield OptionList(*map(Option, map(self._line, self.choices)), markup=False, compact=True)
+            yield Static(_answers(keys), classes="answers")
+
+    def action_tick(self) -> None:
+        """Tick the marked line, or no longer."""
+        at = self.query_one(OptionList).highlighted
+        if at is not None:
+            self.ticked ^= {list(self.choices)[at]}
+            self._draw()
+
+    def action_press(self, key: str) -> None:
+        """``n`` nothing, ``a`` everything, and the key that takes what is ticked."""
+        if key == self.key:
+            return self.action_take()
+        if key in "na":
+            self.ticked = set(self.choices) if key == "a" else set()
+            self._draw()
+        return None
 
     def action_take(self) -> None:
-        """Answer with what is ticked; nothing ticked takes back what was named."""
-        ticked = set(self.query_one(SelectionList).selected)
-        self.dismiss(tuple(code for code in self.codes if code in ticked))
+        """Answer with what is ticked."""
+        if self.ticked or not self.some:
+            self.dismiss(tuple(name for name in self.choices if name in self.ticked))
+
+    def _line(self, name: str) -> Content:
+        return Content(f"[{'x' if name in self.ticked else ' '}] {one_line(self.choices[name])}")
+
+    def _draw(self) -> None:
+        options = self.query_one(OptionList)
+        for at, name in enumerate(self.choices):
+            options.replace_option_prompt_at_index(at, self._line(name))
 
 
 def _answers(keys: Mapping[str, str]) -> Content:
-    lines = [Content.assemble((f" {key} ", "bold reverse"), f" {words} ") for key, words in keys.items()]
+    lines = [Content.assemble((f" {key} ", "bold reverse"), f" {said} ") for key, said in keys.items()]
     return Content("\n").join(lines) if max(map(len, keys.values())) > 12 else Content(" ").join(lines)

@@ -1,44 +1,70 @@
-"""What a card says besides its text: who, what was asked for, which findings, what others decided."""
+"""What a card says besides its prompts, drawn for the terminal: who, which findings, the steps, what others decided."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from textual.content import Content
 
-from tbd.console import human_seconds
-from tbd.review.card import Budget, Card
-from tbd.review.terminal.marks import COLOURS, SIGNS, WORDS, marked, one_line, places, plain, worst_sign
-from tbd.review.terminal.replies import outline
-from tbd.schema import Flag
+from tbd.review import words
+from tbd.review.card import Budget, Card, FoldedFinding, Stale
+from tbd.review.replies import outline
+from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, one_line, pieces, spans, visible, word_changes
+from tbd.schema import ERROR, INFO, WARNING, Flag
 
-CHAIN = ("I  face", "II  action units", "III  muscles", "IV  prompts")
+COLOURS = {ERROR: "bold $text-error", WARNING: "bold $text-warning", INFO: "$text-secondary"}
+MARKS = {ERROR: "bold reverse $text-error", WARNING: "bold underline $text-warning", INFO: "italic $text-secondary"}
+"""How the words that bit are drawn; without colour they are inverted, underlined or slanted."""
+CHANGES: Mapping[Change, str] = {"same": "dim", "gone": "strike $text-error", "new": "bold underline $text-success"}
 TITLE = "bold $text-primary"
-STATES = {"accepted": "✔ accepted", "edited": "✎ edited", "rejected": "✖ rejected"}
 
 
-def heading(card: Card, chosen: Sequence[str], named: Sequence[str] = ()) -> Content:
-    """What was asked for, how many clips a decision applies to, and the flags that it names as missing."""
-    label = " · ".join(filter(None, (card.emotion or "no emotion label", card.intensity, one_line(card.subject))))
-    parts: list[tuple[str, str]] = [(label, TITLE)]
-    if card.state != "open":
-        parts.append((f"   {STATES[card.state]}", "bold"))
-    if card.blind:
-        parts.append(("   blind audit: what the gates say is hidden", "italic"))
-    if card.held_by:
-        parts.append((f"   {one_line(card.held_by)} has this card open", "bold $text-warning"))
+def marked(text: str, flags: Iterable[Flag]) -> Content:
+    """A part of the card with the quote of each flag drawn by its severity; the severest wins where two meet."""
+    return Content.assemble(*((piece, MARKS[flag.severity] if flag else "") for piece, flag in pieces(text, flags)))
+
+
+def changed(before: str, after: str) -> Content:
+    """An edit word by word against the model's text; nothing when it is the same."""
+    runs = word_changes(before, after)
+    if all(change == "same" for change, _ in runs):
+        return Content("")
+    return Content(" ").join([Content.styled(run, CHANGES[change]) for change, run in runs])
+
+
+def worst_sign(flags: Iterable[Flag]) -> tuple[str, str]:
+    """The sign of the severest flag, for the end of a title, and its colour; nothing when there is no flag."""
+    worst = max((flag.severity for flag in flags), default=0)
+    return (f" {SIGNS[worst]}", COLOURS[worst]) if worst else ("", "")
+
+
+def heading(card: Card, chosen: Sequence[str], named: Sequence[str], note: str, limits: Sequence[Budget]) -> Content:
+    """What was asked for, token budgets, how many clips a decision is about, and what goes with it."""
+    parts: list[tuple[str, str]] = [(words.label(card), TITLE)]
+    for head, limit in zip(("coarse", "fine") if len(limits) > 1 else ("prompt",), limits, strict=False):
+        over = f", {limit.tokens - limit.limit} too many" if limit.over else ""
+        style = "bold $text-error" if limit.over else "dim"
+        parts.append((f" · {head} {limit.tokens} of {limit.limit} tokens{over}", style))
     parts.append((f"\n{one_line(card.clip_id)}", "dim"))
+    if card.bookmarked:
+        parts.append((" ★", "bold"))
+    if card.state != "open":
+        parts.append((f" {words.STATES[card.state]}", "bold"))
+    if card.blind:
+        parts.append((" blind audit: what the gates say is hidden", "italic"))
+    if card.held_by:
+        parts.append((f" {one_line(card.held_by)} has this card open", "bold $text-warning"))
     if len(card.clips) > 1:
-        count = f"{len(card.clips)} clips"
-        if len(chosen) < len(card.clips):
-            count = f"{len(chosen)} of {count}"
-        parts.append((f" · applies to {count}, s splits", "bold"))
+        count = words.count(len(card.clips), "clip")
+        some = f"{len(chosen)} of {count}" if len(chosen) < len(card.clips) else count
+        parts.append((f" · applies to {some}, s splits", "bold"))
     if named:
         parts.append((f"\nmissing: {', '.join(map(one_line, named))}", "bold $text-warning"))
+    if note:
+        parts.append((f"\nnote: {one_line(note)}", "italic"))
     if card.status != "success" or card.error:
-        parts.append((f"\n{card.status}: {plain(card.error or 'no reason given')}", "bold $text-error"))
+        parts.append((f"\n{card.status}: {visible(card.error or 'no reason given')}", "bold $text-error"))
     return Content.assemble(*parts)
 
 
@@ -47,57 +73,67 @@ def details(card: Card) -> Content:
     row = card.row
     seconds = None if row["duration"] is None else f"{row['duration']:.1f} s"
     frame = None if card.reference_frame is None else f"frame {card.reference_frame}"
-    model = " ".join(dict.fromkeys(filter(None, (row["backend"], row["model"]))))
     pairs = (
         ("dataset", " · ".join(filter(None, (card.dataset, row["view"], row["split"])))),
         ("file", PurePosixPath(card.file_name).name),
         ("clip", " · ".join(filter(None, (seconds, frame)))),
         ("asked", row["instruction"]),
         ("says", row["transcript"]),
-        ("by", model),
+        ("by", " ".join(dict.fromkeys(filter(None, (row["backend"], row["model"]))))),
     )
-    lines = [[(f"{name} ", "dim"), (one_line(words), "")] for name, words in pairs if words]
-    return Content("\n").join(Content.assemble(*line) for line in lines)
-
-
-def findings(flags: Sequence[Flag], texts: Mapping[str, str], only: Mapping[str, tuple[str, ...]]) -> Content:
-    """One flag a line: severity as sign and word, code, what is wrong, where, and the quote if it is marked nowhere.
-
-    Args:
-        texts: part of the card -> its text as shown.
-        only: flag code -> the clips that have it, where not all of the card's have.
-    """
-    lines = []
-    for flag in flags:
-        parts = [(f"{SIGNS[flag.severity]} {WORDS[flag.severity]} {one_line(flag.code)}", COLOURS[flag.severity])]
-        parts.append((f"  {one_line(flag.message)}", ""))
-        if flag.quote.strip() and not places(texts.get(flag.where, ""), plain(flag.quote)):
-            parts.append((f" “{one_line(flag.quote)}”", "italic"))
-        if flag.where:
-            parts.append((f"  {one_line(flag.where)}", "dim"))
-        if some := only.get(flag.code):
-            parts.append((f"  on {len(some)} of these clips", "dim"))
-        lines.append(Content.assemble(*parts))
+    lines = [Content.assemble((f"{name} ", "dim"), one_line(said)) for name, said in pairs if said]
     return Content("\n").join(lines)
 
 
-def budget(name: str, one: Budget) -> Content:
-    """``coarse · 18 of 40 tokens``, and how many are too many."""
-    over = f" · {one.tokens - one.limit} too many" if one.over else ""
-    style = "bold $text-error" if one.over else "dim"
-    return Content.assemble((name, TITLE), (f"  {one.tokens} of {one.limit} tokens{over}", style))
+def findings(
+    folded: Sequence[FoldedFinding],
+    texts: Mapping[str, str],
+    only: Mapping[str, tuple[str, ...]],
+    verdicts: Mapping[str, str],
+) -> Content:
+    """One code a line: number, verdict, severity as sign and word, what is wrong, where, what to do; notes in one line.
+
+    Args:
+        texts: part of the card -> its text as shown; a quote that is marked there is not said again.
+        only: flag code -> the clips that have it, where not all of the card's have.
+        verdicts: flag code -> ``right`` or ``wrong``, as the reviewer says.
+    """
+    lines = []
+    for at, one in enumerate((one for one in folded if one.severity > INFO), 1):
+        flag, times = one.flags[0], f" ×{len(one.flags)}" if len(one.flags) > 1 else ""
+        verdict = words.VERDICTS[verdicts.get(one.code)]
+        parts = [(f"{at if at < 10 else ' '}[{verdict}] ", "dim")]
+        parts.append((f"{SIGNS[one.severity]} {WORDS[one.severity]} {one_line(one.code)}", COLOURS[one.severity]))
+        parts.append((f"{times}  {one_line(flag.message)}", ""))
+        if flag.quote.strip() and not spans(texts.get(flag.where, ""), flag.quote):
+            parts.append((f" “{one_line(flag.quote)}”", "italic"))
+        parts.append((f"  {one_line(flag.where)}", "dim"))
+        if some := only.get(one.code):
+            parts.append((f"  on {len(some)} of these clips", "dim"))
+        if one.advice:
+            parts.append((f"  → {one.advice}", "italic"))
+        lines.append(Content.assemble(*parts))
+    notes = [
+        f"{one_line(one.code)}{f' ×{len(one.flags)}' if len(one.flags) > 1 else ''}"
+        for one in folded
+        if one.severity <= INFO
+    ]
+    return Content("\n").join(
+        [*lines, *([Content.styled(f"{SIGNS[INFO]} {', '.join(notes)}", "dim")] if notes else [])]
+    )
 
 
 def steps(card: Card) -> Content:
     """The replies of the chain, each under its name and marked where a gate bit; then earlier decisions."""
     parts = []
     for at, reply in enumerate(card.step_outputs):
-        name = CHAIN[at] if len(card.step_outputs) > 1 and at < len(CHAIN) else "the model's reply"
-        flags = [flag for flag in card.findings if flag.where == f"step{at + 1}"]
+        name = words.STEPS[at] if len(card.step_outputs) > 1 and at < len(words.STEPS) else "the model's reply"
+        flags = concerning(card.findings, f"step{at + 1}", card.levels)
         text = marked(_shown(reply, flags), flags) if reply.strip() else Content.styled("empty", "italic")
         parts.append(Content.assemble((name, TITLE), worst_sign(flags), "\n", text))
     if card.opinions:
-        parts.append(Content.assemble(("decided before", TITLE), "\n", decisions(card)))
+        said = [Content.assemble((name, "bold"), f" {what}") for name, what in words.opinions(card)]
+        parts.append(Content("\n").join([Content.styled("decided before", TITLE), *said]))
     return Content("\n\n").join(parts)
 
 
@@ -107,13 +143,11 @@ def _shown(reply: str, flags: Sequence[Flag]) -> str:
     return short if all(flag.quote in short for flag in flags if flag.quote in reply) else reply
 
 
-def decisions(card: Card) -> Content:
-    """What reviewers decided about this text before, oldest first."""
-    lines = []
-    for opinion in card.opinions:
-        event = opinion.event
-        ago = human_seconds(max(0.0, time.time() - event.time))
-        why = f" ({event.reason})" if event.reason else ""
-        verb = {"accept": "accepted", "edit": "edited", "reject": "rejected"}.get(event.action, event.action)
-        lines.append(Content.assemble((one_line(opinion.reviewer), "bold"), f" {verb}{why}", (f"  {ago} ago", "dim")))
-    return Content("\n").join(lines)
+def difference(stale: Stale) -> Content:
+    """What changed meanwhile, and each level in its versions."""
+    parts = [Content(visible(stale.message))]
+    for level in stale.difference:
+        versions = (("you saw", level.seen), ("theirs", level.theirs), ("mine", level.mine))
+        lines = [Content.assemble((f"{name:8}", "bold"), visible(text)) for name, text in versions]
+        parts.append(Content("\n").join([Content.styled(level.level, TITLE), *lines]))
+    return Content("\n\n").join(parts)

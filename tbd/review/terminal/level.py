@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
 from tbd.manifest.tokens import count_tokens
-from tbd.review.terminal.marks import marked, plain, worst_sign
+from tbd.review.card import LEVEL_SIGNS
+from tbd.review.terminal.facts import changed, marked, worst_sign
+from tbd.review.text_marks import visible, without_hidden
 from tbd.schema import Flag
 
-GUTTER = 15
-"""Columns for a level's name, sign and tokens, as in ``review.tcss``."""
 
-
-class Level(Horizontal):
-    """Name, sign and tokens at the left, the text or its editor at the right.
+class Level(Vertical):
+    """Name, sign and tokens before the text; while editing above its editor, with what changed below.
 
     The widgets stay from card to card, and an editor is there only while editing: putting up new
     ones takes a third of a second, and cards shall come faster.
@@ -29,9 +28,9 @@ class Level(Horizontal):
         self.level = self.text = self.original = ""
 
     def compose(self) -> ComposeResult:
-        """The gutter and the text."""
-        yield Static(classes="gutter")
+        """The text, and room for the changes."""
         yield Static(classes="text")
+        yield Static(classes="changes")
 
     def show(self, level: str, text: str, original: str) -> None:
         """Another prompt; ``original`` is the model's, shown below an edited one."""
@@ -46,25 +45,34 @@ class Level(Horizontal):
     def edited(self) -> str:
         """The text as it stands; one that was not touched stays as it was, odd characters included."""
         editor = self.editor
-        return self.text if editor is None or editor.text == plain(self.text) else editor.text.strip()
+        return self.text if editor is None or editor.text == without_hidden(self.text) else editor.text.strip()
 
     async def edit(self) -> None:
-        """Put an editor in the place of the text."""
-        self.query_one(".text").display = False
-        await self.mount(TextArea(plain(self.text), compact=True, highlight_cursor_line=False))
+        """Put an editor below the name; it holds nothing that cannot be seen."""
+        await self.mount(TextArea(without_hidden(self.text), compact=True, highlight_cursor_line=False), after=".text")
 
     async def leave(self) -> None:
         """Back to reading; what the editor held is gone."""
         await self.query(TextArea).remove()
-        self.query_one(".text").display = True
+
+    def reset(self) -> None:
+        """Back to the model's text."""
+        if self.editor:
+            self.editor.text = without_hidden(self.original)
 
     def describe(self, flags: Sequence[Flag]) -> None:
         """Show tokens and findings: a sign beside the name, and marks where they bite."""
-        sign, tokens = worst_sign(flags), str(count_tokens(self.edited))
-        gap = " " * max(1, GUTTER - len(self.level) - len(sign[0]) - len(tokens))
-        gutter = Content.assemble((self.level, "bold"), sign, (gap + tokens, "dim"))
-        self.query_one(".gutter", Static).update(gutter)
-        if self.editor is None:
-            text = marked(self.text, flags) if self.text else Content.styled("empty", "italic")
-            before = Content.styled(f"\nthe model's: {plain(self.original)}", "dim")
-            self.query_one(".text", Static).update(text if self.text == self.original else text + before)
+        name = [(self.level, "bold"), worst_sign(flags), (f" {count_tokens(self.edited)}  ", "dim")]
+        text, changes = self.query_one(".text", Static), self.query_one(".changes", Static)
+        shown = marked(self.text, flags) if self.text else Content.styled("empty", "italic")
+        text.update(Content.assemble(*name, "" if self.editor else shown))
+        over = len(self.edited) - LEVEL_SIGNS
+        if over > 0:
+            changes.update(
+                Content.styled(f"{over:,} signs more than the {LEVEL_SIGNS:,} a level may have", "bold $text-error")
+            )
+        elif self.editor:
+            changes.update(changed(self.original, self.edited) if self.original else "")
+        else:
+            changes.update(Content.styled(f"the model's: {visible(self.original)}", "dim"))
+        changes.display = over > 0 or (self.edited != self.original and bool(self.original))

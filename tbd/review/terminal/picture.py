@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tbd.errors import TbdError
-from tbd.review.terminal.marks import one_line
+from tbd.review.text_marks import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image

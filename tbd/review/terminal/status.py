@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from textual.content import Content
 from textual.widget import Widget
 
+from tbd.review import words
 from tbd.review.card import Progress
-from tbd.review.terminal import words
-from tbd.review.terminal.marks import one_line
+from tbd.review.text_marks import one_line
 
 
 class StatusLine(Widget):

@@ -1,9 +1,8 @@
-"""The card on the screen: findings, prompts that can be edited in place, the four steps, earlier decisions."""
+"""The card on the screen: prompts that can be edited in place, findings, the four steps, earlier decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 
 from textual import work
 from textual.app import ComposeResult
@@ -13,18 +12,25 @@ from textual.widgets import Static
 
 from tbd.errors import TbdError
 from tbd.review.card import LEVELS, Card, budgets, level_names
+from tbd.review.findings import fold
 from tbd.review.session import ReviewSession
 from tbd.review.terminal import facts
 from tbd.review.terminal.level import Level
-from tbd.review.terminal.marks import concerning, plain
+from tbd.review.text_marks import concerning
 from tbd.schema import Flag
 
 PAUSE = 0.25
 """Seconds without a key before the gates look at an edited text."""
+_NEXT = {None: "right", "right": "wrong", "wrong": None}
 
 
 class CardView(VerticalScroll):
-    """Everything about one card that has words. Scrolls with the arrow and page keys."""
+    """Everything about one card that has words. Scrolls with the arrow and page keys.
+
+    Attributes:
+        chosen, named, verdicts, note: what goes with the next decision: the clips it is about, flags that the gates
+            missed, findings that are right or wrong, a sentence. They stay while the card is edited.
+    """
 
     card: Card
 
@@ -33,34 +39,39 @@ class CardView(VerticalScroll):
         self.session = session
         self.chosen: tuple[str, ...] = ()
         self.named: tuple[str, ...] = ()
+        self.verdicts: dict[str, str] = {}
+        self.note = ""
         self.flags: Sequence[Flag] = ()
         self.pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """Heading, findings, prompts under their token budgets, steps and decisions."""
+        """Heading, prompts, findings, steps and decisions."""
         yield Static(id="heading")
-        yield Static(id="flags")
-        for at in range(len(LEVELS)):
-            if at < 2:
-                yield Static(classes="budget")
+        for _ in LEVELS:
             yield Level()
+        yield Static(id="flags")
         yield Static(id="steps")
 
     async def show(self, card: Card) -> None:
         """Another card, from its top, to be read."""
         await self.leave()
-        self.card, self.chosen, self.named, self.flags = card, card.clips, (), card.findings
+        self.card, self.chosen, self.named, self.verdicts, self.note = card, card.clips, (), {}, ""
         texts = card.prompts or ("",) * len(LEVELS)
         names, originals = level_names(len(texts)), card.original + ("",) * len(texts)
         for _ in texts[len(self.query(Level)) :]:
-            await self.mount(Level(), before="#steps")
+            await self.mount(Level(), before="#flags")
         for at, level in enumerate(self.query(Level)):
             level.display = at < len(texts)
             if level.display:
                 level.show(names[at], texts[at], originals[at])
         self.query_one("#steps", Static).update(facts.steps(card))
-        self.describe()
+        self.read()
         self.scroll_home(animate=False)
+
+    def read(self) -> None:
+        """The card as it is to be decided on, with the keys on it."""
+        self.flags = self.card.findings
+        self.describe()
         self.focus()
 
     @property
@@ -78,29 +89,26 @@ class CardView(VerticalScroll):
         """The reviewer has typed something."""
         return any(level.edited != level.text for level in self.levels)
 
-    def choose(self, clips: tuple[str, ...]) -> None:
-        """The next decision applies to these clips of the card."""
-        self.chosen = clips
-        self.describe()
-
-    def name_flags(self, codes: tuple[str, ...]) -> None:
-        """The next decision says that these flags are missing."""
-        self.named = codes
-        self.describe()
+    def judge(self, number: int) -> None:
+        """A finding is right; once more it is wrong; once more there is no verdict."""
+        folded = [one for one in self.card.folded if one.severity > 1]
+        if number <= len(folded):
+            code = folded[number - 1].code
+            verdict = _NEXT[self.verdicts.pop(code, None)]
+            self.verdicts |= {code: verdict} if verdict else {}
+            self.describe()
 
     def describe(self) -> None:
         """Show heading, findings and token counts for the text as it stands."""
-        texts = dict(zip((level.level for level in self.levels), map(plain, self.prompts), strict=True))
-        texts |= {f"step{at + 1}": plain(reply) for at, reply in enumerate(self.card.step_outputs)}
-        self.query_one("#heading", Static).update(facts.heading(self.card, self.chosen, self.named))
+        texts = dict(zip((level.level for level in self.levels), self.prompts, strict=True))
+        texts |= {f"step{at + 1}": reply for at, reply in enumerate(self.card.step_outputs)}
+        heading = facts.heading(self.card, self.chosen, self.named, self.note, budgets(self.prompts))
+        self.query_one("#heading", Static).update(heading)
+        edited = self.flags is not self.card.findings
+        folded = fold(self.flags, self.card.levels, self.session.meanings) if edited else self.card.folded
         found = self.query_one("#flags", Static)
-        found.update(facts.findings(self.flags, texts, self.card.only))
-        found.display = bool(self.flags)
-        limits = budgets(self.prompts)
-        heads = ("coarse", "fine") if len(limits) > 1 else ("prompt",)
-        for place, head, limit in zip_longest(self.query(".budget").results(Static), heads, limits):
-            place.display = limit is not None
-            place.update(facts.budget(head, limit) if limit else "")
+        found.update(facts.findings(folded, texts, self.card.only, self.verdicts))
+        found.display = bool(folded)
         for level, flags in self._bitten():
             level.describe(flags)
 
@@ -108,15 +116,22 @@ class CardView(VerticalScroll):
         """Each level with the flags that speak of it."""
         names = tuple(level.level for level in self.levels)
         for level in self.levels:
-            yield level, list(concerning(self.flags, level.level, names))
+            yield level, concerning(self.flags, level.level, names)
 
     async def edit(self) -> None:
         """Turn the prompts into editors; the cursor goes to the first level with a finding."""
         for level in self.levels:
             await level.edit()
+        self.describe()
         first = next((level for level, flags in self._bitten() if flags), self.levels[0])
         if first.editor:
             self.screen.set_focus(first.editor)  # at once, so that the next letter goes there
+
+    def reset(self) -> None:
+        """Put the model's text back into the editor with the cursor."""
+        for level in self.levels:
+            if level.editor is self.screen.focused:
+                level.reset()
 
     async def leave(self) -> None:
         """Back to reading; what the editors held is gone."""
@@ -138,7 +153,7 @@ class CardView(VerticalScroll):
         try:
             flags, _ = self.session.recheck(card, prompts)
         except TbdError as error:
-            self.app.call_from_thread(self.notify, plain(error.message), markup=False, severity="error")
+            self.app.call_from_thread(self.notify, error.message, markup=False, severity="error")
         else:
             self.app.call_from_thread(self._show_flags, card, prompts, flags)
 

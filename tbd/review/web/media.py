@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from tbd.review.web.strips import FRAMES, Strips, strip
-from tbd.review.web.tabs import Seats
+from tbd.review.web.tabs import BrowserTabs
 
 if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
@@ -21,12 +21,12 @@ _PICTURES = ("image/jpeg", "image/png", "image/webp")
 class Media:
     """Strips and videos of the clips of the manifest that is reviewed."""
 
-    def __init__(self, seats: Seats) -> None:
-        self._seats, self._strips = seats, Strips()
+    def __init__(self, tabs: BrowserTabs) -> None:
+        self._tabs, self._strips = tabs, Strips()
 
     def strip(self, request: Request) -> Response:
-        """Eight frames as one JPEG, in two rows with ``?rows=2``."""
-        rows = 2 if request.query_params.get("rows") == "2" else 1
+        """Eight frames as one JPEG, in four rows with ``?rows=4``."""
+        rows = 4 if request.query_params.get("rows") == "4" else 1
         clip = self._clip(request)
         name = f"{rows}:{request.path_params['clip_id']}"
         drawn = self._strips.get(name, lambda: strip(clip, FRAMES // rows))
@@ -49,7 +49,7 @@ class Media:
         reviewer = request.state.session.reviewer
         if not reviewer:
             raise HTTPException(403)
-        clip = self._seats.of(reviewer).session.canonical(request.path_params["clip_id"])
+        clip = self._tabs.of(reviewer).session.canonical(request.path_params["clip_id"])
         if clip is None:
             raise HTTPException(404, "The clip is not on this machine.")
         return clip

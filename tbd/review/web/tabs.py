@@ -1,55 +1,58 @@
-"""One seat for each reviewer: a session, the cards that were put on the page, and what to say next."""
+"""The browser tabs of each reviewer: a session of its own, the cards on its pages, and what to say next."""
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from tbd.manifest.seal import Sealed
 from tbd.review.card import Card
+from tbd.review.review_folder import same_person
+from tbd.review.session import ReviewSession
 
-if TYPE_CHECKING:
-    from tbd.review.session import ReviewSession
-
-OpenSession = Callable[[str], "ReviewSession"]
+OpenSession = Callable[[str], ReviewSession]
 _REMEMBERED = 1_000
 """Cards whose forms can still be sent; an older one is answered with the difference, never lost."""
+_TABS = 24
+"""Tabs of one reviewer; the one that was used longest ago makes room."""
 
 
-class Seat:
-    """A reviewer at a session, in any number of tabs. Hold ``lock`` from the filters to the card.
+class BrowserTab:
+    """One tab. Hold ``lock`` from the filters to the card.
 
     Attributes:
         note: what the next page says about the decision before; it is said once.
+        bulk: how far a bulk decision is: clips written, and of how many.
     """
 
     def __init__(self, session: ReviewSession) -> None:
         self.session, self.lock, self.note = session, threading.RLock(), ""
+        self.bulk = (0, 0)
         self._cards: OrderedDict[str, Card] = OrderedDict()
-        self._dealt: Card | None = None
+        self._next: Card | None = None
 
     def use(self, filters: Mapping[str, str]) -> None:
         """Set the queue to what the address says."""
         if dict(filters) != dict(self.session.filters):
             self.session.filter(filters)
-            self._dealt = None
+            self._next = None
 
-    def deal(self, after: str | None = None) -> Card | None:
+    def next(self, after: str | None = None) -> Card | None:
         """The next card; the page that shows it need not make it again."""
-        self._dealt = self.session.next(after)
-        return self._dealt
+        self._next = self.session.next(after)
+        return self._next
 
     def card(self, clip_id: str) -> Card:
-        """The card of a clip: the one that was just dealt, else as it is now.
+        """The card of a clip: the one that was just found, else as it is now.
 
         Raises:
             InputError: there is no such clip.
         """
-        dealt, self._dealt = self._dealt, None
-        return dealt if dealt and dealt.clip_id == clip_id else self.session.card(clip_id)
+        found, self._next = self._next, None
+        return found if found and found.clip_id == clip_id else self.session.card(clip_id)
 
     def ticket(self, card: Card) -> str:
         """A name for a card as it is shown now; the form brings it back with the decision."""
@@ -64,37 +67,45 @@ class Seat:
         return self._cards.get(ticket)
 
     def say(self) -> str:
-        """The note, once."""
-        note, self.note = self.note, ""
-        return note
+        """The note, and the session's news, once."""
+        words = " ".join(filter(None, (self.note, self.session.news)))
+        self.note = self.session.news = ""
+        return words
 
 
-class Seats:
-    """The seats by reviewer; a seat is made when its reviewer comes first."""
+class BrowserTabs:
+    """The tabs by reviewer and name; each is made when it comes first."""
 
-    def __init__(self, make_desk: OpenSession) -> None:
-        self._make, self._lock = make_desk, threading.Lock()
-        self._seats: dict[str, Seat] = {}
+    def __init__(self, open_session: OpenSession) -> None:
+        self._open, self._lock = open_session, threading.Lock()
+        self._tabs: dict[str, OrderedDict[str, BrowserTab]] = {}
         self.sealed: list[Sealed] = []
 
-    def of(self, reviewer: str) -> Seat:
-        """The seat of a reviewer.
+    def of(self, reviewer: str, name: str = "") -> BrowserTab:
+        """A tab of a reviewer; an unknown one is made, with the filters of the command line.
 
         Raises:
-            UsageError: the name cannot be one.
+            UsageError: the reviewer's name cannot be one.
             InputError: no manifest, or a damaged one.
         """
+        name = name if re.fullmatch(r"[0-9a-f]{1,16}", name) else ""
         with self._lock:
-            if reviewer not in self._seats:
-                self._seats[reviewer] = Seat(self._make(reviewer))
-            return self._seats[reviewer]
+            tabs = self._tabs.setdefault(same_person(reviewer), OrderedDict())
+            if name not in tabs:
+                first = next(iter(tabs.values()), None)
+                tabs[name] = BrowserTab(first.session.tab() if first else self._open(reviewer))
+            tabs.move_to_end(name)
+            if len(tabs) > _TABS:
+                tabs.popitem(last=False)[1].session.close()
+            return tabs[name]
 
     def close(self) -> list[Sealed]:
         """Give every card back and seal the manifest again; what was sealed."""
         with self._lock:
-            while self._seats:
-                _, seat = self._seats.popitem()
-                with seat.lock:
-                    sealed = seat.session.close()
-                self.sealed += [sealed] if sealed else []
+            tabs = [tab for of_one in self._tabs.values() for tab in of_one.values()]
+            self._tabs.clear()
+        for tab in tabs:
+            with tab.lock:
+                sealed = tab.session.close()
+            self.sealed += [sealed] if sealed else []
         return self.sealed

@@ -2,8 +2,11 @@
 "use strict";
 
 const one = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const visible = (element) => element.getClientRects().length > 0;
+const post = (form) => ({ method: "POST", body: new URLSearchParams(form) });
 let busy = false;
+let here = location.href;
 
 function tell(words) {
   one("#status").textContent = "";
@@ -13,17 +16,31 @@ function tell(words) {
 // ---- from page to page ------------------------------------------------------------------------------
 
 async function visit(url, options = {}, history = "push") {
-  if (busy) return;
+  if (busy) return false;
+  if (!options.saves && !mayLeave()) return false;
   busy = true;
+  const bulk = url.startsWith("/bulk");
+  const waiting = setTimeout(() => document.documentElement.classList.add("busy") ?? tell("Working …"), 400);
+  const counting = bulk ? setInterval(count, 500) : 0;
   try {
-    const answer = await fetch(url, options);
-    const text = await answer.text();
-    show(new DOMParser().parseFromString(text, "text/html"), answer, history);
-  } catch {
-    tell("The server does not answer, so nothing was saved. Is tbd review still running?");
+    const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(bulk ? 600_000 : 20_000) });
+    show(new DOMParser().parseFromString(await answer.text(), "text/html"), answer, history);
+  } catch (error) {
+    tell(error.name === "TimeoutError"
+      ? "The server has not answered for too long. Whether this was saved is not known: try again, it will tell."
+      : "The server does not answer, so nothing was saved; what you typed is still here. Is tbd review still running?");
   } finally {
+    clearTimeout(waiting);
+    clearInterval(counting);
+    document.documentElement.classList.remove("busy");
     busy = false;
   }
+  return true;
+}
+
+async function count() { // how far a bulk decision is
+  const { done, total } = await (await fetch(one("main").dataset.progress)).json().catch(() => ({}));
+  if (busy && total) tell(`Deciding ${done.toLocaleString("en")} of ${total.toLocaleString("en")} clips …`);
 }
 
 function show(page, answer, history) {
@@ -36,17 +53,17 @@ function show(page, answer, history) {
   one("header").replaceWith(one("header", page));
   one("main").replaceWith(main);
   if (answer.ok && history === "push" && answer.url !== location.href) window.history.pushState(null, "", answer.url);
+  here = location.href;
   tell(one("#status", page).textContent);
-  window.scrollTo(0, 0);
   arrive();
 }
 
 function arrive() {
-  one("#keys")?.toggleAttribute("checked", keysOn());
-  const field = one("[autofocus]");
-  (field ?? one("main h1") ?? one("main")).focus({ preventScroll: !field });
-  if (field?.setSelectionRange) field.setSelectionRange(field.value.length, field.value.length);
-  if (one("#edit")) recheck();
+  one("#keys")?.toggleAttribute("checked", setting("keys") !== "off");
+  one("#autoplay")?.toggleAttribute("checked", setting("autoplay") === "on");
+  (one("[autofocus]") ?? one("main h1") ?? one("main")).focus({ preventScroll: true });
+  if (one("main.editing")) edit();
+  if (setting("autoplay") === "on") one("[data-do=play]")?.click();
   const strip = one(".strip img");
   if (!strip || strip.complete) ahead(); else strip.addEventListener("load", ahead, { once: true });
 }
@@ -55,79 +72,119 @@ async function ahead() {
   const url = one("main").dataset.ahead;
   if (!url) return;
   try {
-    const small = matchMedia("(max-width: 45rem)").matches ? "?rows=2" : "";
-    for (const strip of (await (await fetch(url)).json()).strips) new Image().src = strip + small;
+    const rows = matchMedia("(min-width: 70rem)").matches ? "?rows=4" : "";
+    for (const strip of (await (await fetch(url)).json()).strips) new Image().src = strip + rows;
   } catch { /* pictures only: they come with their card */ }
 }
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const data = new URLSearchParams(new FormData(form, event.submitter));
-  const action = form.getAttribute("action");
+  const action = event.submitter?.getAttribute("formaction") ?? form.getAttribute("action");
   event.preventDefault();
-  if (form.getAttribute("method") === "post") return visit(action, { method: "POST", body: data });
+  if (event.submitter?.matches("[data-edit]")) return edit();
+  if (form.getAttribute("method") === "post") return visit(action, { ...post(data), saves: data.get("action") === "edit" });
   for (const [name, value] of [...data]) if (!value) data.delete(name);
   return visit(action + (data.size ? "?" + data : ""));
 });
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[href^='/review']");
+  const link = event.target.closest("a[href^='/']:not([target])");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  if (link.dataset.leave === undefined || mayLeave()) visit(link.getAttribute("href"));
+  if ("leave" in link.dataset) return void (mayLeave() && read());
+  visit(link.getAttribute("href"));
 });
 
-window.addEventListener("popstate", () => visit(location.href, {}, "keep"));
+window.addEventListener("popstate", async () => {
+  if (!await visit(location.href, {}, "keep")) history.pushState(null, "", here); // the text that is typed stays before one
+});
 window.addEventListener("beforeunload", (event) => { if (dirty()) event.preventDefault(); });
+
+// A tab that was doubled takes a name of its own, so that the two never move each other.
+const tabs = new BroadcastChannel("tbd-review");
+const mine = Math.random();
+const name = () => new URL(location.href).searchParams.get("tab");
+tabs.onmessage = ({ data: { who, tab, twin } }) => {
+  if (who === mine || tab !== name()) return;
+  if (twin === mine) location.replace(location.href.replace(/tab=[0-9a-f]+/, `tab=${Math.random().toString(16).slice(2, 10)}`));
+  else if (!twin) tabs.postMessage({ who: mine, tab, twin: who });
+};
+if (name()) tabs.postMessage({ who: mine, tab: name() });
 
 // ---- keys -------------------------------------------------------------------------------------------
 
-const keysOn = () => localStorage.getItem("tbd-keys") !== "off";
+const setting = (name) => localStorage.getItem(`tbd-${name}`);
 
-document.addEventListener("change", (event) => {
-  if (event.target.id === "keys") localStorage.setItem("tbd-keys", event.target.checked ? "on" : "off");
+document.addEventListener("change", ({ target }) => {
+  if (["keys", "autoplay"].includes(target.id)) localStorage.setItem(`tbd-${target.id}`, target.checked ? "on" : "off");
 });
+
+function pressed(event) { // on layouts of other scripts the place of the key counts
+  if (event.key.length !== 1 || /[ -~]/.test(event.key)) return event.key;
+  const letter = event.code.replace(/^Key/, "");
+  if (letter.length === 1) return event.shiftKey ? letter : letter.toLowerCase();
+  return { Comma: ",", Period: ".", Slash: event.shiftKey ? "?" : "/" }[event.code] ?? event.code.replace(/^Digit/, "");
+}
 
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest("textarea, select, input:not([type=checkbox])");
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && one("#edit")) {
+  if ((event.ctrlKey || event.metaKey) && (event.key === "Enter" || event.key === "s") && one("main.editing")) {
     event.preventDefault();
-    return one("#edit").requestSubmit();
+    return event.repeat ? undefined : one("[data-save]").click();
+  }
+  if (event.key === "Enter" && event.target.matches("input[type=checkbox]")) {
+    event.preventDefault(); // ticks, and never decides
+    return event.target.click();
+  }
+  if (event.key === "Enter" && event.target.matches("[name=note]")) {
+    event.preventDefault();
+    return leave(field);
   }
   if (event.key === "Escape") return leave(field);
-  if (field || event.ctrlKey || event.metaKey || event.altKey || !keysOn()) return undefined;
-  if (" " === event.key && event.target.closest("a, button, summary, input, video")) return undefined;
-  const stepping = event.key === "," || event.key === ".";
+  if (field || event.ctrlKey || event.metaKey || event.altKey || setting("keys") === "off") return undefined;
+  const key = pressed(event);
+  if (" " === key && event.target.closest("a, button, summary, input, video")) return undefined;
   const panel = one(".panel[open]");
-  const found = [...(panel ?? document).querySelectorAll("[data-key]")].find(
-    (element) => element.dataset.key === event.key && visible(element));
-  if (dirty() && event.key.length === 1 && !found?.matches("[data-do], [type=checkbox], .unflagged > summary")) {
+  const found = all("[data-key]", panel ?? document).find((element) => element.dataset.key === key && visible(element));
+  if (dirty() && key.length === 1 && !found?.matches("[data-do], .verdicts, .list > summary, .note > summary")) {
     event.preventDefault();
     return tell("You changed the text: Ctrl+Enter saves it, Esc leaves the field and then the edit.");
   }
   if (!found) return undefined;
   event.preventDefault();
-  if (event.repeat && !stepping) return undefined; // a key that is held decides one card, not many
+  if (event.repeat && key !== "," && key !== ".") return undefined; // a key that is held decides one card, not many
+  if (found.matches(".verdicts")) return verdict(found);
   found.click();
-  if (found.matches("summary") && found.parentElement.open) one("select, button, fieldset input", found.parentElement)?.focus();
+  if (found.matches("summary") && found.parentElement.open) one("select, button, input:not([type=hidden])", found.nextElementSibling)?.focus();
   return undefined;
 });
 
+function verdict(element) { // right, wrong, neither
+  const [right, wrong] = all("input", element);
+  [right.checked, wrong.checked] = right.checked ? [false, true] : [!wrong.checked, false];
+  tell(`${right.value}: ${right.checked ? "right" : wrong.checked ? "wrong" : "no verdict"}`);
+}
+
+document.addEventListener("change", ({ target }) => {
+  if (target.checked && target.closest(".verdicts")) for (const other of all("input", target.closest(".verdicts"))) other.checked = other === target;
+});
+
 function leave(field) {
-  const panel = one(".panel[open]") ?? document.activeElement.closest(".clips[open], .unflagged[open]");
+  const panel = one(".panel[open]") ?? document.activeElement.closest(".list[open]");
   if (panel) {
     panel.open = false;
     one("summary", panel).focus();
   } else if (field) {
     one("main h1")?.focus({ preventScroll: true });
-  } else {
-    one("[data-leave]")?.click();
+  } else if (one("main.editing")) {
+    one("[data-leave]").click();
   }
 }
 
 document.addEventListener("toggle", (event) => { // one panel at a time
   if (event.target.open && event.target.matches(".panel")) {
-    for (const other of document.querySelectorAll(".panel[open]")) if (other !== event.target) other.open = false;
+    for (const other of all(".panel[open]")) if (other !== event.target) other.open = false;
   }
 }, true);
 
@@ -136,52 +193,89 @@ document.addEventListener("click", (event) => {
   if (panel && !panel.contains(event.target)) panel.open = false;
 });
 
-// ---- editing ----------------------------------------------------------------------------------------
+// ---- editing, in place ------------------------------------------------------------------------------
 
-const dirty = () => [...document.querySelectorAll("#edit textarea")].some((area) => area.value !== area.defaultValue);
+const areas = () => all("main.editing textarea");
+const dirty = () => areas().some((area) => area.value !== area.dataset.text);
 const mayLeave = () => !dirty() || confirm("Throw your changes of the text away?");
 let waiting = 0;
 let asked = 0;
 
+function edit() {
+  one("main").classList.add("editing");
+  for (const area of all("textarea")) area.disabled = false;
+  const first = one(".bitten textarea") ?? one("textarea");
+  first.focus({ preventScroll: true });
+  first.scrollIntoView({ block: "nearest" });
+  recheck();
+}
+
+function read() {
+  one("main").classList.remove("editing");
+  for (const area of all("textarea")) Object.assign(area, { value: area.dataset.text, disabled: true });
+  one("main h1").focus({ preventScroll: true });
+}
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-reset]")) return;
+  const area = one("textarea", event.target.closest(".field"));
+  area.value = area.dataset.model;
+  area.focus();
+  recheck();
+});
+
 document.addEventListener("input", (event) => {
-  if (!event.target.matches("#edit textarea")) return;
+  if (!event.target.matches("textarea")) return;
   clearTimeout(waiting);
   waiting = setTimeout(recheck, 200);
 });
 
 async function recheck() {
-  const form = one("#edit");
+  const form = one("#decision");
   const turn = ++asked;
   try {
-    const answer = await fetch(form.dataset.recheck, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const answer = await fetch(one("main").dataset.recheck, post(new FormData(form)));
     if (!answer.ok || turn !== asked || !form.isConnected) return;
-    const { tokens, verdict } = await answer.json();
-    form.querySelectorAll("output").forEach((output, at) => { output.textContent = `${tokens[at]} tokens`; });
+    const { changes, verdict } = await answer.json();
+    areas().forEach((area, at) => {
+      const tags = { same: "span", gone: "del", new: "ins" };
+      const words = changes[at].length > 1 || changes[at][0]?.[0] === "new" ? changes[at] : [];
+      const pieces = words.flatMap(([kind, text]) => [Object.assign(document.createElement(tags[kind]), { textContent: text }), " "]);
+      const over = area.value.length - 4000;
+      one(".diff", area.parentElement).replaceChildren(over > 0 ? `${over.toLocaleString("en")} signs more than the 4,000 a level may have` : "", ...pieces);
+    });
     one("#verdict").innerHTML = verdict; // a template of the server, which escapes
   } catch { /* the text is checked again when it is saved */ }
 }
 
-// ---- the video --------------------------------------------------------------------------------------
+// ---- bookmark and video -----------------------------------------------------------------------------
 
-document.addEventListener("click", (event) => {
-  const what = event.target.closest("[data-do]")?.dataset.do;
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-do]");
   const player = one(".player");
-  if (!what || !player) return;
+  if (button?.dataset.do === "bookmark") {
+    const { bookmark, ticket } = one("main").dataset;
+    const { bookmarked } = await (await fetch(bookmark, post({ ticket }))).json().catch(() => ({}));
+    button.setAttribute("aria-pressed", Boolean(bookmarked));
+    one("span", button).textContent = bookmarked ? "★" : "☆";
+    return tell(bookmarked ? "Bookmarked: f shows your bookmarks." : "The bookmark is gone.");
+  }
+  if (!button || !player) return undefined;
   player.classList.add("open");
   const video = one("video", player);
-  if (what === "play") return void (video.paused ? video.play().catch(() => {}) : video.pause());
+  if (button.dataset.do === "play") return void (video.paused ? video.play().catch(() => {}) : video.pause());
   video.pause();
-  video.currentTime = Math.max(0, video.currentTime + (what === "on" ? 1 : -1) / Number(player.dataset.fps));
+  video.currentTime = Math.max(0, video.currentTime + (button.dataset.do === "on" ? 1 : -1) / Number(player.dataset.fps));
+  return undefined;
 });
 
 const part = (video) => [Number(video.parentElement.dataset.start ?? 0), Number(video.parentElement.dataset.end ?? Infinity)];
 
-for (const name of ["loadedmetadata", "play", "timeupdate"]) {
-  document.addEventListener(name, ({ target: video }) => { // the clip may be a part of a longer file
+for (const name of ["loadedmetadata", "play", "timeupdate", "ended"]) {
+  document.addEventListener(name, ({ target: video }) => { // the clip may be a part of a longer file; it loops
     const [start, end] = part(video);
-    if (video.currentTime < start - 0.05) video.currentTime = start;
-    if (video.currentTime < end) return;
-    if (name === "play") video.currentTime = start; else video.pause();
+    if (video.currentTime < start - 0.05 || (video.currentTime >= end && !video.paused)) video.currentTime = start;
+    if (name === "ended") { video.currentTime = start; video.play().catch(() => {}); }
   }, true);
 }
 
@@ -193,7 +287,7 @@ function unplayable(video) {
 document.addEventListener("loadeddata", ({ target }) => { if (!target.videoWidth) unplayable(target); }, true);
 document.addEventListener("error", ({ target }) => { // no element without words in its place
   if (target.matches?.(".player video")) unplayable(target);
-  if (target.matches?.(".strip img")) { target.hidden = true; one(".media > .missing").hidden = false; }
+  if (target.matches?.(".strip img")) { target.closest(".strip").hidden = true; one(".media > .missing").hidden = false; }
 }, true);
 
 // ---- while a card is open ---------------------------------------------------------------------------
@@ -202,7 +296,7 @@ setInterval(async () => {
   const { renew, ticket } = one("main").dataset;
   if (!renew || document.hidden) return;
   try {
-    const answer = await fetch(renew, { method: "POST", body: new URLSearchParams({ ticket }) });
+    const answer = await fetch(renew, post({ ticket }));
     if (answer.ok && !(await answer.json()).held) tell("Another reviewer has this card now: it was open here for too long.");
   } catch { /* said at the next decision */ }
 }, 120_000);

@@ -17,6 +17,15 @@ def fields(reply: str) -> list[tuple[str, list[str]]] | None:
     return [(str(name).replace("_", " "), _lines(value)) for name, value in document.items()]
 
 
+def outline(reply: str) -> str:
+    """The ``fields`` of a reply in plain lines; any other text as it is."""
+    lines = []
+    for name, entries in fields(reply) or ():
+        many = any(" · " in entry for entry in entries)
+        lines += [f"· {entry}" for entry in entries] if many else [f"{name}: {', '.join(entries)}"]
+    return "\n".join(lines) or reply.strip()
+
+
 def _lines(value: Any) -> list[str]:
     return [_line(entry) for entry in value] if isinstance(value, list) else [_line(value)]
 

@@ -1,0 +1,103 @@
+"""What all tabs of one reviewer share: the manifest as it is now, the store, every decision, the gates' findings."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tbd.errors import InputError
+from tbd.hashes import file_stamp
+from tbd.manifest import run
+from tbd.manifest.seal import Sealed, reseal_manifest
+from tbd.review import curation, validation
+from tbd.review.card import Card
+from tbd.review.card_maker import path_of
+from tbd.review.decisions import DecisionLog
+from tbd.review.findings import Check, Findings, Meanings
+from tbd.review.rows import Rows
+from tbd.review.store import Store
+
+if TYPE_CHECKING:
+    from tbd.media.canonical import CanonicalClip
+
+
+class ReviewFolder:
+    """One reviewer's open manifest folder. Hold ``lock`` while working with it.
+
+    Attributes:
+        reviewer: the name, as the person spelled it first.
+        version: grows when the manifest was sealed anew with other rows or texts.
+        made: batch of a decision of this session -> its tab, verb and seconds.
+    """
+
+    def __init__(
+        self, folder: str | Path, reviewer: str, check: Check | None, root: Path | None, meanings: Meanings
+    ) -> None:
+        self.lock = threading.RLock()
+        self.rows = Rows(folder)
+        self.folder = self.rows.file.parent
+        validation.refuse_lost_store(self.rows)
+        self.store = Store(self.folder)
+        known = {same_person(name): name for name in reversed(self.store.reviewers())}
+        self.reviewer = known.get(same_person(reviewer), reviewer)
+        self.findings = Findings(self.folder, check)
+        self.meanings = meanings
+        self.roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
+        self.log = DecisionLog(self.store, self.rows)
+        self.version, self.tabs = 0, 0
+        self.made: dict[str, tuple[str, str, float]] = {}
+
+    def refresh(self) -> None:
+        """Read what others decided, and open the manifest again where another one has taken its place."""
+        with suppress(InputError):  # between two names: the old one is still open
+            if file_stamp(self.rows.file, strict=True) != self.rows.stamp:
+                self._open_again()
+        self.log.refresh()
+
+    def canonical(self, card: Card | str) -> CanonicalClip | None:
+        """A card's first clip, or any clip by id; None when its file is not here.
+
+        Raises:
+            InputError: there is no such clip.
+        """
+        from tbd.media.canonical import CanonicalClip
+
+        with self.lock:
+            row = self.rows.row(self.rows.number(card if isinstance(card, str) else card.clip_id))
+        path, audio = (path_of(self.roots, row, name) for name in ("file_name", "audio_file_name"))
+        box = tuple(row["crop_box"]) if row["crop_box"] else None
+        rule = run.clip_rule(self.folder)
+        return CanonicalClip(path, row["start"], row["end"], box, rule, audio) if path else None
+
+    def close(self) -> Sealed | None:
+        """Close everything, and seal the manifest again unless it shows every decision already."""
+        sealed_at = self.rows.file.stat().st_mtime if self.rows.file.is_file() else 0.0
+        behind = self.store.newest() > sealed_at - 1
+        self.store.close()
+        self.findings.close()
+        self.rows.close()
+        if not behind:
+            return None
+        sealed = reseal_manifest(self.folder)
+        curation.write(self.folder)
+        return sealed
+
+    def _open_again(self) -> None:
+        rows = Rows(self.rows.file)
+        if rows.same_rows(self.rows):
+            self.rows.stamp = rows.stamp
+            rows.close()
+        else:
+            self.rows.close()
+            self.findings.open_again()
+            self.rows = self.log.rows = rows
+            self.version += 1
+
+
+def same_person(name: str) -> str:
+    """A name without what the eye does not tell apart: case, width of letters, signs that are not seen."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    return " ".join(seen.casefold().split())

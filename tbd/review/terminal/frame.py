@@ -1,0 +1,191 @@
+"""The window of the terminal review: which card is on it, which keys are on, and what it says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.events import Event, Key, Resize
+from textual.widgets import Footer, Static
+
+from tbd.errors import TbdError
+from tbd.review import words
+from tbd.review.card import Card
+from tbd.review.session import ReviewSession
+from tbd.review.terminal import facts
+from tbd.review.terminal.side import Side
+from tbd.review.terminal.status import StatusLine
+from tbd.review.terminal.view import CardView
+from tbd.review.text_marks import one_line
+
+RENEWAL = 60.0
+"""Seconds after which a card at which somebody typed is held for longer."""
+HELD = 0.5
+"""Seconds within which the same deciding key again is a key that is held down, and decides nothing."""
+EDITING = {"save", "leave", "keys", "reset"}
+DECIDING = {
+    "accept",
+    "edit",
+    "reject",
+    "again",
+    "skip",
+    "play",
+    "split",
+    "missing",
+    "all",
+    "verdict",
+    "note",
+    "bookmark",
+}
+MOVING = {"undo", "redo", "next", "previous", "filter", "help", "finish"}
+T = TypeVar("T")
+
+
+def _key(key: str, action: str, words: str = "", key_display: str | None = None) -> Binding:
+    """A key that acts at once, before the next one is looked at, so that fast typing never meets the wrong card."""
+    return Binding(key, action, words, show=bool(words), key_display=key_display, priority=True)
+
+
+class ReviewFrame(App[None]):
+    """The window without what its keys do."""
+
+    CSS_PATH = "review.tcss"
+    TITLE = "tbd review"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-normal"), (110, "-wide"), (170, "-vast")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _key("a", "accept", "accept"),
+        _key("e", "edit", "edit"),
+        _key("x", "reject", "reject"),
+        _key("r", "again", "retry"),
+        _key("space", "skip", "skip"),
+        _key("u", "undo", "undo"),
+        _key("f", "filter", "filter"),
+        _key("n", "note", "note"),
+        *(_key(str(number), f"verdict({number})") for number in range(1, 10)),
+        *(_key(key, action) for key, action in (("j", "next"), ("k", "previous"), ("U", "redo"), ("p", "play"))),
+        *(_key(key, action) for key, action in (("s", "split"), ("m", "missing"), ("b", "bookmark"))),
+        *(_key(key, action) for key, action in (("A", "all('accept')"), ("X", "all('reject')"))),
+        Binding("ctrl+s,ctrl+enter", "save", "save", key_display="^s"),  # after the letters before it
+        Binding("ctrl+r", "reset", "model's text", key_display="^r"),
+        Binding("escape", "leave", "leave", key_display="Esc"),
+        _key("f1", "keys", "help", key_display="F1"),
+        _key("question_mark", "help", "help", key_display="?"),
+        _key("q", "finish", "quit"),
+        _key("ctrl+q", "quit"),
+        Binding("ctrl+c", "quit", show=False),  # an editor and a selection copy with it
+    ]
+
+    def __init__(self, session: ReviewSession, card: Card | None) -> None:
+        super().__init__()
+        self.session, self.card = session, card
+        self.editing = self.awake = False
+        self.last = ("", 0.0)  # the last deciding key, and when
+
+    def compose(self) -> ComposeResult:
+        """Figures, the card with its picture, what was just done, keys."""
+        yield StatusLine(f"{self.session.folder.name} · {self.session.queue} · {self.session.reviewer}")
+        with Horizontal(id="session"):
+            yield CardView(self.session)
+            yield Static(id="ending")
+            yield Side(self.session)
+        yield Static(id="message")
+        yield Footer(compact=True)
+
+    async def on_mount(self) -> None:
+        """Show the first card."""
+        self.set_interval(RENEWAL, self._renew)
+        await self.lay(self.card)
+
+    async def lay(self, card: Card | None) -> None:
+        """Show a card, or, when none is left, what there is to do now."""
+        keys = (self.editing, self.card is None)
+        self.card, self.editing = card, False
+        self.query_one(StatusLine).show(self.session.progress(), self.session.filters)
+        self.query_one(Side).show(card)
+        self.view.display = card is not None
+        ending = self.query_one("#ending", Static)
+        ending.display = card is None
+        if card is None:
+            ending.update(self._ending())
+        else:
+            await self.view.show(card)
+        if self.session.news:
+            self.tell(self.session.news, "warning")
+            self.session.news = ""
+        if keys != (False, card is None):
+            self.refresh_bindings()
+
+    def _ending(self) -> Content:
+        report = self.session.report()
+        title, lines = words.ending(report, self.session.queue, self.session.filters)
+        lines += [*words.report(report), "u undo · k the card before · f other cards · q quit and seal"]
+        lines.append(f"Next: {words.next_command(report, str(self.session.folder))}")
+        return Content("\n\n").join([Content.styled(title, facts.TITLE), *map(Content, lines)])
+
+    async def lay_next(self) -> None:
+        """Show the card that comes behind the present one."""
+        await self.lay(self.attempt(lambda: self.session.next(after=self.card.clip_id if self.card else None)))
+
+    @property
+    def view(self) -> CardView:
+        """The card on the screen."""
+        return self.query_one(CardView)
+
+    @property
+    def held(self) -> Card:
+        """The card that the keys speak of; they are off while there is none."""
+        assert self.card is not None
+        return self.card
+
+    def tell(self, message: str, style: str = "foreground") -> None:
+        """Words above the keys, until there are others."""
+        self.query_one("#message", Static).update(
+            Content.styled(one_line(message), f"$text-{style}" if style != "foreground" else "")
+        )
+
+    def attempt(self, do: Callable[[], T]) -> T | None:
+        """What ``do`` gives, or None after telling why it cannot be done."""
+        try:
+            return do()
+        except TbdError as error:
+            self.tell(error.message, "error")
+            return None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that mean nothing now are off, and the line of keys does not show them."""
+        if len(self.screen_stack) > 1 and action in EDITING | DECIDING | MOVING | {"quit"}:
+            return False  # a question is open
+        if action in EDITING:
+            return self.editing
+        if action in DECIDING | MOVING and self.editing:
+            return False
+        return self.card is not None or action not in DECIDING
+
+    def on_resize(self, event: Resize) -> None:
+        """Room between the keys where there is room."""
+        self.query_one(Footer).compact = event.size.width < 110
+
+    async def on_event(self, event: Event) -> None:
+        """Take note of every key, also of those that an editor takes; one that is held down decides once."""
+        if isinstance(event, Key):
+            self.awake = True
+            key, when = self.last
+            self.last = (event.key, time.monotonic())
+            deciding = event.key in ("a", "r", "space") and not self.editing and len(self.screen_stack) == 1
+            if deciding and event.key == key and self.last[1] - when < HELD:
+                return self.tell(f"{event.key} again at once: a key that is held down decides one card")
+        await super().on_event(event)
+        return None
+
+    def _renew(self) -> None:
+        """While somebody types, the card stays theirs."""
+        card, awake, self.awake = self.card, self.awake, False
+        if card is not None and awake and self.attempt(lambda: self.session.renew(card)) is False:
+            self.tell("another reviewer has this card now; a decision may meet theirs", "warning")
