@@ -10,7 +10,7 @@ import typer
 from tbd.cli import options
 from tbd.console import document, out, say
 from tbd.errors import UsageError
-from tbd.review.card import QueueName
+from tbd.review.kinds import QueueName
 
 
 def review(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,35 +11,8 @@ from tbd.errors import TbdError
 from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
 from tbd.manifest.reviews import Opinion
 from tbd.manifest.tokens import count_tokens
+from tbd.review.kinds import Verb
 from tbd.schema import Box, Flag
-
-
-class QueueName(StrEnum):
-    """What is reviewed; ``decided`` are one's own decisions, to look at again."""
-
-    FLAGGED = "flagged"
-    ALL = "all"
-    AUDIT = "audit"
-    DISAGREEMENTS = "disagreements"
-    DECIDED = "decided"
-
-
-class Verb(StrEnum):
-    """What a reviewer does with a card."""
-
-    ACCEPT = "accept"
-    EDIT = "edit"
-    REJECT = "reject"
-    SKIP = "skip"
-
-
-class Reason(StrEnum):
-    """Why a row is rejected. ``text`` goes back to annotation; the others are about the clip itself."""
-
-    TEXT = "text"
-    MEDIA = "media"
-    LABEL = "label"
-
 
 LEVELS = ("scene", "expression", "muscles", "dynamics")
 FILTERS = ("flag", "emotion", "level", "subject", "bookmark", "text")

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tbd.manifest.reviews import Opinion, combine, text_hash
-from tbd.review.card import Card, QueueName, level_names
+from tbd.review.card import Card, level_names
 from tbd.review.decisions import DecisionLog
 from tbd.review.findings import Findings, Meanings, fold
+from tbd.review.kinds import QueueName
 from tbd.review.queue_view import QueueView
 from tbd.review.rows import Rows
 from tbd.schema import Flag

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tbd.review import queue as queues
-from tbd.review.card import Card, Progress, QueueName
+from tbd.review.card import Card, Progress
 from tbd.review.card_maker import CardMaker
 from tbd.review.findings import Meanings
+from tbd.review.kinds import QueueName
 from tbd.review.leases import Leases
 from tbd.review.queue_view import QueueView
 from tbd.review.review_folder import ReviewFolder

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from tbd.errors import UsageError
 from tbd.hashes import seeded_fraction
 from tbd.manifest.run import read_run
-from tbd.review.card import FILTERS, QueueName
+from tbd.review.card import FILTERS
+from tbd.review.kinds import QueueName
 from tbd.review.rows import Rows
 from tbd.selection import Selection, select
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from tbd.errors import UsageError
 from tbd.hashes import seeded_fraction
-from tbd.review.card import Progress, QueueName
+from tbd.review.card import Progress
 from tbd.review.decisions import DecisionLog, disagree
+from tbd.review.kinds import QueueName
 from tbd.review.queue import Numbers, Queue
 from tbd.review.rows import Rows
 from tbd.review.store import person

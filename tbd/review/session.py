@@ -24,9 +24,10 @@ from tbd.manifest.tokens import count_tokens
 from tbd.review import queue as queues
 from tbd.review import validation
 from tbd.review.agreement import agreement
-from tbd.review.card import Card, Progress, Receipt, Verb
+from tbd.review.card import Card, Progress, Receipt
 from tbd.review.card_queue import CardQueue
 from tbd.review.findings import Check, Meanings
+from tbd.review.kinds import Verb
 from tbd.review.review_folder import ReviewFolder
 from tbd.schema import Flag
 

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event
-from tbd.review.card import LEVEL_SIGNS, LEVELS, Card, LevelDifference, QueueName, Reason, Stale, Verb
+from tbd.review.card import LEVEL_SIGNS, LEVELS, Card, LevelDifference, Stale
 from tbd.review.card_maker import CardMaker
+from tbd.review.kinds import QueueName, Reason, Verb
 from tbd.review.rows import Rows
 from tbd.review.text_marks import without_hidden
 from tbd.review.words import GONE

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tbd.console import human_seconds
-from tbd.review.card import Card, Progress, QueueName, Reason, Receipt, Verb
+from tbd.review.card import Card, Progress, Receipt
+from tbd.review.kinds import QueueName, Reason, Verb
 from tbd.review.text_marks import one_line
 
 

@@ -10,7 +10,8 @@ from textual import work
 
 from tbd.errors import TbdError
 from tbd.review import words
-from tbd.review.card import Card, Receipt, Stale, Verb
+from tbd.review.card import Card, Receipt, Stale
+from tbd.review.kinds import Verb
 from tbd.review.rubric import rubric
 from tbd.review.terminal import facts
 from tbd.review.terminal.dialogs import Ask, Narrow, Ticks, Write

@@ -159,6 +159,6 @@ class CardView(VerticalScroll):
 
     def _show_flags(self, card: Card, prompts: tuple[str, ...], flags: Sequence[Flag]) -> None:
         """Unless card or text have gone on, and another check is on its way."""
-        if (card.clip_id, prompts) == (self.card.clip_id, self.prompts) and self.levels[0].editor:
+        if (card.clip_id, prompts) == (self.card.clip_id, self.prompts) and any(level.editor for level in self.levels):
             self.flags = [*flags, *(flag for flag in card.findings if flag.where in ("media", "dataset"))]
             self.describe()
