@@ -41,19 +41,21 @@ def show(
     Example: tbd manifest show data_manifests/mead --clip mead_M003_front_angry_3_001
     """
     from tbd.errors import InputError
-    from tbd.manifest import read_manifest
+    from tbd.manifest import locate_manifest, read_manifest, rule_notes
     from tbd.manifest.text import row_words, table_words
 
-    table = read_manifest(manifest)
+    table, notes = read_manifest(manifest), rule_notes(locate_manifest(manifest).parent)
     rows = table.to_pylist() if clip else table.slice(0, limit).to_pylist()
     if clip:
         rows = [row for row in rows if row["clip_id"] == clip]
         if not rows:
             raise InputError(f"{manifest}: no clip {clip!r}", next=f"tbd manifest show {manifest}")
     if json:
-        document({"rows": len(table), "shown": rows})
+        document({"rows": len(table), "notes": notes, "shown": rows})
     else:
         out("\n".join(row_words(rows[0]) if clip else table_words(rows, len(table))))
+        for note in notes:
+            say(f"note: {note}")
 
 
 @app.command("list")

@@ -13,7 +13,7 @@ from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT, coar
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, rejected_clips
 from tbd.manifest.report import manifest_report, write_report
 from tbd.manifest.reviews import Decision, Decisions, Event, read_decisions, text_hash
-from tbd.manifest.run import ManifestRun, dataset_roots, read_run
+from tbd.manifest.run import ManifestRun, dataset_roots, read_run, rule_notes
 from tbd.manifest.schema import MODEL_COLUMNS, REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 from tbd.manifest.seal import Sealed, recorded_split, reseal_manifest, resplit_manifest, seal_as_recorded, seal_manifest
 from tbd.manifest.split import RULES, Overlap, SplitRule, assign_split, split_overlaps
@@ -66,6 +66,7 @@ __all__ = [
     "report_markdown",
     "reseal_manifest",
     "resplit_manifest",
+    "rule_notes",
     "seal_as_recorded",
     "seal_manifest",
     "split_overlaps",

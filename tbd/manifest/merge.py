@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 
@@ -27,8 +27,9 @@ from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, read_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import Sealed, write_manifest
 from tbd.manifest.split import SplitRule
+from tbd.schema import Status
 
-_STATUSES = ("success", "truncated", "refused", "error")
+_STATUSES = get_args(Status)
 """Of two rows of one clip the one whose status comes first here stays."""
 
 
@@ -105,8 +106,8 @@ def _refuse_other_rules(rules: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _geometry(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the version of the crop rule, which tells how boxes were chosen that the rows already hold."""
-    return {key: value for key, value in rule.items() if key != "version"}
+    """What makes a canonical clip of a row; the other keys tell how its box was chosen, which the row holds already."""
+    return {key: rule.get(key) for key in ("size", "fps", "sample_rate")}
 
 
 def _groups(files: Sequence[Path], merged: Merged, *, keep_split: bool) -> Iterator[pa.Table]:

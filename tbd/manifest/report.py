@@ -13,6 +13,7 @@ from tbd import workspace
 from tbd.manifest.markdown import report_markdown
 from tbd.manifest.prompt_levels import CLIP_LIMIT
 from tbd.manifest.reader import locate_manifest, read_manifest
+from tbd.manifest.run import rule_notes
 from tbd.manifest.split import SPLIT_COLUMNS, split_overlaps
 from tbd.schema import EMOTIONS
 
@@ -38,12 +39,13 @@ def manifest_report(
         people: ``tbd.review.summary.summary``: decisions, agreement, and how good the gates are.
 
     Returns:
-        JSON-ready: ``rows status errors flags split overlaps review emotions action_units tokens
+        JSON-ready: ``rows notes status errors flags split overlaps review emotions action_units tokens
         duplicates costs people``. ``action_units`` is emotion -> level -> unit -> share of the clips, 0 to 1.
     """
     table = read_manifest(path, list(dict.fromkeys(_COLUMNS)))
     return {
         "rows": len(table),
+        "notes": rule_notes(locate_manifest(path).parent),
         "status": _counts(table["status"]),
         "errors": dict(list(_counts(table["error"].drop_null()).items())[:_TOP]),
         "flags": _counts(pc.list_flatten(table["flags"])),

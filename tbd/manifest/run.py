@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tbd.media.canonical import ClipRule
 
 RUN = "run.json"
+CROP_RULE = 2
+"""Version of the rule for crops that this tbd annotates with (``tbd.media.canonical.ClipRule.version``)."""
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("tbd", "dataset", "layout", "root", "fingerprint", "exported"), str),
     **dict.fromkeys(("roots", "identity", "recipe", "versions"), dict),
@@ -132,6 +134,17 @@ def clip_rule(folder: Path) -> ClipRule:
 
     recorded = clip_settings(folder)
     return ClipRule(**{key: value for key, value in recorded.items() if key in ClipRule.model_fields})
+
+
+def rule_notes(folder: Path) -> list[str]:
+    """What a person should know about the rule by which the crops of a manifest were chosen."""
+    if clip_settings(folder).get("version", CROP_RULE) == CROP_RULE:
+        return []
+    note = (
+        "the crops were chosen by rule version 1, which repeats the edge of the frame around faces close to it; "
+        "they stay as they are (next: tbd annotate DATASET -o NEW_FOLDER for version 2)"
+    )
+    return [note]
 
 
 def clip_settings(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 
@@ -18,7 +18,7 @@ from tbd.manifest.review_columns import with_reviews
 from tbd.manifest.schema import REVIEW_COLUMNS
 from tbd.manifest.seal import recorded_split, seal_manifest
 from tbd.manifest.tokens import count_tokens
-from tbd.schema import EMOTIONS, INTENSITIES
+from tbd.schema import EMOTIONS, INTENSITIES, Mode, Status
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 """A ``clip_id`` that is a file name on every system."""
@@ -28,8 +28,8 @@ _VALUES: dict[str, frozenset[Any]] = {
     "intensity": frozenset({*INTENSITIES.values(), None}),
     "level": frozenset({*INTENSITIES, None}),
     "split": frozenset({"train", "test", None}),
-    "mode": frozenset({"cot", "describe", "label"}),
-    "status": frozenset({"success", "truncated", "refused", "error"}),
+    "mode": frozenset(get_args(Mode)),
+    "status": frozenset(get_args(Status)),
     "severity": frozenset(range(4)),
 }
 

@@ -4,8 +4,17 @@ import pytest
 from rows import row
 
 from tbd.errors import InputError
-from tbd.manifest import SplitRule, dataset_roots, merge_manifests, read_run, seal_manifest
-from tbd.manifest.run import ManifestRun, clip_rule, clip_settings, write_run
+from tbd.manifest import (
+    SplitRule,
+    dataset_roots,
+    manifest_report,
+    merge_manifests,
+    read_run,
+    report_markdown,
+    rule_notes,
+    seal_manifest,
+)
+from tbd.manifest.run import CROP_RULE, ManifestRun, clip_rule, clip_settings, write_run
 
 
 def test_what_was_written_is_read_again_with_what_another_version_added(tmp_path):
@@ -48,3 +57,17 @@ def test_a_merge_keeps_the_rule_by_which_its_clips_become_canonical(tmp_path):
     assert clip_settings(tmp_path / "both") == {"size": 256, "version": 1}
     with pytest.raises(InputError, match="different rules: size: 256 -> 512"):
         merge_manifests([tmp_path / "a", tmp_path / "c"], tmp_path / "other")
+
+
+def test_a_manifest_of_the_first_crop_rule_is_read_and_says_so(tmp_path):
+    from tbd.media.canonical import ClipRule
+
+    assert ClipRule().version == CROP_RULE
+    seal_manifest(tmp_path, [json.dumps(row("a"))])
+    write_run(tmp_path, ManifestRun(recipe={"clip": {"version": 1, "whole": [0.35, 0.75], "size": 256}}))
+    assert clip_rule(tmp_path).size == 256
+    (note,) = rule_notes(tmp_path)
+    assert "rule version 1" in note
+    assert note in report_markdown(manifest_report(tmp_path), "m")
+    write_run(tmp_path, ManifestRun(recipe={"clip": ClipRule().model_dump(mode="json")}))
+    assert rule_notes(tmp_path) == []
