@@ -172,7 +172,7 @@ def eval_(
     label = f"eval, {len(planned.metrics)} metrics"
     with interruptible("clips under way") as stopping, progress(label, len(planned.jobs), quiet=quiet) as bar:
         found = run(planned, bar, stopping)
-    return _tell(found, planned.folder, strict, max_failed, json)
+    return _tell(found, planned.folder, strict, max_failed, json, planned.jobs)
 
 
 def _list(json: bool) -> int:
@@ -241,16 +241,15 @@ def _dry_run(planned: Any, json: bool) -> int:
     return 0
 
 
-def _tell(found: dict[str, Any] | None, folder: Path, strict: bool, max_failed: str, json: bool) -> int:
-    from tbd.evaluate.outputs import results
-    from tbd.evaluate.outputs.report import write_page
+def _tell(found: dict[str, Any] | None, folder: Path, strict: bool, max_failed: str, json: bool, jobs: Any = ()) -> int:
+    from tbd.evaluate.outputs.report import write_report
     from tbd.evaluate.outputs.scoreboard import text
 
     if found is None:
         document({"output": str(folder), "waiting": True}) if json else out(f"{folder}: other parts are not there yet")
         return 0
-    write_page(folder, found, results.read(folder)[1])
-    document(found) if json else out("\n".join([*text(found), str(folder / "report.html")]))
+    page = write_report(folder, found, jobs)
+    document(found) if json else out("\n".join([*text(found), str(page)]))
     lost = [run["clips"]["failed"] for run in found["runs"]]
     expected = sum(run["clips"]["expected"] for run in found["runs"])
     return int(options.too_many(sum(lost), expected, max_failed) or (strict and not _complete(found)))

@@ -252,6 +252,21 @@ def common(
     document({"clips": len(clips), "output": str(output)}) if json else out(f"{len(clips)} clips in {output}")
 
 
+class Program(StrEnum):
+    """Systems whose inputs can be written."""
+
+    makeittalk = "makeittalk"
+    sadtalker = "sadtalker"
+    pc_avs = "pc-avs"
+    eamm = "eamm"
+    styletalk = "styletalk"
+    eat = "eat"
+    edtalk = "edtalk"
+    hallo = "hallo"
+    sonic = "sonic"
+    plain = "plain"
+
+
 @app.command()
 def export(
     manifest: Manifest,
@@ -263,24 +278,55 @@ def export(
     media_right: Annotated[
         bool, typer.Option("--media-right", help="I may copy media whose terms forbid passing them on.")
     ] = False,
+    inputs: Annotated[
+        bool, typer.Option("--inputs", help="Instead: portraits, sound and commands for another system, see --for.")
+    ] = False,
+    for_: Annotated[Program, typer.Option("--for", help="Whose folder layout --inputs writes.")] = Program.plain,
+    clips: options.ClipFile = None,
     root: options.Root = None,
     json: options.Json = False,
 ) -> None:
-    """Write a manifest for other tools.
+    """Write a manifest for other tools, or with --inputs the inputs of the systems that papers compare with.
 
     Example: tbd manifest export data_manifests/mead --format text -o mead-text/
+
+    Example: tbd manifest export data_manifests/mead --inputs --for sadtalker -o SadTalker/
     """
     from tbd.manifest import export_manifest as write
 
+    if inputs:
+        _export_inputs(manifest, output, for_.value, clips, root, json)
+        return
     done = write(manifest, output, format.value, roots=options.roots(root), approved=approved, media_right=media_right)
     if json:
         document(asdict(done) | {"path": str(done.path)})
         return
     out(f"{done.rows} rows in {done.path}")
-    for clip_id in done.left_out[:5]:
-        say(f"left out, its media is not where it should be: {clip_id}")
-    if len(done.left_out) > 5:
-        say(f"… and {len(done.left_out) - 5} more")
+    _left_out(done.left_out, "its media is not where it should be: ")
+
+
+def _export_inputs(
+    manifest: Path, output: Path, program: str, clips: Path | None, root: list[str] | None, json: bool
+) -> None:
+    from tbd.manifest.baseline_kit import BASELINES, export_inputs
+
+    done = export_inputs(manifest, output, program, clips=options.lines(clips), roots=options.roots(root))
+    if json:
+        document(asdict(done) | {"path": str(done.path)})
+        return
+    out(f"inputs of {done.clips} clips in {done.path}, for {program}")
+    _left_out(done.left_out, "")
+    say(
+        f"copy it over the repository, run tbd_run.sh there; it writes {BASELINES[program].output.replace('{clip}', 'CLIP')}"
+    )
+    say(f"next:  tbd eval OUTPUTS --manifest {manifest} --align face")
+
+
+def _left_out(lost: tuple[str, ...], why: str) -> None:
+    for one in lost[:5]:
+        say(f"left out, {why}{one}")
+    if len(lost) > 5:
+        say(f"… and {len(lost) - 5} more")
 
 
 def _sealed(sealed: Any, json: bool) -> None:

@@ -7,9 +7,11 @@ import pytest
 from tbd.evaluate.inputs.jobs import ScoreRow
 from tbd.evaluate.metrics.base import ClipScore
 from tbd.evaluate.metrics.registry import KEYS
-from tbd.evaluate.outputs import clip_table
+from tbd.evaluate.outputs.clip_table import MOST, clip_table
 from tbd.evaluate.outputs.report import page
 from tbd.evaluate.outputs.scoreboard import WIDTH, number, text
+
+MINE = {"name": "mine", "clips": {"matched": 3, "expected": 3}}
 
 
 def entry(value=0.5, n=5, of=5, warnings=(), published=None, **more):
@@ -42,7 +44,7 @@ def test_a_number_from_weights_that_are_not_the_published_ones_never_looks_real(
     assert re.search(r"0\.2500!$|0\.2500! ", lines[1]) and "31.00 " in lines[1]
     assert "! not the published weights: this number cannot be compared (all: LPIPS)" in lines
     html = page(found, "mine")
-    assert html.count(">unpublished weights</span>") == 1
+    assert html.count(">unpublished weights</small>") == 1
     assert "so this is no result" in html
 
 
@@ -51,7 +53,7 @@ def test_coverage_stands_beside_the_number_and_is_coloured_below_80_percent(n, w
     words = ["covers 3 of 5 clips (60%): no face (2)"] * warns
     found = document({"mine": {"csim": entry(n=n, warnings=words)}})
     assert f"0.5000{'*' * warns} ({n}/5)" in text(found)[1]
-    assert (f"<span class=warn>{n} of 5</span>" in page(found, "mine")) is warns
+    assert (f'<small class="warn">{n} of 5</small>' in page(found, "mine")) is warns
     assert any("no face (2)" in line for line in text(found)) is warns
 
 
@@ -104,11 +106,12 @@ def test_clips_with_a_problem_come_first_and_say_which_metric_lacks():
         row("b", "csim", reason="no face"),
         row("c", reason="dark & gone"),
     ]
-    html = clip_table.table(rows, ["psnr", "csim", "fid"])
-    names = re.findall(r"<tr class=clip><th>(\w+)<", html)
-    assert names == ["b", "c", "a"]
-    assert "CSIM: no face" in html and ">dark &amp; gone<" in html
-    assert "FID" not in html and html.count("30.00") == 2
+    found = clip_table(MINE, rows, ["psnr", "csim", "fid"])
+    assert [line["name"] for line in found["lines"]] == [["b"], ["c"], ["a"]]
+    assert [line["reasons"] for line in found["lines"]] == [["CSIM: no face"], ["dark & gone"], []]
+    assert found["heads"] == ["PSNR", "CSIM"] and found["problems"]
+    html = page(document({"mine": {"psnr": entry(), "csim": entry()}}), "mine", rows)
+    assert "CSIM: no face" in html and ">dark &amp; gone<" in html and html.count("<td>30.00</td>") == 2
 
 
 def test_names_cannot_break_the_page():
@@ -118,8 +121,10 @@ def test_names_cannot_break_the_page():
 
 
 def test_a_long_run_names_where_the_rest_is():
-    html = clip_table.table([row(f"clip{i:04d}") for i in range(clip_table.MOST + 3)], ["psnr"])
-    assert html.count("<tr class=clip><th>clip") == clip_table.MOST
+    rows = [row(f"clip{i:04d}") for i in range(MOST + 3)]
+    assert clip_table(MINE, rows, ["psnr"])["left"] == 3
+    html = page(document({"mine": {"psnr": entry()}}), "mine", rows)
+    assert html.count('<tr class="clip"><th scope="row">clip') == MOST
     assert "and 3 more, in clips.parquet" in html
 
 

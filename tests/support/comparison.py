@@ -16,7 +16,7 @@ def clips(count):
 
 
 def result(folder, name, values, *, settings=None, truth="canonical clips of toy", weights=None, facts=None, labels=None,
-           features=None, comparison=SHOWN):  # fmt: skip
+           features=None, comparison=SHOWN, details=None):  # fmt: skip
     """Write ``folder/name`` with one run. ``values`` is protocol -> {clip: value}; ``features`` likewise, with pairs."""
     rows, arrays = [], {}
     for protocol, numbers in values.items():
@@ -39,7 +39,7 @@ def result(folder, name, values, *, settings=None, truth="canonical clips of toy
         for clip, (own, truth_set) in sets.items():
             key, other = f"{name}-{protocol}-{clip}", f"truth-{protocol}-{clip}"
             arrays |= {key: own, other: truth_set}
-            score = ClipScore(None, len(own))
+            score = ClipScore(None, len(own), details=(details or {}).get(clip, {}))
             rows.append(
                 ScoreRow(name, "run", clip, protocol, score, key=key, reference_key=other, comparison=comparison)
             )

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from tbd.errors import InputError
+from tbd.evaluate.inputs.baseline_names import contained_clip, results_among
 from tbd.filenames import PICTURES, VIDEOS, Said, read_name
 
 Problem = Literal["", "missing", "extra", "duplicate"]
@@ -31,7 +32,7 @@ class Pair:
         video: the prediction; None when it is missing.
         row: the manifest row; None between two folders.
         reference: the ground truth file between two folders.
-        by: how it was matched: ``clip_id``, ``path``, ``name``, ``meaning``, ``table``.
+        by: how it was matched: ``clip_id``, ``path``, ``name``, ``containing``, ``meaning``, ``table``.
         problem: why it cannot be scored; ``reason`` in words.
     """
 
@@ -208,6 +209,7 @@ def _matched(videos: Sequence[Path], folder: Path, wanted: Sequence[_Wanted]) ->
             if key is None or len(found := clips.get(key, [])) != 1 or found[0].clip_id in pairs:
                 continue
             pairs[found[0].clip_id] = _pair(found[0], [left.pop(name) for name in names], by, folder)
+    _by_containing(left, [clip for clip in wanted if clip.clip_id not in pairs], pairs, folder)
     _by_meaning(left, [clip for clip in wanted if clip.clip_id not in pairs], pairs, folder)
     pairs |= {clip.clip_id: _lost(clip) for clip in wanted if clip.clip_id not in pairs}
     extra = [
@@ -228,6 +230,24 @@ def _lost(clip: _Wanted) -> Pair:
     return Pair(
         clip.clip_id, None, clip.row, clip.reference, problem="missing", reason="missing: no video of this clip"
     )
+
+
+def _by_containing(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[str, Pair], folder: Path) -> None:
+    """Match names that other programs made of the clip's: ``NAME##NAME_enhanced``, ``NAME_512``, ``NAME/emotion``."""
+    spelled: dict[str, set[str]] = defaultdict(set)
+    for clip in wanted:
+        for name in filter(None, _spellings(clip)):
+            spelled[name].add(clip.clip_id)
+    spellings = {name: ids.copy().pop() for name, ids in spelled.items() if len(ids) == 1}
+    claims: dict[str, list[str]] = defaultdict(list)
+    for name in left:
+        if clip_id := contained_clip(_bare(name), spellings):
+            claims[clip_id].append(name)
+    by_id = {clip.clip_id: clip for clip in wanted}
+    for clip_id, names in claims.items():
+        kept = set(results_among(map(_bare, names)))
+        found = [left.pop(name) for name in names if _bare(name) in kept]
+        pairs[clip_id] = _pair(by_id[clip_id], found, "containing", folder)
 
 
 def _by_meaning(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[str, Pair], folder: Path) -> None:

@@ -21,7 +21,7 @@ from tbd.evaluate.metrics.base import Metric
 KEYS = (
     *("psnr", "ssim", "lpips", "cpbd", "fid", "kid", "fvd", "sync_conf", "sync_dist", "sync_offset", "csim", "m_lmd"),
     *("f_lmd", "emotion_accuracy", "au_f1", "emo_fid", "fd_expression", "lip_dynamics", "brow_dynamics"),
-    *("head_dynamics", "head_pose", "still_lips", "blink_rate"),
+    *("head_dynamics", "head_pose", "still_lips", "blink_rate", "style_identity", "style_expression"),
 )
 """Keys of ``scores.json`` in the order of every table."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tbd.evaluate.inputs.jobs import ScoreRow
 from tbd.evaluate.outputs.scoreboard import number, title
@@ -13,11 +13,12 @@ MOST = 200
 """Lines of the table; all rows are in ``clips.parquet``."""
 
 
-def table(rows: Sequence[ScoreRow], keys: Sequence[str]) -> str:
-    """HTML, clips with a problem first.
+def clip_table(run: Mapping[str, Any], rows: Sequence[ScoreRow], keys: Sequence[str]) -> dict[str, Any]:
+    """What ``clips.html`` shows, clips with a problem first.
 
     Args:
-        rows: of one run.
+        run: of ``scores.json``.
+        rows: of this run.
         keys: of the metrics that have a column; those without a value a clip (FID …) get none.
     """
     clips: dict[str, dict[str, ScoreRow]] = {}
@@ -25,22 +26,22 @@ def table(rows: Sequence[ScoreRow], keys: Sequence[str]) -> str:
         clips.setdefault(row.clip_id, {})[row.protocol.partition("@")[0]] = row
     shown = [key for key in keys if any(one[key].score.value is not None for one in clips.values() if key in one)]
     order = sorted(clips, key=lambda clip: (not _reasons(clips[clip]), clip))
-    heads = "".join(f"<th>{escape(title(key))}</th>" for key in shown)
-    body = "".join(_line(clip, clips[clip], shown) for clip in order[:MOST])
-    left = len(order) - MOST
-    more = f"<p class=small>and {left} more, in clips.parquet</p>" if left > 0 else ""
-    head = f"<thead><tr><th></th>{heads}</tr></thead>"
-    return f"<div class=wide><table>{head}<tbody>{body}</tbody></table></div>{more}"
+    lines = [
+        {
+            "name": re.split(r"(?<=[_/#-])", clip),  # where a long name may be broken
+            "reasons": _reasons(clips[clip]),
+            "cells": [number(clips[clip][key].score.value) if key in clips[clip] else "–" for key in shown],
+        }
+        for clip in order[:MOST]
+    ]
+    return {
+        "name": run["name"], "matched": run["clips"]["matched"], "expected": run["clips"]["expected"],
+        "heads": [title(key) for key in shown], "lines": lines, "left": len(order) - MOST,
+        "problems": any(row.status != "ok" for row in rows),
+    }  # fmt: skip
 
 
-def _line(clip: str, found: dict[str, ScoreRow], keys: Sequence[str]) -> str:
-    cells = "".join(f"<td>{number(found[key].score.value) if key in found else '–'}</td>" for key in keys)
-    reasons = "".join(f"<small class=warn>{escape(reason)}</small>" for reason in _reasons(found))
-    name = re.sub(r"(?<=[_/#-])", "<wbr>", escape(clip))  # where a long name may be broken
-    return f"<tr class=clip><th>{name}{reasons}</th>{cells}</tr>"
-
-
-def _reasons(found: dict[str, ScoreRow]) -> list[str]:
+def _reasons(found: Mapping[str, ScoreRow]) -> list[str]:
     """Each reason once, with the metrics that it concerns unless it concerns all."""
     reasons: dict[str, list[str]] = {}
     for key, row in found.items():

@@ -1,174 +1,140 @@
-"""``report.html``: the scores as one self-contained page."""
+"""``report.html``, ``report.md`` and ``report.tex``: the scores for people, in files that need no other."""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from tbd import workspace
-from tbd.evaluate.inputs.jobs import ScoreRow
-from tbd.evaluate.outputs import clip_table
-from tbd.evaluate.outputs.scoreboard import (
-    ARROWS,
-    UNPUBLISHED,
-    columns,
-    direction,
-    floors,
-    low,
-    mark,
-    number,
-    rows,
-    skipped,
-    title,
-    warnings,
-)
+from tbd.evaluate.inputs.jobs import ClipJob, ScoreRow
+from tbd.evaluate.inputs.record import EvaluationRecord
+from tbd.evaluate.outputs import results
+from tbd.evaluate.outputs.charts import curve, distributions
+from tbd.evaluate.outputs.clip_table import clip_table
+from tbd.evaluate.outputs.score_table import breakdown, score_table
+from tbd.evaluate.outputs.scoreboard import columns, floors, mark, rows, skipped, title
+from tbd.evaluate.outputs.tables import ScoreTable, environment, html, latex, markdown
+from tbd.evaluate.outputs.worst_clips import draw_worst, read_worst
+from tbd.evaluate.style_codes.style_figures import draw_style_codes
+
+REPORT = "report"
+_TYPED = re.compile(r"(tbd weights pull [\w.-]+|export \w+=\S+?(?=[)<]|$)|pip install '[^']+')")
 
 
-def write_page(folder: Path, document: Mapping[str, Any], clips: Sequence[ScoreRow]) -> Path:
-    """Write ``report.html``: no script, no other file, light and dark as the reader's system.
+def write_report(folder: Path, document: Mapping[str, Any], jobs: Sequence[ClipJob] = ()) -> Path:
+    """Write the report of a result folder in its three forms, and the pictures in it.
 
     Args:
         document: of ``scores.json``.
-        clips: the rows of ``clips.parquet``.
+        jobs: that know where the videos lie, for the worst clips; without them those of before are shown.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError, MissingError: the folder cannot be written.
     """
-    path = folder / "report.html"
-    workspace.write_text(path, page(document, folder.resolve().name, clips))
+    record, clips, features = results.read(folder)
+    styles = draw_style_codes(folder, document, clips, features)
+    if jobs:
+        draw_worst(folder, document, clips, jobs)
+    name = folder.resolve().name
+    tables = [score_table(document, name), *_parts(document, clips)]
+    workspace.write_text(folder / f"{REPORT}.md", "\n".join(map(markdown, tables)))
+    workspace.write_text(folder / f"{REPORT}.tex", "\n".join(map(latex, tables)))
+    path = folder / f"{REPORT}.html"
+    workspace.write_text(path, page(document, name, clips, record, folder, styles))
     return path
 
 
-def page(document: Mapping[str, Any], name: str, clips: Sequence[ScoreRow] = ()) -> str:
-    """The page as HTML."""
-    keys = columns(document)
-    settings = ", ".join(f"{key} {value}" for key, value in document["settings"].items())
-    sections = [
-        f"<h1>Scores: {escape(name)}</h1>",
-        f"<p>Ground truth: {escape(document['truth'])}; {escape(settings)}; tbd {escape(document['tbd'])}.</p>",
-        f"<div class=wide>{_table(document, keys)}</div>" if keys else "<p>No metric could be computed.</p>",
-        f"<p class=small>{_legend(document, keys)}</p>",
-        _list("Warnings", list(warnings(document, keys))),
-        _list("Floors of distances between sets", list(floors(document, keys))),
-        f"<h2>Clips</h2>{''.join(_clips(run, keys, clips) for run in document['runs'])}",
-        f"<h2>How each number was made</h2><div class=wide>{_protocols(document, keys)}</div>",
-        _not_computed(skipped(document)),
-        _list("Notes", document["notes"]),
+def page(
+    document: Mapping[str, Any],
+    name: str,
+    clips: Sequence[ScoreRow] = (),
+    record: EvaluationRecord | None = None,
+    folder: Path | None = None,
+    styles: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The page as HTML: no script, no other file, light and dark as the reader's system.
+
+    Args:
+        clips: the rows of ``clips.parquet``.
+        folder: that holds the pictures.
+        styles: what ``draw_style_codes`` drew.
+    """
+    keys, table = columns(document), score_table(document, name)
+    own = {
+        run["name"]: [row for row in clips if row.name == run["name"] and row.kind == "run"] for run in document["runs"]
+    }
+    found = environment()
+    found.filters["typed"] = typed
+    return found.get_template("report.html").render(
+        name=name,
+        document=document,
+        table=table,
+        headline=html(table),
+        marks={mark(one) for row in rows(document) for key in keys if (one := row["scores"].get(key))},
+        floors=list(floors(document, keys)),
+        styles=[dict(one) | {"picture": _picture(folder, one["files"])} for one in styles],
+        parts=[{"title": one.title, "caption": one.caption, "html": html(one)} for one in _parts(document, clips)],
+        charts=distributions(document, clips),
+        worst=_worst(folder),
+        clips=[clip_table(run, own[run["name"]], keys) for run in document["runs"]],
+        protocols=[_protocol(document, key) for key in keys],
+        skipped=skipped(document),
+        command=_command(record) if record else "",
+        record=json.dumps(asdict(record), indent=1, ensure_ascii=False, default=str) if record else "",
+    )
+
+
+def typed(text: str) -> Markup:
+    """A reason with what is to be typed in its own type."""
+    pieces = _TYPED.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces)
+    )
+
+
+def _parts(document: Mapping[str, Any], clips: Sequence[ScoreRow]) -> list[ScoreTable]:
+    return [table for label in ("emotion", "level") if (table := breakdown(document, clips, label))]
+
+
+def _worst(folder: Path | None) -> list[dict[str, Any]]:
+    found = read_worst(folder) if folder else []
+    return [
+        one
+        | {
+            "picture": _picture(folder, [one["file"]]),
+            "curve": curve(one["psnr"], "PSNR of each frame") if one["psnr"] else "",
+        }
+        for one in found
     ]
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(name)}</title>"
-    body = f"<main>{''.join(sections)}</main>"
-    return f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{body}</body></html>\n"
 
 
-def _table(document: Mapping[str, Any], keys: Sequence[str]) -> str:
-    heads = "".join(f"<th>{escape(title(key))} {ARROWS[direction(document, key)]}</th>" for key in keys)
-    best = {key: _best(document, key) for key in keys}
-    body = "".join(
-        _row(row, keys, best if row in document["runs"] else {}, row in document["baselines"]) for row in rows(document)
-    )
-    return f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>"
+def _picture(folder: Path | None, files: Sequence[str]) -> str:
+    """The first file as a ``data:`` address, so that the page needs no other file."""
+    if not folder or not files:
+        return ""
+    path = folder / files[0]
+    kind = {".png": "png", ".jpg": "jpeg"}[path.suffix]
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _best(document: Mapping[str, Any], key: str) -> float | None:
-    values: list[float] = [
-        one["value"] for run in document["runs"] if (one := run["scores"].get(key)) and one["value"] is not None
-    ]
-    if len(values) < 2:
-        return None
-    pick = {"higher": max, "lower": min}.get(direction(document, key))
-    return pick(values) if pick else min(values, key=abs)
+def _protocol(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    one = next(row["scores"][key] for row in document["runs"] if key in row["scores"])
+    weights = one["weights"]
+    looks = "no weights"
+    if weights:
+        looks = f"{weights['file']} ({'published' if weights['published'] else 'not the published file'})"
+    return title(key), one["protocol"], one["aggregate"], one["interval"] or "–", looks
 
 
-def _row(row: Mapping[str, Any], keys: Sequence[str], best: Mapping[str, float | None], baseline: bool) -> str:
-    cells = "".join(_cell(row["scores"].get(key), best.get(key)) for key in keys)
-    return f"<tr{' class=baseline' if baseline else ''}><th>{escape(row['name'])}</th>{cells}</tr>"
-
-
-def _cell(one: Mapping[str, Any] | None, best: float | None) -> str:
-    if one is None or one["value"] is None:
-        return f"<td title='{escape((one or {}).get('reason', ''), quote=True)}'>–</td>"
-    value = number(one["value"])
-    value = f"<b>{value}</b>" if best is not None and one["value"] == best else value
-    spread = " – ".join(number(end) for end in one["ci95"]) if one["ci95"] else ""
-    star = f"<sup title='{escape('; '.join(one['warnings']), quote=True)}'>{mark(one)}</sup>" if mark(one) else ""
-    covers = f"{one['n']} of {one['of']}"
-    covers = f"<span class=warn>{covers}</span>" if low(one) else covers
-    fake = "<span class='warn fake'>unpublished weights</span>" if mark(one) == "!" else ""
-    return f"<td>{value}{star}<small>{spread}<br>{covers}{fake}</small></td>"
-
-
-def _legend(document: Mapping[str, Any], keys: Sequence[str]) -> str:
-    marks = {mark(one) for row in rows(document) for key in keys if (one := row["scores"].get(key))}
-    words = ["Below each number: its 95 % interval, and the clips that made it of those that should have."]
-    words += ["Bold: the best run."] * (len(document["runs"]) > 1)
-    words += ["In italics, to hold the runs against: what the true video scores, and what is made of it."] * bool(
-        document["baselines"]
-    )
-    words += ["*: see the warnings."] * ("*" in marks)
-    words += [f"!: {UNPUBLISHED}, so this is no result."] * ("!" in marks)
-    return " ".join(words)
-
-
-def _clips(run: Mapping[str, Any], keys: Sequence[str], clips: Sequence[ScoreRow]) -> str:
-    found = run["clips"]
-    words = f"{escape(run['name'])}: matched {found['matched']} of {found['expected']}"
-    own = [row for row in clips if row.name == run["name"] and row.kind == "run"]
-    opened = " open" if any(row.status != "ok" for row in own) else ""
-    return f"<details{opened}><summary>{words}</summary>{clip_table.table(own, keys)}</details>"
-
-
-def _protocols(document: Mapping[str, Any], keys: Sequence[str]) -> str:
-    lines = []
-    for key in keys:
-        one = next(row["scores"][key] for row in document["runs"] if key in row["scores"])
-        weights = one["weights"]
-        looks = (
-            f"{weights['file']} ({'published' if weights['published'] else 'not the published file'})"
-            if weights
-            else "no weights"
-        )
-        cells = (title(key), one["protocol"], one["aggregate"], one["interval"] or "–", looks)
-        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("Metric", "Protocol", "Aggregate", "Interval", "Weights"))
-    return f"<table class=plain><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def _not_computed(found: Sequence[tuple[str, str]]) -> str:
-    """What was skipped, a line for each part of the reason; what is to be typed in its own type."""
-    lines = [f"<dt>{escape(titles)}</dt><dd>{_typed(reason)}</dd>" for titles, reason in found]
-    return f"<h2>Not computed</h2><dl>{''.join(lines)}</dl>" if lines else ""
-
-
-def _typed(reason: str) -> str:
-    lines = "<br>".join(escape(part, quote=False) for part in reason.split("; "))
-    return re.sub(
-        r"(tbd weights pull [\w.-]+|export \w+=\S+?(?=[)<]|$)|pip install '[^']+')", r"<code>\1</code>", lines
-    )
-
-
-def _list(title: str, lines: Sequence[str]) -> str:
-    return f"<h2>{title}</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if lines else ""
-
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--line:#d5d5d5;--soft:#666;--warn:#a3320b}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#161616;--line:#3a3a3a;--soft:#a0a0a0;--warn:#ff9d73}}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:72rem;margin:0 auto;padding:2rem 1rem}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
-.wide{overflow-x:auto}.small,small{color:var(--soft);font-size:.8rem}.warn{color:var(--warn);font-style:normal}.fake{display:block;white-space:normal}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.4rem .6rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
-tbody th,.plain td,.plain th{text-align:left;font-weight:normal}thead th{font-weight:600;white-space:nowrap}
-.wide th:first-child{position:sticky;left:0;background:var(--paper)}.wide tbody th{min-width:8rem}.clip th{min-width:14rem}
-td small,th small{display:block}td small{white-space:nowrap}.baseline th,.baseline td{color:var(--soft);font-style:italic}
-details{margin:.3rem 0}summary{cursor:pointer}
-li,dd{overflow-wrap:anywhere}dt{font-weight:600;margin-top:.8rem}dd{margin:0 0 0 1rem}sup{cursor:help}
-code{font:.9em ui-monospace,monospace;background:color-mix(in srgb,var(--ink) 8%,transparent);padding:.1em .3em}
-@media(max-width:40rem){th,td{padding:.3rem .4rem}main{padding:1rem .7rem}.wide tbody th{min-width:5.5rem}.wide .clip th{min-width:9rem}
-.plain thead{display:none}.plain tr,.plain td{display:block;border:0;padding:.1rem 0}.plain td:first-child{font-weight:600}
-.plain tr{border-bottom:1px solid var(--line);padding:.5rem 0}ul,dd{padding-left:1.2rem;margin-left:0}}
-"""
+def _command(record: EvaluationRecord) -> str:
+    """The command that makes these numbers again; where the ground truth lies is said in words above."""
+    runs = " ".join(str(facts.get("folder", name)) for name, facts in record.runs.items())
+    settings = " ".join(f"--{key} {value}" for key, value in record.settings.items() if value is not None)
+    return f"tbd eval {runs} --metrics {','.join(record.metrics)} {settings}".strip()

@@ -30,6 +30,7 @@ class TableCell:
         note: below the number in HTML: interval and coverage.
         title: what a reader sees who rests on it in HTML.
         mark: ``*`` or ``!`` where something must be known of it.
+        low: the number covers too few clips: the last line of ``note`` is coloured.
     """
 
     text: str = NONE
@@ -37,6 +38,7 @@ class TableCell:
     note: str = ""
     title: str = ""
     mark: str = ""
+    low: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,12 @@ def ranks(values: Sequence[float | None], direction: str) -> list[Rank]:
 
 def markdown(table: ScoreTable) -> str:
     """GitHub's tables: best bold, second underlined."""
-    return _rendered("table.md", table)
+    return _rendered("table.md", table).strip() + "\n"
 
 
 def latex(table: ScoreTable) -> str:
     r"""A ``table`` environment; it needs ``\usepackage{booktabs}`` and nothing else."""
-    return _rendered("table.tex", table)
+    return _rendered("table.tex", table).strip() + "\n"
 
 
 def html(table: ScoreTable) -> Markup:
@@ -125,7 +127,7 @@ def environment() -> Environment:
     """The templates of results: HTML is escaped by itself, the others by the filters ``tex`` and ``md``."""
     found = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=lambda name: bool(name and name.endswith(".html")),
+        autoescape=lambda name: bool(name and name.endswith((".html", ".svg"))),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

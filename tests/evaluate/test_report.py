@@ -1,0 +1,134 @@
+"""The report: one file, three forms, numbers from scores.json, and 2,000 clips that stay small."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from comparison import clips, noisy, result
+from runs import dataset, run
+
+from tbd.cli import main
+from tbd.evaluate.outputs.charts import curve, distributions
+from tbd.evaluate.outputs.report import page, typed, write_report
+from tbd.evaluate.outputs.score_table import breakdown, score_table
+from tbd.evaluate.outputs.tables import ScoreTable, TableCell, TableRow, html, latex, latex_escape, markdown, ranks
+from tbd.evaluate.outputs.worst_clips import worst_rows
+
+PSNR, SSIM, STYLE = "psnr@rgb", "ssim@skimage", "style_identity@insightface"
+ODD = "a_b & <i>50%</i> #1 {x} ~^\\ | `*`"
+
+
+def written(tmp_path, count=30, **more):
+    names = clips(count)
+    labels = {
+        name: {"emotion": ("anger", "fear")[i % 2], "level": 1 + i % 3, "subject": "M003"}
+        for i, name in enumerate(names)
+    }
+    folder = result(tmp_path, "mine", {PSNR: noisy(names, 30), SSIM: noisy(names, 0.8, 0.05)}, labels=labels, **more)
+    return folder, json.loads((folder / "scores.json").read_text())
+
+
+def test_a_page_that_needs_nothing_else(tmp_path):
+    folder, document = written(tmp_path)
+    text = write_report(folder, document).read_text()
+    assert not re.search(r"<script|<link|src=\"(?!data:)|https?://|url\(", text)
+    for head in ("Emotions", "Intensities", "Distributions over clips", "How each number was made", "To repeat it"):
+        assert f">{head}<" in text
+    assert "tbd eval runs/mine --metrics psnr@rgb,ssim@skimage --align canvas" in text
+    assert "moderate" in text
+    value = document["runs"][0]["scores"]["psnr"]["value"]
+    for name in ("report.html", "report.md", "report.tex"):
+        assert f"{value:.2f}" in (folder / name).read_text()
+
+
+def test_2000_clips_stay_small(tmp_path):
+    folder, document = written(tmp_path, 2000)
+    assert write_report(folder, document).stat().st_size < 1_000_000
+
+
+def test_means_by_emotion_are_those_of_the_clips(tmp_path):
+    from tbd.evaluate.outputs import results
+
+    folder, document = written(tmp_path)
+    _, rows, _ = results.read(folder)
+    table = breakdown(document, rows, "emotion")
+    own = [row.score.value for row in rows if row.protocol == PSNR and row.labels["emotion"] == "fear"]
+    assert [row.name for row in table.rows] == ["anger", "fear"]
+    assert table.rows[1].cells[0].text == f"{np.mean(own):.2f}" and table.rows[1].cells[0].note == "15"
+    assert breakdown(document, [row for row in rows if row.labels["emotion"] == "fear"], "emotion") is None
+    worst = worst_rows(document, rows)
+    assert [row.score.value for row, _ in worst] == sorted(row.score.value for row in rows if row.protocol == PSNR)[:3]
+
+
+def test_style_codes_stand_in_the_page_with_their_numbers(tmp_path):
+    names, rng = clips(24), np.random.default_rng(0)
+    centres = rng.normal(size=(3, 8))
+    sets = {
+        name: (centres[i % 3][None] + 0.05 * rng.normal(size=(1, 8)), np.zeros((0, 8))) for i, name in enumerate(names)
+    }
+    details = {name: {"subject": f"M{i % 3}", "emotion": "anger"} for i, name in enumerate(names)}
+    folder = result(tmp_path, "mine", {}, features={STYLE: sets}, details=details)
+    document = json.loads((folder / "scores.json").read_text())
+    assert document["runs"][0]["scores"]["style_identity"]["value"] == 1.0
+    text = write_report(folder, document).read_text()
+    assert "purity of 5 neighbours 1.00 (chance 0.30" in text
+    assert 'src="data:image/png;base64,' in text
+    assert {path.suffix for path in (folder / "style_codes").iterdir()} == {".png", ".svg"}
+
+
+def test_a_real_run_shows_its_worst_clips(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    manifest = dataset(tmp_path, count=4, frames=6)
+    for sigma in (1, 2):
+        run(tmp_path, f"run{sigma}", manifest, count=4, frames=6, sigma=sigma)
+    assert main(["eval", "--metrics", "psnr,ssim", "-q", "-o", "out"]) in (0, 1)
+    capsys.readouterr()
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert text.count("data:image/jpeg;base64,") == 6 and "PSNR of each frame" in text
+    facts = json.loads((tmp_path / "out" / "worst" / "worst.json").read_text())
+    assert len(facts[0]["psnr"]) == 6
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert facts[0]["words"] == f"PSNR {np.mean(facts[0]['psnr']):.2f}"
+    write_report(tmp_path / "out", scores)  # without the videos' places: those of before
+    assert (tmp_path / "out" / "report.html").read_text().count("data:image/jpeg") == 6
+
+
+def test_names_cannot_break_any_form():
+    table = ScoreTable(ODD, (ODD,), (TableRow(ODD, (TableCell("1.0", "best"),)), TableRow("b", (TableCell("0.5", "second", ODD, ODD),))), ODD, (ODD,))  # fmt: skip
+    assert "<i>" not in html(table) and "&lt;i&gt;" in html(table)
+    assert r"a\_b \& $<$i$>$50\%$<$/i$>$ \#1 \{x\}" in latex(table)
+    assert r"\textbf{1.0}" in latex(table) and r"\underline{0.5}" in latex(table)
+    assert "**1.0**" in markdown(table) and "<u>0.5</u>" in markdown(table) and "\\|" in markdown(table)
+    assert latex_escape("PSNR ↑ 3 ± 1 – 2") == r"PSNR $\uparrow$ 3 $\pm$ 1 -- 2"
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "expected"),
+    [
+        ([1.0, 3.0, 2.0], "higher", ["", "best", "second"]),
+        ([1.0, 3.0, 2.0], "lower", ["best", "", "second"]),
+        ([-0.5, 2.0, 1.0], "closest", ["best", "", "second"]),
+        ([1.0, 1.0, 2.0], "lower", ["best", "best", "second"]),
+        ([1.0], "higher", [""]),
+        ([1.0, 1.0], "higher", ["", ""]),
+        ([None, float("nan"), 2.0], "higher", ["", "", ""]),
+    ],
+)
+def test_best_and_second(values, direction, expected):
+    assert ranks(values, direction) == expected
+
+
+def test_charts_of_one_value_and_of_many(tmp_path):
+    assert "polyline" in curve([5.0], "PSNR") and "400 frames" in curve(list(range(400)), "PSNR")
+    assert curve(list(range(4000)), "PSNR").count(",") < 200
+    folder, document = written(tmp_path, 2)
+    from tbd.evaluate.outputs import results
+
+    assert [title for title, _ in distributions(document, results.read(folder)[1])] == ["PSNR", "SSIM"]
+    assert score_table(document, "x").rows[0].name == "mine"
+    assert "No metric could be computed" in page(document | {"runs": [], "baselines": []}, "x")
+
+
+def test_commands_in_reasons_are_typed_and_nothing_else_is_markup():
+    assert typed("<b> tbd weights pull fid") == "&lt;b&gt; <code>tbd weights pull fid</code>"
