@@ -277,6 +277,25 @@ def test_a_video_without_sound_is_a_reason_for_metrics_that_listen(tmp_path, sto
     assert rows["silent"].score.reason == "no sound in the video"
 
 
+def test_sound_that_cannot_be_decoded_is_not_no_sound(tmp_path, store, monkeypatch):
+    from tbd.media import audio
+
+    pred, true = films(tmp_path)
+    asked = job(pred, true, metrics=(Listening(),), videos=())
+    read = audio.read_sound
+    whole = read(pred, 0.0, 1.6)
+    for samples, damaged, holes, words in (
+        (whole.samples * 0, 9, 0.0, "its sound cannot be decoded (9 pieces damaged)"),
+        (whole.samples, 2, 0.0, "2 pieces of sound damaged"),
+        (whole.samples, 0, 0.5, "0.50 s of sound missing"),
+    ):
+        monkeypatch.setattr(audio, "read_sound", lambda *_, s=samples, d=damaged, h=holes: audio.Sound(s, h, d))
+        with ScoreCache(tmp_path / words[:3]) as fresh:
+            for _ in range(2):  # computed, and from the cache
+                row = one_pass.score(asked, fresh)[0]
+                assert words in (row.score.reason or row.comparison.damage)
+
+
 class Half(runs.Brightness):
     """Two metrics that share one accumulator."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,22 +79,9 @@ def check_group(context: ClipContext, video: RunVideo) -> MetricGroup:
     return GROUPS["frames"]
 
 
-@dataclass(frozen=True)
-class Damage:
-    """Frames that a decoder marked as corrupt."""
-
-    video: int = 0
-    truth: int = 0
-
-    @property
-    def words(self) -> str:
-        """``3 frames damaged; ground truth: 1 frame damaged``."""
-        sides = (("", self.video), ("ground truth: ", self.truth))
-        return "; ".join(f"{side}{count} frame{'s' * (count > 1)} damaged" for side, count in sides if count)
-
-
 def beside(comparison: Comparison, check: ClipScore | None) -> Comparison:
     """A comparison with what the check has found."""
     found = dict(check.details) if check else {}
-    damage = Damage(*found.pop("damaged", (0, 0))).words
-    return replace(comparison, damage=damage, **found)
+    counts = zip(("", "ground truth: "), found.pop("damaged", ()), strict=False)
+    words = [f"{side}{count} frame{'s' * (count > 1)} damaged" for side, count in counts if count]
+    return replace(comparison, damage="; ".join(words), **found)

@@ -21,7 +21,7 @@ from tbd.evaluate.engine.clip_check import beside, check_group
 from tbd.evaluate.engine.progress import ClipProgress
 from tbd.evaluate.engine.requests import ScoreRequest
 from tbd.evaluate.engine.scheduler import Scheduler
-from tbd.evaluate.inputs.jobs import TRUTH, ClipJob, MetricGroup, RunVideo, ScoreRow, Status, groups
+from tbd.evaluate.inputs.jobs import TRUTH, ClipJob, Comparison, MetricGroup, RunVideo, ScoreRow, Status, groups
 from tbd.evaluate.metrics.base import ClipScore
 
 LABELS = ("emotion", "level", "subject", "view")
@@ -87,6 +87,8 @@ def _play(context: ClipContext, requests: list[ScoreRequest], store: cache.Score
 
 def _finished(context: ClipContext, request: ScoreRequest) -> ClipScore:
     score = request.finish()
+    if request.group.lead.needs_audio and (problems := context.stream(request.video).sound_problems):
+        score = replace(score, details=score.details | {"sound": "; ".join(problems)})
     if request.group.name != "clip check":
         return score
     damaged = [len(context.stream(request.video).damaged)]
@@ -108,7 +110,7 @@ def _rows(
         )
         return
     behind = f"ground truth: {found[other.key].reason}" if other and found[other.key].reason else ""
-    base["comparison"] = _shown(context, asked, base["comparison"])
+    base["comparison"] = _shown(context, asked, base["comparison"], str(found[own.key].details.get("sound", "")))
     for metric in group.metrics:
         read = metric.read(found[own.key])
         reason = read.reason or behind
@@ -136,8 +138,9 @@ def _base(context: ClipContext, video: RunVideo, check: ClipScore | None) -> dic
     }
 
 
-def _shown(context: ClipContext, asked: _Asked, comparison: Any) -> Any:
-    """A comparison with the size of the pictures and the number of frames that a group was shown."""
+def _shown(context: ClipContext, asked: _Asked, comparison: Comparison, sound: str) -> Comparison:
+    """A comparison with the size of the pictures and the number of frames that a group was shown, and what it heard."""
+    comparison = replace(comparison, damage="; ".join(filter(None, [comparison.damage, sound])))
     try:
         width, height = context.transform(asked.video, asked.group).size
         pair = asked.group.compares == "frames"

@@ -34,6 +34,7 @@ class FrameStream:
         clip: the canonical clip, for a manifest row.
         note: what was done to it that a reader should know (``30 -> 25 frames a second``).
         damaged: source frames that the decoder marked as corrupt; filled while ``raw`` is read.
+        sound_problems: what is damaged or missing of the sound, in words; filled by ``audio``.
     """
 
     source: Probe
@@ -44,6 +45,7 @@ class FrameStream:
     clip: CanonicalClip | None = None
     note: str = ""
     damaged: set[int] = field(default_factory=set)
+    sound_problems: list[str] = field(default_factory=list)
 
     @property
     def num_frames(self) -> int:
@@ -113,12 +115,17 @@ class FrameStream:
         if self.clip is not None and self.clip.rule.sample_rate == 16_000:
             if not self.source.has_audio and self.clip.audio_file is None:
                 return None
-            samples = self.clip.audio()
+            found = self.clip.sound()
         elif self.source.has_audio:
-            samples = audio.read(self.source.path, 0.0, length)
+            found = audio.read_sound(self.source.path, 0.0, length)
         else:
             return None
-        return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+        if found.damaged and not found.samples.any():
+            raise InputError(f"{self.source.path}: its sound cannot be decoded ({found.damaged} pieces damaged)")
+        if found.damaged or found.holes:
+            told = [f"{found.damaged} pieces of sound damaged"] * bool(found.damaged)
+            self.sound_problems[:] = told + [f"{found.holes:.2f} s of sound missing"] * bool(found.holes)
+        return np.round(np.clip(found.samples, -1, 1) * 32767).astype(np.int16)
 
 
 def of_file(path: Path, fps: float | None = None) -> FrameStream:
