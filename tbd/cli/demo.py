@@ -16,13 +16,13 @@ from tbd.cli import options
 from tbd.console import document, out, say
 
 VAE = "weights.vae=checkpoints/autoencoder"
-TRAIN = f"data_manifests/mead --recipe demo --set {VAE} --cache cache"
+TRAIN = f"data_manifests/mead --recipe {{recipe}} --set {VAE} --cache cache"
 STAGES = {
     "annotate": "annotate mead --backend facs --split random-80-20 --quiet",
-    "train autoencoder": "train autoencoder data_manifests/mead --recipe demo -o checkpoints/autoencoder",
+    "train autoencoder": "train autoencoder data_manifests/mead --recipe {recipe} -o checkpoints/autoencoder",
     "train cache": f"train cache {TRAIN}",
     "train stage 1": f"train stage1 {TRAIN} -o checkpoints/stage1",
-    "train stage 2": f"train stage2 {TRAIN} -o checkpoints/stage2 --from checkpoints/stage1",
+    "train stage 2": f"train stage2 {TRAIN} -o checkpoints/stage2 --from checkpoints/stage1 --set hardware.batch=2",
     "generate": "generate --checkpoint checkpoints/stage2 --manifest data_manifests/mead --preset fast -o runs/demo",
     "generate a grid": "generate --checkpoint checkpoints/stage2 --image portrait.png --audio speech.wav --grid "
     "--preset fast -o grid",
@@ -39,7 +39,7 @@ def demo(
     until: Annotated[
         str, typer.Option(metavar="draw|annotate|report", help="Where to stop: drawn, annotated, or all of it.")
     ] = "report",
-    quiet: options.Quiet = False,
+    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the training.")] = "demo",
     json: options.Json = False,
 ) -> int:
     """Draw a small MEAD-shaped dataset (nobody real), and annotate, train, render and score it: every stage, on a CPU.
@@ -58,7 +58,7 @@ def demo(
     names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]
     for name in names:
         with _timed(seconds, name):
-            code = _typed(folder, STAGES[name], json)
+            code = _typed(folder, STAGES[name].format(recipe=recipe), json)
         if code:
             return code
         if name == "annotate":

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tbd.errors import InputError, UsageError
 from tbd.generate.recipe import GenerateRecipe
 from tbd.hashes import seeded_fraction
-from tbd.manifest import levels, locate_manifest, read_manifest, roots
+from tbd.manifest import dataset_roots, levels, locate_manifest, read_manifest
 from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip
 from tbd.selection import ROW_KEYS, Selection, select
@@ -114,7 +114,7 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
             next=f"tbd manifest split {request.manifest}, or --split all",
         )
     chosen = select(split, request.selection, keys=ROW_KEYS, seed=recipe.seed)
-    places = roots(file.parent, request.roots)
+    places = dataset_roots(file.parent, request.roots)
     rule = clip_rule(file.parent).model_copy(update={"size": size})
     clips = {row["clip_id"]: _canonical(row, places, rule) for row in rows}
     neutral = _neutral_rows(rows) if recipe.reference == "neutral" else {}

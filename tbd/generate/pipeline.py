@@ -287,7 +287,7 @@ class TalkingHeadPipeline(DiffusionPipeline):
         text, empty = self._text(prompts, chunks), self._text([""], chunks)
         kind = recipe.network.reference_text
         heard = text[:1] if kind == "coarse" else empty if kind == "empty" else torch.zeros_like(empty)
-        latents = self.image.scaled(self.image.moments(picture[None])).to(device, self.unet.dtype)
+        latents = self.image.scaled(self.image.moments(np.array(picture[None]))).to(device, self.unet.dtype)
         denoiser = self._denoiser(guidance)
         speech = SpeechStream(
             SpeechEncoder(self.speech_encoder, "pipeline"),

@@ -80,7 +80,7 @@ def make_record(
 
     guidance = recipe.guidance or pipe.recipe.guidance
     versions = {"tbd": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__}
-    sampler = asdict(recipe.sampling().preset)
+    sampler = json.loads(json.dumps(asdict(recipe.sampling().preset)))  # as a file holds it: no tuples
     return RunRecord(
         str(request.manifest), request.split, checkpoint, recipes.essence(recipe) | {"sampler": sampler},
         guidance.model_dump(mode="json"), versions,

@@ -69,7 +69,7 @@ def test_the_dark_of_the_mouth_grows_with_the_sound(portrait):
     loud = energy(speak(2.0, seed=5), 12.5, 25)
     dark = []
     for level in loud:
-        mouth = portrait.draw(Expression({}, float(level)))[165:225, 92:164].astype(int)
+        mouth = portrait.draw(Expression({}, float(level)))[160:225, 92:164].astype(int)
         dark.append(int((mouth.sum(2) < 200).sum()))
     assert np.corrcoef(loud, dark)[0, 1] > 0.8
     assert max(dark) > 60 and max(dark) > 3 * min(dark)

@@ -1,0 +1,70 @@
+"""The Gradio page: closed without its token, and its buttons do what they say."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+gradio = pytest.importorskip("gradio", reason="the page is an extra: pip install 'think-before-draw[web]'")
+
+from starlette.testclient import TestClient
+from talking_head import pipeline, speech
+
+from tbd.demo.face import Portrait
+from tbd.demo.identity import PEOPLE
+from tbd.demo.landmarks import Expression
+from tbd.errors import InputError
+from tbd.generate.page import TalkingHeadPage, chain_steps, page_app
+from tbd.generate.recipe import load_generate_recipe
+from tbd.media import audio, video
+
+
+@pytest.fixture
+def page(tmp_path):
+    def annotate(picture, emotion, intensity):
+        if emotion == "contempt":
+            raise InputError("no face was found")
+        return [f"{emotion} {intensity}", "fine"], chain_steps(["one", "``` two"])
+
+    return TalkingHeadPage(pipeline(), annotate, load_generate_recipe(["steps=1", "scale=1"]), tmp_path)
+
+
+def test_without_the_token_nothing_is_served(page):
+    with TestClient(page_app(page, "secret"), base_url="http://127.0.0.1") as client:
+        assert client.get("/").status_code == client.get("/config?token=wrong").status_code == 403
+        opened = client.get("/?token=secret")
+        assert opened.status_code == 200 and "Think before you draw" in opened.text
+        assert "googleapis" not in opened.text
+        assert client.get("/gradio_api/file=/etc/passwd").status_code in (403, 404)
+
+
+def test_the_buttons(page, tmp_path):
+    Image.fromarray(Portrait(PEOPLE[1], 160).draw(Expression({}))).save(tmp_path / "face.png")
+    audio.write_wav(tmp_path / "speech.wav", speech(6))
+    coarse, fine, chain = page.prompts(str(tmp_path / "face.png"), "happiness", "mild")
+    assert (coarse, fine) == ("happiness mild", "fine") and "Step 2" in chain and chain.count("```") == 4
+    assert page.prompts(str(tmp_path / "face.png"), "neutral", "mild")[0] == "neutral None"
+    seen = []
+    path, notes = page.video(
+        str(tmp_path / "face.png"),
+        str(tmp_path / "speech.wav"),
+        "a",
+        "b",
+        "fast",
+        3,
+        lambda *told, **_: seen.append(told),
+    )
+    assert (
+        video.probe(tmp_path / "video-1.mp4").num_frames == 6 and path.endswith("video-1.mp4") and "6 frames" in notes
+    )
+    assert seen[-1] == (1.0,) and np.diff([one[0] for one in seen]).min() > 0
+
+
+def test_what_is_missing_is_said_on_the_page(page, tmp_path):
+    with pytest.raises(gradio.Error, match="portrait first"):
+        page.prompts(None, "fear", "mild")
+    with pytest.raises(gradio.Error, match="no face"):
+        page.prompts("x.png", "contempt", "mild")
+    with pytest.raises(gradio.Error, match="needed"):
+        page.video(None, None, "a", "b", "fast", 0, print)
+    with pytest.raises(gradio.Error, match="nowhere"):
+        page.video(str(tmp_path / "nowhere.png"), "x.wav", "a", "b", "fast", 0, print)

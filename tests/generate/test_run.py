@@ -1,0 +1,185 @@
+"""A split into a run folder: whole, resumed, in parts, and with clips that fail."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import training
+from talking_head import SIZE, pipeline
+
+from tbd.errors import InputError, MissingError, UsageError
+from tbd.generate.clips import ClipRequest, plan_jobs
+from tbd.generate.recipe import load_generate_recipe
+from tbd.generate.render import fit_prompts, recorded_details, render_video
+from tbd.generate.run import RUN, make_record, network_calls, open_run, pending_jobs, render_jobs
+from tbd.manifest import count_tokens
+from tbd.media import audio, video
+from tbd.selection import Selection
+
+RECIPE = load_generate_recipe(["steps=1", "scale=1"])
+CHECKPOINT = {"path": "x", "sha256": "0" * 64}
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return pipeline(frames=8)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy")
+    rows = [training.a_row(f"c{i:03d}", i, split="test", subject=f"M90{i % 2}") for i in range(3)]
+    rows.append(training.a_row("c_gone", 3, split="test", file_name="gone.mp4"))
+    rows.append(training.a_row("c_train", 2, split="train", subject="M900"))
+    return training.manifest(folder, rows, size=SIZE)
+
+
+def jobs(manifest, recipe=RECIPE, **selection):
+    return plan_jobs(ClipRequest(manifest, selection=Selection(**selection)), recipe, 2, SIZE)
+
+
+def rendered(pipe, folder, manifest, recipe=RECIPE, **selection):
+    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, recipe)
+    open_run(folder, record)
+    return render_jobs(pipe, folder, jobs(manifest, recipe, **selection), record, recipe)
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What is handed to the encoder, by run and name: x264 need not give the same bytes for the same frames twice."""
+    found, write = {}, video.write
+
+    def hashing(path, frames, *arguments, **keywords):
+        digest = hashlib.sha256()
+
+        def hashed():
+            for frame in frames:
+                digest.update(frame.tobytes())
+                yield frame
+
+        count = write(path, hashed(), *arguments, **keywords)
+        found[path.parents[1].name, path.name] = digest.hexdigest()
+        return count
+
+    monkeypatch.setattr(video, "write", hashing)
+    return found
+
+
+def test_a_split_is_rendered_resumed_and_in_parts_the_same(pipe, manifest, tmp_path, written):
+    whole, names = tmp_path / "whole", ["c000.mp4", "c001.mp4", "c002.mp4"]
+    done = rendered(pipe, whole, manifest)
+    assert (done.rendered, done.kept, list(done.failed)) == (3, 0, ["c_gone"])
+    assert "gone.mp4" in (whole / "failed" / "c_gone.txt").read_text()
+    record = json.loads((whole / RUN).read_text())
+    assert record["split"] == "test" and record["manifest"] == str(manifest) and record["checkpoint"] == CHECKPOINT
+    assert sorted(path.name for path in (whole / "videos").iterdir()) == names
+    first = dict(written)
+    (whole / "videos" / "c001.mp4").unlink()
+    again = rendered(pipe, whole, manifest)
+    assert (again.rendered, again.kept) == (1, 2) and written == first
+    for part in ("1/2", "2/2"):
+        rendered(pipe, tmp_path / "parts", manifest, shard=part)
+    assert {name: written["parts", name] for name in names} == {name: first["whole", name] for name in names}
+
+
+def test_videos_have_the_sound_the_length_and_the_recipe(pipe, manifest, tmp_path):
+    rendered(pipe, tmp_path, manifest, clips=("c001",))
+    path = tmp_path / "videos" / "c001.mp4"
+    found, (job,) = video.probe(path), jobs(manifest, clips=("c001",))
+    assert found.num_frames == job.speech.num_frames == job.frames and found.fps == 25
+    heard, spoken = audio.read(path), job.speech.audio()
+    assert abs(len(heard) - len(spoken)) <= 640 + 1024
+    least = min(len(heard), len(spoken))
+    assert np.corrcoef(heard[:least], spoken[:least])[0, 1] > 0.95, "sound and picture start together"
+    details = recorded_details(path)
+    assert details["clip_id"] == "c001" and details["prompts"] == list(job.prompts) and details["seed"] == job.seed
+    assert details["recipe"]["sampler"]["steps"] == 1
+
+
+def test_a_folder_that_was_made_otherwise_is_refused(pipe, manifest, tmp_path):
+    rendered(pipe, tmp_path, manifest, clips=("c000",))
+    with pytest.raises(InputError, match="seed: 0 -> 1"):
+        rendered(pipe, tmp_path, manifest, load_generate_recipe(["steps=1", "scale=1", "seed=1"]))
+
+
+def test_other_prompts_are_rendered_anew(pipe, manifest, tmp_path):
+    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
+    (job,) = jobs(manifest, clips=("c000",))
+    open_run(tmp_path, record)
+    render_jobs(pipe, tmp_path, [job], record, RECIPE)
+    assert list(pending_jobs(tmp_path, [job], record)) == []
+    assert list(pending_jobs(tmp_path, [replace(job, prompts=("a", "b"))], record)) != []
+
+
+def test_a_seed_of_a_clip_depends_on_nothing_else(manifest):
+    alone, among = jobs(manifest, clips=("c002",))[0], jobs(manifest)[2]
+    assert alone.seed == among.seed and len({job.seed for job in jobs(manifest)}) == 4
+
+
+def test_a_neutral_portrait_is_another_clip_of_the_same_person(manifest):
+    recipe = load_generate_recipe(["reference=neutral"])
+    found = {job.clip_id: job for job in jobs(manifest, recipe)}
+    assert found["c000"].portrait.path.name == "002.mp4", "the neutral clip of M900"
+    assert found["c001"].problem == "no neutral clip of this person"
+
+
+def test_rows_that_nobody_may_use_say_why(tmp_path):
+    rows = [
+        training.a_row("a_silent", 0, split="test", has_audio=False),
+        training.a_row("b_flagged", 1, split="test", severity=3, flags=["refused"]),
+        training.a_row("c_boxless", 2, split="test", crop_box=None),
+    ]
+    folder = training.manifest(tmp_path / "toy", rows)
+    assert [job.problem for job in jobs(folder)] == [
+        "no sound",
+        "its prompts are not approved",
+        "no crop box: no face was found, or the file could not be read",
+    ]
+    with pytest.raises(UsageError, match="no row has the split 'dev'"):
+        plan_jobs(ClipRequest(folder, "dev"), RECIPE, 2, SIZE)
+    with pytest.raises(UsageError, match="anger"):
+        plan_jobs(ClipRequest(folder, selection=Selection({"emotion": "angr"})), RECIPE, 2, SIZE)
+
+
+def test_a_full_disk_ends_the_run_and_leaves_no_half_video(pipe, manifest, tmp_path, monkeypatch):
+    def full(path, write):
+        raise MissingError("the disk is full")
+
+    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
+    monkeypatch.setattr("tbd.workspace.write_whole", full)
+    with pytest.raises(MissingError, match="full"):
+        render_jobs(pipe, tmp_path, jobs(manifest, clips=("c000",)), record, RECIPE)
+    assert not list(tmp_path.rglob("*.mp4"))
+
+
+def test_a_prompt_that_is_too_long_is_cut_after_a_word_and_the_rest_quoted():
+    long = "brows " * 80 + "zygomaticus major"
+    (short, cut), notes = fit_prompts(["short", long], 1)
+    assert short == "short" and count_tokens(cut) <= 77 and set(cut.split()) == {"brows"}
+    assert len(notes) == 1 and notes[0].startswith("prompt 2") and "zygomaticus major" in notes[0]
+    assert fit_prompts([long], 2) == ([long], [])
+
+
+def test_the_estimate_counts_every_call(pipe):
+    recipe = load_generate_recipe(["steps=4"])
+    assert network_calls(pipe, recipe, [1, 8, 9]) == 4 * 2 * (1 + 1 + 2)
+    asked = []
+    hook = pipe.unet.register_forward_pre_hook(lambda *_: asked.append(1))
+    try:
+        list(pipe.stream_latents(np.zeros((SIZE, SIZE, 3), np.uint8), np.ones(9 * 640, np.float32), ["a", "b"],
+                                 sampling=recipe.sampling()))  # fmt: skip
+    finally:
+        hook.remove()
+    assert len(asked) == network_calls(pipe, recipe, [9])
+
+
+def test_an_interrupted_video_leaves_nothing(pipe, tmp_path):
+    def stop(number):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_video(pipe, tmp_path / "a.mp4", np.zeros((SIZE, SIZE, 3), np.uint8), np.ones(6400, np.float32),
+                     ["a", "b"], sampling=RECIPE.sampling(), seed=0, told=stop)  # fmt: skip
+    assert not list(tmp_path.iterdir())
