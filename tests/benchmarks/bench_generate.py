@@ -57,8 +57,8 @@ def plainly(pipe, picture, sound):
 def ours(pipe, picture, sound, preset):
     sampling = Sampling(preset=PRESETS[preset])
     return torch.cat(
-        [one for one in pipe.stream_latents(picture, sound, talking_head.PROMPTS, sampling=sampling,
-                                            generator=talking_head.noise())], 1
+        list(pipe.stream_latents(picture, sound, talking_head.PROMPTS, sampling=sampling,
+                                            generator=talking_head.noise())), 1
     )  # fmt: skip
 
 
