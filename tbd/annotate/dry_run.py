@@ -7,6 +7,7 @@ from typing import Any
 
 from tbd.annotate import plan
 from tbd.annotate.journal import Journal
+from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.run import PreparedRun
 from tbd.annotate.steps import STEPS, load_prompts
 from tbd.console import human_seconds
@@ -33,6 +34,11 @@ def headline(prepared: PreparedRun) -> list[str]:
     if todo.reasons:
         lines.append("why: " + ", ".join(f"{count} {reason}" for reason, count in todo.reasons.items()))
     lines += [f"note: {note}" for note in found.notes]
+    if todo.gone:
+        folder = prepared.request.folder
+        lines.append(
+            f"note: {todo.gone} rows are of clips that left the data set: tbd manifest prune {folder} drops them"
+        )
     lines += [f"recipe changed: {change}" for change in prepared.changes]
     if missing := prepared.missing:
         lines.append(
@@ -85,6 +91,7 @@ def words(prepared: PreparedRun, description: dict[str, Any]) -> list[str]:
         lines.append(
             f"estimate: {estimate['prompt_tokens']:,} prompt tokens ({estimate['computed_tokens']:,} computed, the rest "
             f"from the cache), at most {estimate['new_tokens']:,} new ones; time: {estimate['time']}"
+            + (f"; at most {estimate['money']:.2f} in money" if estimate["money"] else "")
         )
     else:
         lines.append("estimate: no model is asked")
@@ -107,8 +114,15 @@ def _estimate(prepared: PreparedRun) -> dict[str, Any]:
         "prompt_tokens": whole * chains,
         "computed_tokens": computed * chains,
         "new_tokens": sum(budgets) * chains,
+        "money": money(recipe, whole * chains, sum(budgets) * chains),
         "time": _time(prepared, chains),
     }
+
+
+def money(recipe: AnnotateRecipe, prompt_tokens: float, new_tokens: float) -> float:
+    """What tokens cost by the recipe's ``server.price``, in its currency; 0 where no price is known."""
+    for_prompt, for_new = recipe.server.price
+    return (prompt_tokens * for_prompt + new_tokens * for_new) / 1e6
 
 
 def _time(prepared: PreparedRun, chains: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -147,6 +147,14 @@ class Journal:
             if prompts := row.get("prompts") if row.get("backend") != "facs" and row.get("mode") != "label" else None:
                 face = "|".join(str(row.get(name)) for name in ("subject", "emotion", "level"))
                 self.db.write("INSERT INTO text VALUES (?, ?, ?)", clip_id, sha256_text("\n".join(prompts)), face)
+            self.db.write("DELETE FROM meta WHERE key = 'sealed'")
+
+    def drop_rows(self, clip_ids: Iterable[str]) -> None:
+        """Take rows out; the replies they were made of stay."""
+        with self.transaction():
+            for name in clip_ids:
+                for table in ("row", "text", "trace"):
+                    self.db.write(f"DELETE FROM {table} WHERE clip_id = ?", name)
             self.db.write("DELETE FROM meta WHERE key = 'sealed'")
 
     def rows(self) -> Iterator[bytes]:

@@ -56,6 +56,7 @@ class AnnotationPlan:
         reasons: why rows are to be written: new, changed, retry.
         rounds: clip_id -> how often its text was asked for anew (with this run).
         reuse: clip_ids of rows whose replies were good up to the one that failed: those stand.
+        gone: rows of clips that are no longer in the data set.
         stamps: clip_id -> hash of the clip's description and of its files' size and time.
     """
 
@@ -66,6 +67,7 @@ class AnnotationPlan:
     rounds: Mapping[str, int] = field(default_factory=dict)
     reuse: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = field(default_factory=dict)
+    gone: int = 0
 
     @property
     def rows(self) -> int:
@@ -117,8 +119,9 @@ def make_plan(
             todo.append(clip)
     groups = _group(todo, everything, per)
     broken = {clip.clip_id for clip in todo if (state := states.get(clip.clip_id)) and state.status in REUSED}
+    gone = len(states.keys() - {clip.clip_id for clip in everything}) if states else 0
     reuse = frozenset(broken - set(rejected))
-    return AnnotationPlan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, reuse, stamps)
+    return AnnotationPlan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, reuse, stamps, gone)
 
 
 def clip_stamp(clip: Clip, root: Path) -> str:

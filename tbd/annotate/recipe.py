@@ -55,6 +55,10 @@ class ServerSettings(Recipe):
     """Tries after a failure that may pass (429, 5xx, cut connection, time-out)."""
     backoff: float = operational(1.0, gt=0)
     """Seconds before the first retry; doubles each time, to a minute at most."""
+    requests_per_minute: int = operational(0, ge=0)
+    """Over all endpoints together, where a provider counts them; 0 is no limit."""
+    price: tuple[float, float] = operational((0.0, 0.0))
+    """Money for a million prompt tokens and a million new ones; plan and summary then say what a run costs."""
     structured: Literal["auto", "json_schema", "off"] = "auto"
     """``auto`` sends ``response_format`` and stops when the server refuses the field."""
     extra: dict[str, Any] = {}

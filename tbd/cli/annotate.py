@@ -171,8 +171,11 @@ def annotate(
         return _dry_run(prepared, json)
     _announce(prepared)
     summary = run_annotation(prepared)
+    from tbd.annotate.dry_run import money
     from tbd.cli.sheets import write_beside
 
+    costs = summary["costs"]
+    costs["money"] = money(settings, costs["prompt_tokens"], costs["completion_tokens"])
     summary |= write_beside(request.folder, summary["changed"])
     document(summary) if json else tell(summary)
     return int(options.too_many(summary["failed"], summary["selected"], max_failed))
@@ -222,6 +225,8 @@ def tell(summary: dict[str, Any]) -> None:
         f"{count} {name}" for name, count in sorted(summary["status"].items(), key=lambda item: -item[1])
     )
     out(f"{summary['rows']} rows: {status}; {summary['needs_review']} need review, {summary['approved']} approved")
+    if summary["costs"].get("money"):
+        out(f"cost     {summary['costs']['money']:.2f} by the recipe's price, all runs of this folder together")
     for name in ("manifest", "report", "sheet"):
         out(f"{name:9}{summary[name]}")
 

@@ -25,6 +25,7 @@ class Format(StrEnum):
 
     huggingface = "huggingface"
     webdataset = "webdataset"
+    captions = "captions"
     csv = "csv"
     text = "text"
 
@@ -327,6 +328,56 @@ def _left_out(lost: tuple[str, ...], why: str) -> None:
         say(f"left out, {why}{one}")
     if len(lost) > 5:
         say(f"… and {len(lost) - 5} more")
+
+
+@app.command()
+def push(
+    manifest: Manifest,
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="A dataset on the Hugging Face Hub.")],
+    approved: Annotated[bool, typer.Option("--approved", help="Only approved rows.")] = False,
+    media_right: Annotated[
+        bool, typer.Option("--media-right", help="Send the media too; I have the right to pass them on.")
+    ] = False,
+    public: Annotated[bool, typer.Option("--public", help="Everybody may read it; private otherwise.")] = False,
+    root: options.Root = None,
+    json: options.Json = False,
+) -> None:
+    """Send a manifest to the Hugging Face Hub: text alone, unless --media-right.
+
+    Example: tbd manifest push data_manifests/mead me/mead-prompts --approved
+    """
+    from tbd.manifest.push import push_manifest
+
+    done = push_manifest(
+        manifest, repository, roots=options.roots(root), approved=approved, media_right=media_right, public=public
+    )
+    splits = ", ".join(f"{count} {side}" for side, count in done["splits"].items())
+    document(done) if json else out(
+        f"{done['rows']} rows ({splits}) in {repository}, {'public' if public else 'private'}"
+    )
+
+
+@app.command()
+def prune(
+    manifest: Annotated[Path, typer.Argument(help="A manifest folder with its journal.")],
+    root: options.Root = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
+    """Drop the rows of clips whose files have left the data set. Their replies stay in the journal.
+
+    Example: tbd manifest prune data_manifests/mead --dry-run
+    """
+    from tbd.annotate.prune import prune_rows
+
+    done = prune_rows(manifest, options.roots(root), dry=dry_run)
+    if json:
+        document(done)
+        return
+    for clip_id in done["gone"][:10]:
+        out(clip_id)
+    more = f" ({len(done['gone']) - 10} more)" if len(done["gone"]) > 10 else ""
+    out(f"{len(done['gone'])} rows {'would be ' if dry_run else ''}dropped{more}, {done['kept']} kept")
 
 
 def _sealed(sealed: Any, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Manifests for other tools: a Hugging Face video folder, WebDataset shards, CSV, a bundle of text.
+"""Manifests for other tools: a Hugging Face video folder, WebDataset shards, captions beside videos, CSV, text alone.
 
 Every export is a new folder that appears when it is complete, with ``NOTICE.md`` in it.
 """
@@ -70,7 +70,8 @@ def export_manifest(
 
     ``huggingface``: the media beside a ``metadata.parquet``, for ``load_dataset("videofolder")``; a
     folder each for train and test when every row has a split. ``webdataset``: tar shards with media,
-    row as JSON, and final prompts as text. ``csv``: one file, lists as JSON. ``text``: a manifest folder
+    row as JSON, and final prompts as text. ``captions``: ``clip.mp4`` with ``clip.txt`` beside it, all levels on one line,
+    as the trainers of video models read them. ``csv``: one file, lists as JSON. ``text``: a manifest folder
     without media, with its reviews, that ``tbd`` reads as it is (``--root`` then says where the clips lie).
 
     Args:
@@ -94,7 +95,7 @@ def export_manifest(
         table = table.filter(table["approved"])
     found = dataset_roots(source, roots)
     left_out: tuple[str, ...] = ()
-    if format in ("huggingface", "webdataset"):
+    if format in ("huggingface", "webdataset", "captions"):
         table, left_out = _with_media(table, found, media_right)
     building = out.with_name(f".{out.name}.tmp")
     with workspace.writing(out):
@@ -194,6 +195,21 @@ def _add(tar: tarfile.TarFile, name: str, stream: Any, size: int) -> None:
     tar.addfile(member, stream)
 
 
+def _captions(job: _Job) -> None:
+    """A caption is about the whole file beside it, so windows of longer files have to be cut first."""
+    windows = job.table.filter(pc.or_(pc.is_valid(job.table["start"]), pc.is_valid(job.table["end"])))
+    if len(windows):
+        raise InputError(
+            f"{len(windows)} rows are windows of longer files, which a caption would misname",
+            next=f"tbd prepare {job.source} -o DIR   # writes every clip as a file of its own",
+        )
+    for row in _rows(job.table):
+        for name, file in _media(row, job.roots).items():
+            _copy(file, job.folder / f"{row['clip_id']}.{name.rpartition('.')[2].lower()}")
+        caption = " ".join(filter(None, row["prompts_final"] or row["prompts"]))
+        (job.folder / f"{row['clip_id']}.txt").write_text(caption + "\n", encoding="utf-8")
+
+
 def _csv(job: _Job) -> None:
     with (job.folder / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, job.table.column_names, lineterminator="\n")
@@ -221,6 +237,7 @@ def _text(job: _Job) -> None:
 FORMATS: dict[str, Callable[[_Job], None]] = {
     "huggingface": _huggingface,
     "webdataset": _webdataset,
+    "captions": _captions,
     "csv": _csv,
     "text": _text,
 }

@@ -25,7 +25,7 @@ from tbd.annotate.backends.request_errors import (
     RequestRejected,
     TransientError,
 )
-from tbd.annotate.backends.retry import CircuitBreaker, retry_delay
+from tbd.annotate.backends.retry import CircuitBreaker, Pace, retry_delay
 from tbd.annotate.recipe import ServerSettings
 from tbd.errors import MissingError, UsageError
 from tbd.recipe import digest
@@ -42,6 +42,7 @@ class ConversationSettings:
     endpoints: Sequence[Endpoint]
     server: ServerSettings
     breaker: CircuitBreaker
+    pace: Pace
     note: Callable[[str], None]
 
 
@@ -131,6 +132,8 @@ class Conversation:
         setting = self.setting
         while True:
             body = self._body(endpoint, question)
+            if wait := setting.pace.turn():
+                setting.breaker.wait(wait)
             self.requests += 1
             try:
                 reply, model = endpoint.chat(body)

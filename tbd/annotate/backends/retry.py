@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from tbd.errors import MissingError
 from tbd.recipe import digest
@@ -28,6 +29,27 @@ def retry_delay(base: float, attempt: int, name: str, asked: float = 0.0) -> flo
     """
     share = int(digest([name, attempt])[:8], 16) / 0xFFFFFFFF
     return min(max(base * 2.0 ** min(attempt, 30) * (1 + share) / 2, asked), LONGEST)
+
+
+class Pace:
+    """Spreads requests evenly over time; safe to share between threads.
+
+    Args:
+        per_minute: requests at most; 0 is no limit.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._gap = 60.0 / per_minute if per_minute else 0.0
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def turn(self) -> float:
+        """Seconds until the caller may send; its place is taken by asking."""
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._next)
+            self._next = at + self._gap
+            return at - now
 
 
 class CircuitBreaker:

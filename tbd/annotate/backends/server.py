@@ -20,7 +20,7 @@ from tbd.annotate.backends.base import ConversationStart, Question, Reply
 from tbd.annotate.backends.conversation import Conversation, ConversationSettings, denied
 from tbd.annotate.backends.endpoint import Endpoint, normalised
 from tbd.annotate.backends.request_errors import AccessDenied, EndpointUnreachable, RequestError
-from tbd.annotate.backends.retry import CircuitBreaker
+from tbd.annotate.backends.retry import CircuitBreaker, Pace
 from tbd.annotate.recipe import ServerSettings
 from tbd.errors import MissingError, UsageError
 
@@ -76,7 +76,9 @@ class ServerBackend:
         except BaseException:
             self.close()
             raise
-        self._setting = ConversationSettings(self.model, self.endpoints, settings, CircuitBreaker(), self._note)
+        self._setting = ConversationSettings(
+            self.model, self.endpoints, settings, CircuitBreaker(), Pace(settings.requests_per_minute), self._note
+        )
 
     @contextmanager
     def open(self, starts: Sequence[ConversationStart]) -> Iterator[ServerSession]:
