@@ -114,6 +114,8 @@ def decode_all(
     for packet in container.demux(stream):
         if prepare is not None:
             prepare(stream, packet)
+        if packet.is_corrupt:
+            damage.frames.add(count)
         try:
             found = stream.decode(packet)
         except av.error.InvalidDataError:

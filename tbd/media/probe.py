@@ -118,6 +118,7 @@ def probe(path: Path) -> Probe:
         packets, sample, sound = _packets(stream, container)
         index = index_of_packets(packets, stream.codec_context.name, container.format.name)
         promised = _promised(container, stream)
+        promised_of_stream = "mov" in container.format.name  # others announce where they end, whenever they begin
         rate = float(stream.average_rate or 0)
         has_audio = bool(container.streams.audio)
         if index is not None and sample is not None:
@@ -133,7 +134,8 @@ def probe(path: Path) -> Probe:
                 raise InputError(f"{path}: no frame can be decoded ({stream.codec_context.name})", next=AGAIN)
             found = _describe(path, stream, index, sample, has_audio, rate, damage)
     begins = float(found.pts[0]) * float(stream.time_base or 1)
-    damage.missing = max(0.0, promised - max(found.duration, sound.ends - begins))
+    held = max(found.duration, sound.ends - begins)
+    damage.missing = max(0.0, promised - held - (0.0 if promised_of_stream else begins))
     found.sound_holes.extend(sound.holes)
     return found
 

@@ -218,10 +218,11 @@ def _numbered(
             index = int(np.searchsorted(source.pts, frame.pts))
             if index == source.num_frames or source.pts[index] != frame.pts:
                 continue  # no frame that the file announces, such as one before an edit list's beginning
-        if frame.is_corrupt:
+        if frame.is_corrupt or seen.frames:  # broken itself, or a packet on the way to it could not be read
             source.damage.frames.add(index)
+            seen.frames.clear()
         yield index, frame
-    if seen.frames and not source.damage.frames:
+    if seen.frames:
         source.damage.frames.add(source.num_frames - 1)
 
 

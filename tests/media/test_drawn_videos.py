@@ -2,6 +2,7 @@
 
 import av
 import numpy as np
+import pytest
 from drawn_videos import B_FRAMES, CODECS, Recipe, drawn_video
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -60,3 +61,19 @@ def test_a_frame_alone_is_the_frame_of_the_whole_pass(tmp_path_factory, recipe, 
     some = sorted(data.draw(st.sets(st.integers(0, len(whole) - 1), max_size=8)))
     for index, frame in frames(probe(path), some):
         assert np.array_equal(frame, whole[index])
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
+def test_a_piece_of_a_longer_video_is_not_called_damaged_for_what_was_cut_away(tmp_path, codec):
+    path = tmp_path / "a.mkv"
+    drawn_video(tmp_path / "whole", Recipe(codec, ".mkv", frames=100, gop=25))
+    with av.open(str(tmp_path / "whole.mkv")) as whole, av.open(str(path), "w") as piece:
+        stream = piece.add_stream_from_template(whole.streams.video[0])
+        keys = 0
+        for packet in whole.demux(video=0):
+            keys += bool(packet.size) and packet.is_keyframe
+            if packet.size and keys > 2:
+                packet.stream = stream
+                piece.mux_one(packet)
+    source = probe(path)
+    assert source.num_frames == 50 and not source.damage

@@ -14,6 +14,7 @@ from tbd.media import audio
 from tbd.media.canonical import CanonicalClip
 from tbd.media.flags import damage_flags
 from tbd.media.probe import probe
+from tbd.media.video import frames
 
 PIECE = 4800
 """Samples of one packet."""
@@ -169,3 +170,17 @@ def test_a_file_that_was_cut_off_says_so_and_gives_what_it_has(tmp_path_factory,
         if ending != ".ts" and source.num_frames < 40:  # a transport stream promises nothing
             assert source.damage, (ending, share, source.num_frames)
             assert "media_damaged" in {flag.code for flag in damage_flags(source)}
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
+def test_a_hole_in_the_bytes_is_seen_by_whoever_looks_at_a_few_frames(tmp_path, ending):
+    noise = np.random.default_rng(0)
+    pictures = [noise.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(60)]
+    path = video(tmp_path / f"a{ending}", frames=pictures, g="250", crf="30")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + len(data) // 25] = bytes(len(data) // 25)
+    path.write_bytes(data)
+    source = probe(path)
+    assert [index for index, _ in frames(source, [0, source.num_frames // 3, source.num_frames - 1])][-1] == source.num_frames - 1
+    assert "media_damaged" in {flag.code for flag in damage_flags(source)}
