@@ -182,5 +182,7 @@ def test_a_hole_in_the_bytes_is_seen_by_whoever_looks_at_a_few_frames(tmp_path, 
     data[middle : middle + len(data) // 25] = bytes(len(data) // 25)
     path.write_bytes(data)
     source = probe(path)
-    assert [index for index, _ in frames(source, [0, source.num_frames // 3, source.num_frames - 1])][-1] == source.num_frames - 1
+    assert [index for index, _ in frames(source, [0, source.num_frames // 3, source.num_frames - 1])][
+        -1
+    ] == source.num_frames - 1
     assert "media_damaged" in {flag.code for flag in damage_flags(source)}
