@@ -4,6 +4,10 @@
 #   make lint    ruff and mypy
 #   make bench   speed, as ratios measured in one run
 #   make soak    the long fault tests
+#   make docs    the documentation as a site, in site/ (strict: no dead link)
+#   make reference  the pages that are made from the program (docs/cli.md, docs/reference/)
+#   make pictures   the pictures of README and docs, from real runs (asks for Chromium)
+#   make package wheel and source distribution in dist/, checked and tried in a fresh environment
 #   make browser Chromium for the tests of the review page (make test asks for it)
 # PYTHON=python3.12 chooses the interpreter, VENV=DIR the environment, ARGS="…" adds arguments.
 
@@ -15,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: help demo test lint bench soak browser
+.PHONY: help demo test lint bench soak docs reference pictures package browser
 .DELETE_ON_ERROR:
 
 help:
@@ -37,6 +41,24 @@ bench: $(READY)
 
 soak: $(READY)
 	$(PYTEST) -m soak --timeout=7200 $(ARGS)
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
+
+reference: $(READY)
+	$(BIN)/python docs/build_reference.py
+
+pictures: $(READY) browser
+	$(BIN)/python docs/make_pictures.py
+
+package: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/python -m venv --clear $(VENV)/fresh
+	$(VENV)/fresh/bin/python -m pip install --quiet dist/*.whl --constraint constraints.txt
+	cd $(VENV) && fresh/bin/tbd --version && fresh/bin/tbd annotate --image $(CURDIR)/docs/face.jpg --emotion happy --backend facs
 
 # Debian's Chromium, where we may install it; elsewhere only the tests that need it fail, and say so.
 browser:

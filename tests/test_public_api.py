@@ -3,25 +3,13 @@
 import importlib
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 import typer
+from public_names import PUBLIC
 
 from tbd.cli import app
 
-PUBLIC = {
-    "tbd": ["__version__"],
-    "tbd.errors": ["TbdError", "UsageError", "RecipeError", "InputError", "MissingError", "Interrupted", "Terminated"],
-    "tbd.annotate.facs": ["parse_action_units", "ACTION_UNITS", "EMOTIONS"],
-    "tbd.annotate.gates": ["check"],
-    "tbd.evaluate": [
-        *("evaluate", "psnr", "ssim", "cpbd", "mfcc", "sync_scores", "frechet_distance", "kernel_distance", "lpips"),
-    ],
-    "tbd.manifest": ["read", "SCHEMA", "levels"],
-    "tbd.model.guidance": ["stage_weights", "blend"],
-    "tbd.weights": ["resolve", "published", "sha256", "verify", "pull", "CATALOGUE"],
-}
 NAMES = [(module, name) for module, names in PUBLIC.items() for name in names]
 
 
@@ -60,19 +48,3 @@ def test_every_command_has_help_with_an_example_of_itself(path):
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_speaks_json(path):
     assert "--json" in {option for parameter in COMMANDS[path].params for option in parameter.opts}
-
-
-def _shown() -> list[str]:
-    """Every `tbd ...` line of the README's code blocks, without its comment."""
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    lines = [line for block in readme.split("```")[1::2] for line in block.splitlines()]
-    return [line.partition("#")[0].strip() for line in lines if line.startswith("tbd ")]
-
-
-@pytest.mark.parametrize("line", _shown())
-def test_the_readme_shows_only_commands_and_options_that_exist(line):
-    words = line.split()
-    path = next((path for path in (" ".join(words[:3]), " ".join(words[:2])) if path in COMMANDS), None)
-    assert path, f"no such command: {line}"
-    known = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known

@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in argv
     try:
         command = typer.main.get_command(app)
-        return int(command.main(argv, prog_name="tbd", standalone_mode=False) or 0)
+        asked = {"-h", "--help"} & {*argv}  # help would name a variable beside every option
+        prefix = None if asked else "TBD"
+        return int(command.main(argv, prog_name="tbd", standalone_mode=False, auto_envvar_prefix=prefix) or 0)
     except TbdError as error:
         hush(False)
         error.next = error.next or f"tbd {argv[0] if argv else ''} --help".replace("  ", " ")

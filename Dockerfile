@@ -1,0 +1,21 @@
+# docker build -t tbd .
+# docker run --rm -v "$PWD:/work" tbd demo                     on a CPU
+# docker run --rm --gpus all -v "$PWD:/work" tbd doctor        torch's Linux wheels bring CUDA; the host brings the driver
+FROM python:3.11-slim
+# Further options of pip, such as an index with smaller CPU-only wheels of torch.
+ARG PIP_OPTIONS=""
+ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 TBD_CACHE=/cache/tbd HF_HOME=/cache/huggingface
+WORKDIR /opt/tbd
+COPY pyproject.toml setup.py MANIFEST.in README.md LICENSE constraints.txt ./
+COPY tbd tbd
+COPY annotate annotate
+COPY evaluate evaluate
+COPY train train
+COPY data_manifests data_manifests
+# hadolint ignore=SC2086
+RUN pip install . --constraint constraints.txt $PIP_OPTIONS && \
+    useradd --create-home tbd && mkdir -p /cache /work && chown tbd /cache /work
+USER tbd
+WORKDIR /work
+ENTRYPOINT ["tbd"]
+CMD ["--help"]

@@ -1,0 +1,188 @@
+"""Documentation under test: every command line parses and runs, every file and link exists, every reference is complete."""
+
+import importlib.util
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from public_names import PUBLIC
+
+from tbd import errors
+from tbd.cli import app, main
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MADE = "<!-- Made by docs/build_reference.py"
+FOLDERS = ("tbd", "docs", "tests", "examples", "annotate", "evaluate", "train", "data_manifests", ".github")
+NEEDS = (
+    "needs weights",
+    "needs a GPU",
+    "needs a server",
+    "needs the network",
+    "waits for a person",
+    "needs MEAD",
+    "takes minutes",
+    "needs a checkpoint",
+)
+"""How a page marks a command that a test cannot run: a comment on its line."""
+
+
+def _pages() -> dict[str, str]:
+    folders = (ROOT, DOCS, *(ROOT / name for name in ("annotate", "evaluate", "train", "data_manifests", "examples")))
+    paths = [path for folder in folders for path in sorted(folder.glob("*.md"))]
+    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths}
+
+
+PAGES = _pages()
+WRITTEN = {name: text for name, text in PAGES.items() if MADE not in text and name != "CHANGELOG.md"}
+
+
+def _blocks(text: str, languages: tuple[str, ...]) -> list[str]:
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return [body for _, language, body in found if language in languages]
+
+
+def _lines(text: str) -> list[str]:
+    """Every ``tbd …`` line of a page's code blocks, also behind a prompt; continued lines are joined."""
+    shown = "\n".join(_blocks(text, ("", "sh", "console", "bash"))).replace("\\\n", " ")
+    return [line.strip().removeprefix("$ ") for line in shown.splitlines() if re.match(r"\s*(\$ )?tbd \w", line)]
+
+
+def _words(line: str) -> list[str]:
+    return shlex.split(line, comments=True)[1:]
+
+
+LINES = [(name, line) for name, text in WRITTEN.items() for line in _lines(text)]
+
+
+@pytest.mark.parametrize(("page", "line"), LINES)
+def test_a_command_on_a_page_parses(page, line):
+    words, command = _words(line), typer.main.get_command(app)
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"{page}: no command {words[0]!r}"
+        command = command.commands[words.pop(0)]
+    if "--help" not in words and words != ["--version"]:
+        command.make_context("tbd", words)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """What the pages speak of: ``tbd demo`` and, in the same place, a project with ``mead/`` and a run.
+
+    The demo is smaller than the pages' one and ends after annotation: the same commands on less.
+    """
+    place = tmp_path_factory.mktemp("workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(["demo", "--until", "annotate", "--people", "2", "--clips", "8", "--quiet"]) == 0
+        shutil.copytree("demo/mead", "mead")
+        shutil.copytree("demo/data_manifests", "data_manifests")
+        assert main(["prepare", "data_manifests/mead", "-o", "clips", "--limit", "2", "--quiet"]) == 0
+        Path("runs/mine").mkdir(parents=True)
+        Path("my_videos").mkdir()
+        Path("their_videos").mkdir()
+        for clip in sorted(Path("clips").glob("mead_*")):
+            for folder in ("runs/mine", "my_videos", "their_videos"):
+                shutil.copy(clip / "video.mp4", f"{folder}/{clip.name}.mp4")
+            shutil.copy(clip / "reference.png", "face.jpg")
+        yield place
+
+
+@pytest.mark.parametrize("page", [name for name, text in WRITTEN.items() if _lines(text)])
+def test_every_command_on_a_page_runs(page, workspace, tmp_path, monkeypatch, capfd):
+    shutil.copytree(workspace, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    for command in ("ANNOTATE", "EVAL"):
+        monkeypatch.setenv(f"TBD_{command}_WORKERS", "0")
+    failed = {}
+    for line in _lines(WRITTEN[page]):
+        if any(need in line for need in NEEDS):
+            continue
+        code = main(_words(line))
+        if code != 0:
+            failed[line] = f"{code}: {capfd.readouterr().err[-500:]}"
+    assert failed == {}
+
+
+@pytest.mark.parametrize("page", [name for name, text in WRITTEN.items() if _blocks(text, ("python",))])
+def test_every_piece_of_python_on_a_page_runs(page, workspace, monkeypatch):
+    monkeypatch.chdir(workspace)
+    names: dict[str, object] = {}
+    for block in _blocks(WRITTEN[page], ("python",)):
+        exec(compile(block, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_links_to_exists(page):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", PAGES[page])
+    missing = [link for link in links if "://" not in link and not ((ROOT / page).parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_every_file_of_the_project_that_a_page_names_exists(page):
+    """Paths in code marks that begin with a folder of the project; capital letters and brackets are placeholders."""
+    named = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./*-]*)`", WRITTEN[page])
+    real = [name for name in named if not re.search(r"[A-Z]{3}|/mead\b|/hdtf\b|/mine\b", name)]
+    assert [name for name in real if not (list(ROOT.glob(name)) if "*" in name else (ROOT / name).exists())] == []
+
+
+def _builder():
+    spec = importlib.util.spec_from_file_location("build_reference", DOCS / "build_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", _builder().PAGES)
+def test_a_made_page_is_what_the_program_says_today(page):
+    """When this fails: make reference."""
+    assert (DOCS / page).read_text(encoding="utf-8") == _builder().PAGES[page]()
+
+
+def test_every_column_of_the_manifest_is_explained():
+    from tbd.manifest.schema import SCHEMA
+
+    page = PAGES["docs/manifest.md"]
+    assert [name for name in SCHEMA.names if f"`{name}`" not in page] == []
+
+
+def test_every_public_name_has_its_place_on_the_python_page():
+    page = PAGES["docs/python.md"]
+    assert [f"{module}.{name}" for module, names in PUBLIC.items() for name in names if name not in page] == []
+
+
+def test_every_exit_code_is_explained():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TbdError)]
+    wanted = {0, 70, *(kind.exit_code for kind in kinds)}
+    for page in ("README.md", "docs/troubleshooting.md"):
+        assert {int(row) for row in re.findall(r"^\| (\d+) \|", PAGES[page], re.MULTILINE)} == wanted
+
+
+def test_every_command_is_named_in_the_pages():
+    words = "\n".join(line for _, line in LINES)
+    paths = [path for path, command in _builder().commands() if not hasattr(command, "commands")]
+    assert [path for path in paths if not re.search(rf"{path}\b", words)] == []
+
+
+def test_every_page_is_in_the_navigation():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")]
+    assert [page for page in pages if page not in text] == []
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].splitlines()) <= 180
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    import subprocess
+
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "site/search/search_index.json").is_file()
