@@ -79,9 +79,14 @@ def workspace(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         assert main(["demo", "--until", "annotate", "--people", "2", "--clips", "8", "--quiet"]) == 0
-        shutil.copytree("demo/mead", "mead")
-        shutil.copytree("demo/data_manifests", "data_manifests")
-        assert main(["prepare", "data_manifests/mead", "-o", "clips", "--limit", "2", "--quiet"]) == 0
+        for clip in (
+            "M901/video/front/happy/level_1",
+            "W901/video/front/happy/level_2",
+            "W901/video/front/angry/level_2",
+        ):
+            shutil.copytree(f"demo/mead/{clip}", f"mead/{clip}")
+        assert main(["annotate", "mead", "--backend", "facs", "--workers", "0", "--quiet"]) == 0
+        assert main(["prepare", "data_manifests/mead", "-o", "clips", "--quiet"]) == 0
         Path("runs/mine").mkdir(parents=True)
         Path("my_videos").mkdir()
         Path("their_videos").mkdir()
