@@ -2,23 +2,23 @@
 
 ``checkpoints/<name>/step-N/`` holds ``unet/``, ``reference_net/``, ``audio_projection/`` (config.json and safetensors
 each), ``scheduler/scheduler_config.json``, ``ema/weights.safetensors`` and ``meta.json``, which is written last: a folder
-without it is no checkpoint. ``state/`` is the trainer's own.
+without it is no checkpoint. ``state/`` is the trainer's own. No file is read whose bytes are not those that were written.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from tbd.errors import InputError
 from tbd.hashes import sha256_file
+from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.recipe import ModelRecipe, PartWeights
 from tbd.recipe import digest
 
@@ -44,28 +44,68 @@ class Checkpoint:
     """
 
     path: Path
-    meta: dict[str, Any] = field(repr=False)
+    meta: CheckpointMeta = field(repr=False)
 
     @property
     def step(self) -> int:
         """Optimizer steps behind it."""
-        return int(self.meta["step"])
+        return self.meta.step
 
     @property
     def stage(self) -> int:
         """1 or 2."""
-        return int(self.meta["stage"])
+        return self.meta.stage
 
     @property
     def loss(self) -> float | None:
         """Validation loss at this step; None where none was taken, or it was no number."""
-        found = (self.meta.get("validation") or {}).get("loss")
-        return float(found) if found is not None and math.isfinite(found) else None
+        return self.meta.loss
+
+    def whole_file(self, name: str) -> Path:
+        """A file of the checkpoint, after a look at its bytes.
+
+        Raises:
+            InputError: it is missing, or not what was written.
+        """
+        file, record = self.path / name, self.meta.files.get(name)
+        if record is None and not self.meta.files and file.is_file():
+            return file  # a folder that records no hashes
+        if record is None or not file.is_file():
+            raise self._damaged(f"{file}: is missing" if record or not file.is_file() else f"{file}: is not recorded")
+        if file.stat().st_size != record.bytes or sha256_file(file) != record.sha256:
+            raise self._damaged(f"{file}: its bytes are not those that were written")
+        return file
+
+    def check(self, *names: str) -> None:
+        """Look at the bytes of every recorded file, or of those below some folders.
+
+        Raises:
+            InputError: one is missing, or not what was written.
+        """
+        for name in self.meta.files:
+            if not names or name.startswith(names):
+                self.whole_file(name)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every file is what was written."""
+        try:
+            self.check()
+        except InputError:
+            return False
+        return True
+
+    def _damaged(self, what: str) -> InputError:
+        """An error that names the newest other checkpoint of the run that is whole."""
+        others = (one for one in reversed(list_checkpoints(self.path.parent)) if one.path != self.path)
+        other = next((one.path for one in others if one.is_whole), None)
+        fix = f"rm -r {self.path}, to go on from {other}" if other else f"rm -r {self.path}, and begin anew: it was the only one"
+        return InputError(what, next=fix)
 
     @property
     def averaged(self) -> bool:
         """Whether moving averages were kept beside the weights."""
-        return (self.path / AVERAGE).is_file()
+        return AVERAGE in self.meta.files if self.meta.files else (self.path / AVERAGE).is_file()
 
     def averages(self) -> dict[str, torch.Tensor]:
         """The moving averages by name; empty where none were kept.
@@ -75,13 +115,13 @@ class Checkpoint:
         """
         from tbd.model.weight_files import read_weights
 
-        return read_weights(self.path / AVERAGE) if self.averaged else {}
+        return read_weights(self.whole_file(AVERAGE)) if self.averaged else {}
 
     @property
     def recipe(self) -> ModelRecipe:
         """How to build and sample it."""
         try:
-            return ModelRecipe.model_validate(self.meta["recipe"]["model"])
+            return ModelRecipe.model_validate(self.meta.recipe["model"])
         except (KeyError, TypeError, ValidationError) as error:
             raise InputError(f"{self.path / META}: its recipe cannot be read ({error})") from None
 
@@ -104,6 +144,7 @@ class Checkpoint:
 
         from tbd.model.network import TBDNetwork
 
+        self.check(*(f"{part}/" for part in PARTS))
         network = TBDNetwork.load(self.path)
         own = network.state_dict()
         for name, value in (self.averages() if average else {}).items():
@@ -122,8 +163,8 @@ class Checkpoint:
         """
         from tbd.model.frozen_encoders import encoder_identities, load_encoders
 
-        parts, seed = PartWeights.model_validate(self.meta["recipe"]["weights"]), int(self.meta["recipe"]["seed"])
-        wanted, found = self.meta["encoders"], encoder_identities(self.recipe.network, parts, seed)
+        parts, seed = PartWeights.model_validate(self.meta.recipe["weights"]), int(self.meta.recipe["seed"])
+        wanted, found = self.meta.encoders, encoder_identities(self.recipe.network, parts, seed)
         odd = [name for name in wanted if wanted[name] != found[name]]
         if odd:
             raise InputError(
@@ -140,7 +181,7 @@ class Checkpoint:
         """
         from diffusers import DDIMScheduler
 
-        file = self.path / SCHEDULER / "scheduler_config.json"
+        file = self.whole_file(f"{SCHEDULER}/scheduler_config.json")
         try:
             return DDIMScheduler.from_config(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
@@ -170,15 +211,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         InputError: it is none, or its ``meta.json`` is damaged.
     """
     try:
-        meta = json.loads((path / META).read_text(encoding="utf-8"))
-        saved = Checkpoint(path, meta)
-        assert saved.stage in (1, 2) and saved.step >= 0
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        return Checkpoint(path, CheckpointMeta.model_validate_json((path / META).read_bytes()))
+    except (OSError, ValidationError) as error:
+        words = str(error).splitlines()
         raise InputError(
-            f"{path / META}: no checkpoint of tbd ({type(error).__name__}: {error})",
+            f"{path / META}: no checkpoint of tbd ({'; '.join(line.strip() for line in words[:3])})",
             next=f"rm -r {path}, to go on from the one before",
         ) from None
-    return saved
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:

@@ -130,12 +130,14 @@ class Watch(Recipe):
     save_every: int = operational(1000, ge=1)
     keep: int = operational(2, ge=1)
     """Latest checkpoints that stay; the best one stays besides."""
-    validate_every: int = operational(500, ge=1)
+    validate_every: int = operational(1000, ge=1)
     sample_every: int = operational(2500, ge=0)
     """0: no sample videos."""
     sample_clips: int = operational(2, ge=1)
     sample_steps: int = operational(20, ge=1)
     sample_scale: float = operational(3.5, ge=0)
+    clips: int = operational(12, ge=1)
+    """Clips that are kept back and looked at: more cost time and tell little, for their noise is always the same."""
     bins: int = operational(10, ge=1)
     """Ranges of timesteps whose validation loss is told apart."""
     log_every: int = operational(10, ge=1)

@@ -18,7 +18,7 @@ from tbd.train.recipe import TrainRecipe
 from tbd.train.validation import Validation
 
 if TYPE_CHECKING:
-    from tbd.train.start_state import TrainingRequest
+    from tbd.train.request import TrainingRequest
 
 PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 STEPS, VALIDATIONS = "train.jsonl", "validation.jsonl"
@@ -79,7 +79,8 @@ class RunLog:
         self._line(VALIDATIONS, {"step": step, **found.as_json()})
         steps = self.recipe.model.noise.steps // len(found.bins)
         bins = {f"validation/t{i * steps:03d}": value for i, value in enumerate(found.bins)}
-        self.accelerator.log({"validation/loss": found.loss, **bins}, step=step)
+        others = {f"conditions/{name}": one.change for name, one in found.conditions.items()}
+        self.accelerator.log({"validation/loss": found.loss, **bins, **others}, step=step)
 
     def end(self) -> None:
         """Close the tracker."""

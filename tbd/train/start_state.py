@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tbd import recipe as recipes
 from tbd import weights
 from tbd.errors import InputError, UsageError
+from tbd.hashes import sha256_file
 from tbd.model import checkpoints
+from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.frozen_encoders import RANDOM, FrozenEncoders, load_encoders
 from tbd.model.initial_weights import add_stage2_layers, pretrained_network, random_network
 from tbd.model.network import TBDNetwork
-from tbd.train.clips import Selection, TrainingClips
+from tbd.train.clips import TrainingClips
 from tbd.train.recipe import TrainRecipe
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """What ``tbd train stage1|stage2`` was asked for.
-
-    Attributes:
-        manifests: folders or Parquet files.
-        recipe: the whole recipe, fitted to the card.
-        stage: 1 or 2.
-        output: folder of the run.
-        first: stage 2: the run or checkpoint of stage 1.
-        cache: folder of the cache; None reads the media.
-        selection: narrows the rows.
-        device: ``auto`` or ``cpu``.
-        changed: go on although recipe or data are not those of the last checkpoint; that is recorded.
-        gpu_memory: preset that was laid over the recipe, for advice.
-    """
-
-    manifests: tuple[Path, ...]
-    recipe: TrainRecipe
-    stage: int
-    output: Path
-    first: Path | None = None
-    cache: Path | None = None
-    selection: Selection = field(default_factory=Selection)
-    device: str = "auto"
-    changed: bool = False
-    gpu_memory: int | None = None
+from tbd.train.request import TrainingRequest, run_identity
 
 
 @dataclass(frozen=True)
@@ -94,11 +68,6 @@ def start_state(request: TrainingRequest, clips: TrainingClips) -> StartState:
     return _second(request)
 
 
-def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, Any]:
-    """What decides about every weight of a run: it must not change between two checkpoints."""
-    return {"stage": request.stage, "recipe": recipes.essence(request.recipe), "clips": clips.digest}
-
-
 def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Checkpoint) -> StartState:
     recorded, path = last.meta, last.path
     if last.stage != request.stage:
@@ -107,18 +76,18 @@ def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Ch
             next=f"tbd train stage{request.stage} … -o {request.output}-stage{request.stage}",
         )
     notes = _differences(recorded, run_identity(request, clips), path, request)
-    history = dict(recorded.get("history") or {})
+    history = dict(recorded.history)
     if notes:
         history["changes"] = [*history.get("changes", []), {"step": last.step, "what": notes}]
     return StartState(last.network(average=False), last.step, path, path, history, tuple(notes))
 
 
 def _differences(
-    recorded: Mapping[str, Any], now: Mapping[str, Any], last: Path, request: TrainingRequest
+    recorded: CheckpointMeta, now: Mapping[str, Any], last: Path, request: TrainingRequest
 ) -> list[str]:
     """What changed since a checkpoint, if that was allowed."""
-    found = recipes.difference(recorded.get("recipe", {}), now["recipe"])
-    if recorded.get("clips") != now["clips"]:
+    found = recipes.difference(recorded.recipe, now["recipe"])
+    if recorded.clips != now["clips"]:
         found.append("clips: other approved rows, prompts or windows")
     if found and not request.changed:
         raise InputError(
@@ -150,7 +119,7 @@ def _second(request: TrainingRequest) -> StartState:
     source, recorded = before.path, before.meta
     if before.stage != 1:
         raise InputError(f"{source}: a checkpoint of stage {before.stage}; stage 1 is needed")
-    found = recipes.difference(recorded["recipe"]["model"], recipes.essence(recipe)["model"])
+    found = recipes.difference(recorded.recipe["model"], recipes.essence(recipe)["model"])
     if found and not request.changed:
         raise InputError(
             f"{source}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
@@ -165,9 +134,9 @@ def _second(request: TrainingRequest) -> StartState:
     history = {
         "stage1": {
             "checkpoint": str(source),
-            "clips": recorded["clips"],
+            "clips": recorded.clips,
             "averaged": averaged,
-            "of": recorded["history"],
+            "of": recorded.history,
         },
         "weights": _files(motion, warm),
         "changes": [{"step": 0, "what": found}] if found else [],
@@ -183,6 +152,6 @@ def _files(*names: str | None) -> dict[str, Any]:
         place = weights.resolve(name)
         files: Sequence[Path] = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
         found[name] = {
-            file.name: {"sha256": weights.sha256(file), "published": weights.published(file)} for file in files
+            file.name: {"sha256": sha256_file(file), "published": weights.published(file)} for file in files
         }
     return found

@@ -1,7 +1,8 @@
-"""The loop: step after step, on one process or many, until the last step or a signal.
+"""The trainer: step after step, on one process or many, until the last step or a signal.
 
-Everything random hangs on the sample's number (``draws``), so the loop keeps no state of chance: a run that was killed
-goes on at its last checkpoint and ends with the same weights.
+Everything random hangs on the sample's number (``sampling``), so nothing but that number is kept of chance: a run that
+was killed goes on at its last checkpoint, on the CPU with the same bits, and sees every sample once, however many
+processes there were before and are now.
 """
 
 from __future__ import annotations
@@ -16,31 +17,33 @@ from threading import Event
 from typing import Any, Protocol
 
 import torch
-from accelerate import DistributedType
 
-from tbd import workspace
 from tbd.errors import MissingError, TbdError
+from tbd.hashes import sha256_file
+from tbd.locks import folder_lock
+from tbd.manifest import locate
 from tbd.model import checkpoints
+from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.noise import noise_scheduler
-from tbd.train import checkpoint, memory_presets
+from tbd.train import checkpoint_writer, memory_presets
 from tbd.train.batch import BatchEncoder
 from tbd.train.clips import TrainingClips
 from tbd.train.dataset import TrainingDataset, data_loader, process_share
-from tbd.train.ema import WeightAverage
 from tbd.train.latent_cache import LatentCache
-from tbd.train.loss import min_snr_weights as loss_weights
-from tbd.train.loss import sample_losses
-from tbd.train.optimizer import learning_rate, make_optimizer, set_learning_rate
+from tbd.train.loss import min_snr_weights, sample_losses
+from tbd.train.optimizer import learning_rate, set_learning_rate
+from tbd.train.request import TrainingRequest, run_identity
 from tbd.train.run_log import RunLog
+from tbd.train.sample_videos import sample_videos
 from tbd.train.sampling import clip_order
-from tbd.train.saving import restore, save
-from tbd.train.stages import freeze, predict, stage_settings
-from tbd.train.start_state import StartState, TrainingRequest, recipe_encoders
-from tbd.train.validation import Validation, Validator, sample_videos
+from tbd.train.stages import predict, stage_settings
+from tbd.train.start_state import StartState, recipe_encoders
+from tbd.train.training_state import TrainingState
+from tbd.train.validation import Validation, Validator
 
 
 class TrainingCallback(Protocol):
-    """Who looks on."""
+    """Is told how a run goes, on the first process."""
 
     def step(self, step: int, values: dict[str, float]) -> None:
         """A step is done: ``loss``, ``grad_norm``, ``lr``, ``frames_per_second`` over all processes, ``waiting`` (share of
@@ -50,8 +53,8 @@ class TrainingCallback(Protocol):
         """Something a person should know."""
 
 
-class _Nobody:
-    """The watcher of every process but the first."""
+class _Silent:
+    """The callback of every process but the first."""
 
     def step(self, step: int, values: dict[str, float]) -> None: ...
 
@@ -80,53 +83,50 @@ class TrainingResult:
 
 
 class Trainer:
-    """One run on this process.
+    """One run on this process. ``run`` is the whole story; the methods below it stand in its order.
 
     Args:
         request: what was asked for.
         clips: to train on and to validate with.
-        beginning: the network and where it stands.
-        watcher: who looks on; only on the first process.
+        start: the network and where it stands.
+        callback: is told how it goes; only on the first process.
 
     Raises:
         MissingError: no bitsandbytes, or no tracker of that name.
     """
 
     def __init__(
-        self, request: TrainingRequest, clips: TrainingClips, beginning: StartState, watcher: TrainingCallback
+        self, request: TrainingRequest, clips: TrainingClips, start: StartState, callback: TrainingCallback
     ) -> None:
-        self.request, self.clips, self.beginning = request, clips, beginning
-        self.recipe, self.stage, self.step = request.recipe, request.stage, beginning.step
+        self.request, self.clips, self.start = request, clips, start
+        self.recipe, self.stage = request.recipe, request.stage
         self.settings = stage_settings(self.recipe, self.stage)
-        self.record = RunLog(request, self.recipe)
-        self.accelerator = accelerator = self.record.accelerator
-        self.rank, self.world = accelerator.process_index, accelerator.num_processes
-        self.sharded = accelerator.distributed_type == DistributedType.FSDP
-        self.watcher = watcher if self.rank == 0 else _Nobody()
-        self.validation: Validation | None = None
-        self.validated = self.saved = -1
-        self.bad = self.in_a_row = 0
-        self._prepare(beginning)
-        keep = self._keep()
-        self.samples = TrainingDataset(
-            clips.train, self._order(), self.recipe, self.stage, keep, self.encoders.base.image.factor
+        self.log = RunLog(request, self.recipe)
+        self.accelerator = self.log.accelerator
+        self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
+        self.callback = callback if self.rank == 0 else _Silent()
+        self.schedule = noise_scheduler(self.recipe.model.noise)
+        self.encoders = BatchEncoder(
+            recipe_encoders(self.recipe, str(self.accelerator.device)), self.recipe, self.accelerator.device
         )
-        if clips.validation:
-            self.validator: Validator | None = Validator(
-                clips.validation,
-                self.recipe,
-                self.stage,
-                self.samples,
-                self.encoders,
-                self.schedule,
-                *((0, 1) if self.sharded else (self.rank, self.world)),
-            )
-        else:
-            self.validator = None
+        self.state = TrainingState(self.accelerator, start.network, self.recipe, self.stage)
+        if start.resumed:
+            self.state.restore(checkpoints.read_checkpoint(start.resumed))
+        self.validation: Validation | None = None
+        self.validated, self.saved = -1, start.step if start.resumed else -1
+        self.bad_in_a_row = 0
+        self.history = self._history()
+        self.samples = self._dataset()
+        self.validator = self._validator()
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.state.step
 
     @property
     def per_step(self) -> int:
-        """Samples of one step, over all processes."""
+        """Samples of one step, over all processes: the effective batch."""
         return int(self.recipe.hardware.batch * self.recipe.hardware.accumulate * self.world)
 
     def run(self, stopping: Event) -> TrainingResult:
@@ -139,162 +139,197 @@ class Trainer:
         """
         loss = None
         try:
-            if self.step == 0 and self.validator:
-                self._validate(self.validator)  # where the curve begins
-            source, ended = self._batches(), time.monotonic()
-            while self.step < self.settings.steps and not self._stop(stopping):
-                batches = next(source)
+            if self.step == 0:
+                self._validate()  # where the curve begins
+            batches, ended = self._batches(), time.monotonic()
+            while self.step < self.settings.steps and not self._asked_to_stop(stopping):
+                parts = next(batches)
                 waited = time.monotonic() - ended
-                loss, norm = self._one(batches)
-                self._tell(loss, norm, time.monotonic() - ended, waited)
-                self._milestones()
+                loss, norm = self._step(parts)
+                self._log(loss, norm, seconds=time.monotonic() - ended, waited=waited)
+                if self._is_due("validate"):
+                    self._validate()  # before saving: the checkpoint records its loss, and the best one stays
+                if self._is_due("sample"):
+                    self._sample()
+                if self._is_due("save"):
+                    self._save()
                 ended = time.monotonic()
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory(error) from None
         self._save()
-        self.record.end()
-        done = self.validation.as_json() if self.validation else None
+        self.log.end()
         last = checkpoints.latest_checkpoint(self.request.output)
-        return TrainingResult(self.step, self.settings.steps, loss, done, self.bad, last.path if last else None)
+        done = self.validation.as_json() if self.validation else None
+        return TrainingResult(
+            self.step, self.settings.steps, loss, done, self.state.bad, last.path if last else None
+        )
 
-    def _one(self, batches: list[Any]) -> tuple[float, float]:
-        """One step of the optimizer; its loss and the norm of its gradient."""
-        set_learning_rate(self.optimizer, learning_rate(self.recipe.optimizer, self.step))
-        losses = [self._backward(batch, last=batch is batches[-1]) for batch in batches]
-        norm = float(self.accelerator.clip_grad_norm_(self.learning, self.recipe.optimizer.clip))
+    def _batches(self) -> Iterator[list[Any]]:
+        """For each step that is left, the batches of this process; the first sample is the one nobody has seen."""
+        hardware, left = self.recipe.hardware, self.settings.steps - self.step
+        first = self.state.samples
+        numbers = list(process_share(first, first + left * self.per_step, self.rank, self.world, hardware.batch))
+        source = iter(data_loader(self.samples, numbers, hardware.batch, self.recipe.data.workers))
+        for _ in range(left):
+            yield [next(source) for _ in range(hardware.accumulate)]
+
+    def _step(self, parts: list[Any]) -> tuple[float, float]:
+        """One step of the optimizer over its accumulated batches; its loss and the norm of its gradient."""
+        state = self.state
+        set_learning_rate(state.optimizer, learning_rate(self.recipe.optimizer, self.step))
+        losses = [self._backward(part, last=part is parts[-1]) for part in parts]
+        norm = float(self.accelerator.clip_grad_norm_(state.learning, self.recipe.optimizer.clip))
         loss = float(self.accelerator.reduce(torch.stack(losses).mean(), "mean"))
         finite = math.isfinite(norm) and math.isfinite(loss)
         if finite or self.accelerator.scaler is not None:  # a scaler has to hear of overflow, and skips it itself
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self._count(finite)
+            state.wrapped.step()
+        state.wrapped.zero_grad(set_to_none=True)
+        state.step += 1
+        state.samples += self.per_step
         if finite:
-            self.average.step()
-        self.step += 1
+            state.average.step()  # after the weights, before anybody looks at them
+            self.bad_in_a_row = 0
+        else:
+            self._skipped()
         return loss, norm
 
-    def _backward(self, samples: Any, last: bool) -> torch.Tensor:
-        batch = self.encoders.batch(samples)
-        together = nullcontext if last else self.accelerator.no_sync
-        with together(self.network):
-            prediction, target = predict(self.network, batch, self.encoders.empty, self.schedule, self.recipe)
-            weights = loss_weights(self.schedule, batch.timesteps, self.recipe.loss.min_snr)
+    def _backward(self, part: Any, last: bool) -> torch.Tensor:
+        """The loss of one batch, and its gradient; processes exchange gradients with the last one alone."""
+        batch = self.encoders.batch(part)
+        with (nullcontext if last else self.accelerator.no_sync)(self.state.network):
+            prediction, target = predict(self.state.network, batch, self.encoders.empty, self.schedule, self.recipe)
+            weights = min_snr_weights(self.schedule, batch.timesteps, self.recipe.loss.min_snr)
             loss = (sample_losses(prediction, target) * weights).mean()
             self.accelerator.backward(loss / self.recipe.hardware.accumulate)
         return loss.detach()
 
-    def _count(self, finite: bool) -> None:
+    def _skipped(self) -> None:
         """A step without a finite loss changes nothing; too many in a row end the run."""
-        self.in_a_row = 0 if finite else self.in_a_row + 1
-        if finite:
-            return
-        self.bad += 1
-        self.watcher.note(f"step {self.step + 1}: the loss or its gradient is not finite; the step is skipped")
-        if self.in_a_row >= self.recipe.watch.max_bad_steps:
+        self.state.bad += 1
+        self.bad_in_a_row += 1
+        self.callback.note(f"step {self.step}: the loss or its gradient is not finite; the step is skipped")
+        if self.bad_in_a_row >= self.recipe.watch.max_bad_steps:
             last = checkpoints.latest_checkpoint(self.request.output)
             raise TbdError(
-                f"{self.in_a_row} steps in a row without a finite loss; the last good checkpoint is {last.path if last else None}",
+                f"{self.bad_in_a_row} steps in a row without a finite loss; "
+                f"the last good checkpoint is {last.path if last else None}",
                 next="a smaller optimizer.lr, or hardware.precision=float32",
             )
 
-    def _milestones(self) -> None:
-        watch, last = self.recipe.watch, self.step == self.settings.steps
-        saving = self.step % watch.save_every == 0
-        if self.validator and (self.step % watch.validate_every == 0 or saving or last):
-            self._validate(self.validator)
-        if self.validator and watch.sample_every and (self.step % watch.sample_every == 0 or last):
-            self._sample(self.validator)
-        if saving and not last:
-            self._save()
-
-    def _validate(self, validator: Validator) -> None:
-        self.plain.eval()
-        with self.average.shown():
-            how = "mean" if self.sharded else "sum"  # where weights are spread, all processes do the same
-            self.validation = validator.measure(self.plain, lambda sums: self.accelerator.reduce(sums, how))
-        self.plain.train()
-        self.validated = self.step
-        self.record.validation(self.step, self.validation)
-        self.watcher.note(f"step {self.step}: validation loss {self.validation.loss:.4f}")
-
-    def _sample(self, validator: Validator) -> None:
-        if self.sharded:
-            self.watcher.note("no samples are drawn while FSDP spreads the weights; tbd generate draws them")
-        if self.sharded or self.rank != 0:
-            return
-        self.plain.eval()
-        folder = self.request.output / "samples" / f"step-{self.step}"
-        with self.average.shown():
-            sample_videos(self.plain, validator, folder, self.watcher.note, self.accelerator.autocast)
-        self.plain.train()
-
-    def _save(self) -> None:
-        if self.step != self.saved:
-            save(self)
-            self.saved = self.step
-
-    def _tell(self, loss: float, norm: float, seconds: float, waited: float) -> None:
-        frames = self.per_step * self.settings.frames
+    def _log(self, loss: float, norm: float, *, seconds: float, waited: float) -> None:
         values = {
             "loss": loss,
             "grad_norm": norm,
             "lr": learning_rate(self.recipe.optimizer, self.step - 1),
-            "frames_per_second": frames / seconds,
+            "frames_per_second": self.per_step * self.settings.frames / seconds,
             "waiting": waited / seconds,
             "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0,
         }
-        self.record.step(self.step, values)
-        self.watcher.step(self.step, values)
+        self.log.step(self.step, values)
+        self.callback.step(self.step, values)
 
-    def _prepare(self, beginning: StartState) -> None:
-        """Freeze, wrap, and put everything on the device, at the state of the last checkpoint."""
-        hardware, network = self.recipe.hardware, beginning.network
-        self.names = freeze(network, self.recipe, self.stage)
-        network.set_checkpointing(hardware.checkpointing)
-        self.schedule = noise_scheduler(self.recipe.model.noise)
-        if hardware.precision == "bfloat16" and not self.sharded:  # FSDP wants one type
-            for parameter in network.parameters():
-                if not parameter.requires_grad:
-                    parameter.data = parameter.data.bfloat16()
-        if hardware.channels_last:
-            network.to(memory_format=torch.channels_last)
-        if hardware.compile:
-            parts: tuple[Any, ...] = (network.unet, network.reference_net)
-            for part in parts:
-                part.compile_repeated_blocks()
-        wanted = set(self.names)
-        tool = make_optimizer([p for name, p in network.named_parameters() if name in wanted], self.recipe.optimizer)
-        self.network, self.optimizer = self.accelerator.prepare(network, tool)
-        self.plain = self.accelerator.unwrap_model(self.network)
-        self.learning = [p for name, p in self.plain.named_parameters() if name in wanted]
-        self.average = WeightAverage(self.names, self.learning, self.recipe.ema.decay)
-        self.encoders = BatchEncoder(
-            recipe_encoders(self.recipe, str(self.accelerator.device)), self.recipe, self.accelerator.device
+    def _is_due(self, what: str) -> bool:
+        """Whether this step ends with validation, samples or a checkpoint. A checkpoint is validated first; the last one
+        is written behind the loop."""
+        watch, last = self.recipe.watch, self.step == self.settings.steps
+        saves = self.step % watch.save_every == 0
+        if what == "save":
+            return saves and not last
+        if what == "sample":
+            return watch.sample_every > 0 and (self.step % watch.sample_every == 0 or last)
+        return self.step % watch.validate_every == 0 or saves or last
+
+    def _validate(self) -> None:
+        if self.validator is None:
+            return
+        how = "mean" if self.state.sharded else "sum"  # where weights are spread, all processes do the same
+        self.state.plain.eval()
+        with self.state.average.shown():
+            self.validation = self.validator.measure(
+                self.state.plain, lambda sums: self.accelerator.reduce(sums, how)
+            )
+        self.state.plain.train()
+        self.validated = self.step
+        self.log.validation(self.step, self.validation)
+        self.callback.note(f"step {self.step}: {self.validation.words()}")
+
+    def _sample(self) -> None:
+        if self.validator is None:
+            return
+        if self.state.sharded:
+            self.callback.note("no samples are drawn while FSDP spreads the weights; tbd generate draws them")
+        if self.state.sharded or self.rank != 0:
+            return
+        folder = self.request.output / "samples" / f"step-{self.step}"
+        self.state.plain.eval()
+        with self.state.average.shown():
+            sample_videos(self.state.plain, self.validator, folder, self.callback.note, self.accelerator.autocast)
+        self.state.plain.train()
+
+    def _save(self) -> None:
+        if self.step == self.saved:
+            return
+        checkpoint_writer.save_checkpoint(
+            self.state,
+            self.request.output,
+            self._meta(),
+            schedule=self.schedule,
+            source=self.start.source,
+            averaged=self.start.averaged,
+            keep=self.recipe.watch.keep,
         )
-        if beginning.resumed:
-            restore(self, beginning.resumed)
-            self.saved = beginning.step
-        self.network.train()
+        self.saved = self.step
 
-    def _keep(self) -> LatentCache | None:
-        """The cache, if one is used; every clip must be in it."""
-        if self.request.cache is None:
+    def _meta(self) -> CheckpointMeta:
+        """Everything that made these weights."""
+        state, now = self.state, self.validation if self.validated == self.step else None
+        return CheckpointMeta(
+            **run_identity(self.request, self.clips),
+            step=state.step,
+            samples=state.samples,
+            processes=self.world,
+            samples_per_step=self.per_step,
+            validation=now.as_json() if now else None,
+            bad_steps=state.bad,
+            average_steps=state.average.steps,
+            scheduler=dict(self.schedule.config),
+            guidance=self.recipe.model.guidance.model_dump(mode="json"),
+            trained={"parameters": sum(p.numel() for p in state.learning), "names": len(state.names)},
+            manifests={name: sha256_file(locate(path)) for name, path in self.clips.manifests.items()},
+            encoders=self.encoders.base.identities,
+            history=self.history,
+            versions=checkpoint_writer.versions(),
+        )
+
+    def _history(self) -> dict[str, Any]:
+        """What the run started from; another number of processes is a change that is recorded and said."""
+        history, resumed = dict(self.start.history), self.start.resumed
+        before = checkpoints.read_checkpoint(resumed).meta if resumed else None
+        if before is None or before.samples_per_step in (0, self.per_step):
+            return history
+        what = (
+            f"{before.processes} -> {self.world} processes: {before.samples_per_step} -> {self.per_step} samples a step, "
+            f"from sample {before.samples} on"
+        )
+        self.callback.note(f"{what}; none is left out or seen twice")
+        return history | {"changes": [*history.get("changes", []), {"step": before.step, "what": [what]}]}
+
+    def _dataset(self) -> TrainingDataset:
+        base, place = self.encoders.base, self.request.cache
+        cache = LatentCache(place, base.identities, self.recipe.data.moments) if place else None
+        total = self.state.samples + (self.settings.steps - self.step) * self.per_step
+        order = clip_order(self.clips.train, self.recipe, self.stage, total)
+        return TrainingDataset(self.clips.train, order, self.recipe, self.stage, cache, base.image.factor)
+
+    def _validator(self) -> Validator | None:
+        if not self.clips.validation:
             return None
-        return LatentCache(self.request.cache, self.encoders.base.identities, self.recipe.data.moments)
+        rank, world = (0, 1) if self.state.sharded else (self.rank, self.world)
+        return Validator(
+            self.clips.validation, self.recipe, self.stage, self.samples, self.encoders, self.schedule, rank, world
+        )
 
-    def _order(self) -> Any:
-        return clip_order(self.clips.train, self.recipe, self.stage, self.settings.steps * self.per_step)
-
-    def _batches(self) -> Iterator[list[Any]]:
-        """For each step that is left, the batches of this process."""
-        hardware = self.recipe.hardware
-        first, last = self.step * self.per_step, self.settings.steps * self.per_step
-        numbers = list(process_share(first, last, self.rank, self.world, hardware.batch))
-        source = iter(data_loader(self.samples, numbers, hardware.batch, self.recipe.data.workers))
-        for _ in range(self.step, self.settings.steps):
-            yield [next(source) for _ in range(hardware.accumulate)]
-
-    def _stop(self, stopping: Event) -> bool:
+    def _asked_to_stop(self, stopping: Event) -> bool:
         """Whether any process was asked to stop; all end at the same step."""
         if self.world > 1:
             asked = torch.tensor(float(stopping.is_set()), device=self.accelerator.device)
@@ -305,40 +340,32 @@ class Trainer:
     def _out_of_memory(self, error: Exception) -> MissingError:
         smaller = memory_presets.smaller_preset(self.request.gpu_memory)
         fix = f"--gpu-memory {smaller}" if smaller else "--set data.size=256, or a larger card"
-        return MissingError(
-            f"the GPU's memory is full at step {self.step + 1} ({str(error).splitlines()[0]})", next=fix
-        )
+        words = str(error).splitlines()[0]
+        return MissingError(f"the GPU's memory is full at step {self.step + 1} ({words})", next=fix)
 
 
 def train_stage(
-    request: TrainingRequest, clips: TrainingClips, beginning: StartState, watcher: TrainingCallback, stopping: Event
+    request: TrainingRequest, clips: TrainingClips, start: StartState, callback: TrainingCallback, stopping: Event
 ) -> TrainingResult:
     """Train a stage to its last step; killed or stopped, the same call goes on.
 
     Args:
         request: what was asked for.
-        clips: of ``rows.read_training_clips``.
-        beginning: of ``setup.begin``.
-        watcher: who looks on.
+        clips: of ``read_training_clips``.
+        start: of ``start_state``.
+        callback: is told how it goes.
         stopping: set it to save and end.
 
     Raises:
         MissingError: another run holds the folder, or memory, disk or packages are lacking.
         TbdError, InputError: as ``Trainer``.
     """
-    if beginning.resumed and beginning.step >= stage_settings(request.recipe, request.stage).steps:
-        return _finished(beginning.resumed, beginning.step)
-    with workspace.writing(request.output):
-        request.output.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(request, clips, beginning, watcher)
-    with workspace.alone(request.output) if trainer.rank == 0 else nullcontext():
+    if start.resumed and start.step >= stage_settings(request.recipe, request.stage).steps:
+        meta = checkpoints.read_checkpoint(start.resumed).meta  # finished before: nothing is written
+        return TrainingResult(meta.step, meta.step, None, meta.validation, meta.bad_steps, start.resumed)
+    trainer = Trainer(request, clips, start, callback)
+    with folder_lock(request.output, purpose="training") if trainer.rank == 0 else nullcontext():
         if trainer.rank == 0:
-            checkpoint.sweep(request.output)
-        trainer.record.begin(trainer.step)
+            checkpoint_writer.sweep(request.output)
+        trainer.log.begin(trainer.step)
         return trainer.run(stopping)
-
-
-def _finished(last: Path, step: int) -> TrainingResult:
-    """How a run ended that had been finished before; nothing is written."""
-    recorded = checkpoints.read_checkpoint(last).meta
-    return TrainingResult(step, step, None, recorded.get("validation"), int(recorded["bad_steps"]), last)

@@ -1,41 +1,35 @@
-"""The number to watch: the loss on clips that are kept back, with the same noise every time, by range of timesteps.
+"""The numbers to watch: the loss on clips that are kept back, with the same noise every time, and what it hears.
 
 The training loss of a diffusion model hardly moves, because how hard a sample is depends on its timestep far more than
-on the weights. Here every clip meets every range of timesteps once, with noise that never changes.
+on the weights. Here every clip meets every range of timesteps once, with noise that never changes. And a falling loss
+does not say that text, sound and picture matter: so it is taken once more with those of another clip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from PIL import Image
 
-from tbd.media import video
-from tbd.model.ddim import sample_clip
-from tbd.model.network import TBDNetwork
-from tbd.model.noise import noise_scheduler, standard_noise
+from tbd.model.noise import standard_noise
 from tbd.train.batch import Batch, BatchEncoder, merge_batches
 from tbd.train.clips import TrainingClip
-from tbd.train.dataset import TrainingDataset, clip_sound, collate
+from tbd.train.conditions import CONDITIONS, Heard, heard, other_clip, words_of
+from tbd.train.dataset import TrainingDataset, collate
 from tbd.train.loss import sample_losses
 from tbd.train.recipe import TrainRecipe
 from tbd.train.sampling import SampleDraw, draw_sample
-from tbd.train.stages import predict, reference_text
+from tbd.train.stages import predict
 
 FIRST = 1 << 40
 """Number of the first validation sample, far from any training sample."""
-MOST = 64
-"""Clips that are looked at, evenly spread over those that are kept back: more would cost time and tell little."""
 
-
-Precision = Callable[[], AbstractContextManager[Any]]
+Question = tuple[int, int, str]
+"""A clip, a range of timesteps, and which condition is another clip's; an empty one: none."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +40,30 @@ class Validation:
         loss: mean over all samples.
         bins: mean of each range of timesteps, low noise first.
         samples: how many there were.
+        conditions: what the text, the sound and the picture of another clip do to the loss in the middle of the noise.
     """
 
     loss: float
     bins: tuple[float, ...]
     samples: int
+    conditions: dict[str, Heard] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """As in ``meta.json`` and ``validation.jsonl``."""
-        return {"loss": self.loss, "bins": list(self.bins), "samples": self.samples}
+        conditions = {name: found.as_json() for name, found in self.conditions.items()}
+        return {"loss": self.loss, "bins": list(self.bins), "samples": self.samples, "conditions": conditions}
+
+    def words(self) -> str:
+        """One line for people."""
+        others = f"; of another clip: {words_of(self.conditions)}" if self.conditions else ""
+        return f"validation loss {self.loss:.4f}{others}"
 
 
 class Validator:
     """Measures a network on fixed samples.
 
     Args:
-        clips: kept back.
+        clips: kept back; up to ``watch.validation_clips`` of them are looked at, evenly spread.
         recipe: bins, batch.
         stage: 1 or 2.
         samples: made over ``clips``; only its way to read an example is used.
@@ -81,11 +83,11 @@ class Validator:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        chosen = np.linspace(0, len(clips) - 1, min(len(clips), MOST)).round().astype(int)
+        chosen = np.linspace(0, len(clips) - 1, min(len(clips), recipe.watch.clips)).round().astype(int)
         self.clips = [clips[i] for i in chosen]
         self.recipe, self.stage, self.samples = recipe, stage, samples
         self.encoders, self.schedule = encoders, schedule
-        self.mine = [(clip, which) for clip in range(len(chosen))[rank::world] for which in range(recipe.watch.bins)]
+        self.rank, self.world = rank, world
         self._encoded: dict[int, Batch] = {}
 
     @torch.no_grad()
@@ -96,109 +98,68 @@ class Validator:
             network: ``TBDNetwork``, also wrapped.
             reduce: sums a tensor over all processes.
         """
-        bins, batch = self.recipe.watch.bins, self.recipe.hardware.batch
-        sums = torch.zeros(2, bins, dtype=torch.float64, device=self.encoders.device)
-        for start in range(0, len(self.mine), batch):
-            chosen = self.mine[start : start + batch]
-            losses = self._losses(network, self._batch(chosen))
-            for (_, which), value in zip(chosen, losses.double(), strict=True):
-                sums[0, which] += value
-                sums[1, which] += 1
-        total, count = reduce(sums)
-        means = (total / count.clamp(min=1)).tolist()
-        return Validation(float(total.sum() / count.sum().clamp(min=1)), tuple(means), int(count.sum()))
+        bins = self.recipe.watch.bins
+        plain = [(clip, which, "") for clip in range(len(self.clips)) for which in range(bins)]
+        own = self._losses(network, plain, reduce)
+        loss, means = float(own.mean()), own.mean(0).tolist()
+        return Validation(loss, tuple(means), own.size, self._heard(network, own, reduce))
 
-    def _losses(self, network: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        prediction, target = predict(network, batch, self.encoders.empty, self.schedule, self.recipe)
-        return sample_losses(prediction, target)
+    def _heard(self, network: torch.nn.Module, own: Any, reduce: Any) -> dict[str, Heard]:
+        middle = sorted({self.recipe.watch.bins * tenths // 10 for tenths in (4, 6)})
+        found = {}
+        for condition in CONDITIONS if self.stage == 2 else ("text", "picture"):
+            able = [i for i in range(len(self.clips)) if other_clip(self.clips, i, condition) is not None]
+            asked = [(clip, which, condition) for clip in able for which in middle]
+            others = self._losses(network, asked, reduce)
+            if (one := heard(own[:, middle], others[:, middle])) is not None:
+                found[condition] = one
+        return found
 
-    def _batch(self, chosen: Sequence[tuple[int, int]]) -> Batch:
-        return merge_batches([self.sample(clip, which) for clip, which in chosen], self.encoders.device)
+    def _losses(self, network: torch.nn.Module, asked: Sequence[Question], reduce: Any) -> Any:
+        """``(clips, bins)`` float64, NaN where nothing was asked; each process computes its part."""
+        shape, batch = (len(self.clips), self.recipe.watch.bins), self.recipe.hardware.batch
+        sums = torch.zeros(shape, dtype=torch.float64, device=self.encoders.device)
+        mine = asked[self.rank :: self.world]
+        for start in range(0, len(mine), batch):
+            chosen = mine[start : start + batch]
+            given = self.batch(chosen)
+            losses = sample_losses(*predict(network, given, self.encoders.empty, self.schedule, self.recipe))
+            for (clip, which, _), value in zip(chosen, losses.double(), strict=True):
+                sums[clip, which] = value
+        found = reduce(sums).cpu().numpy()
+        there = np.zeros(shape, bool)
+        for clip, which, _ in asked:
+            there[clip, which] = True
+        return np.where(there, found, np.nan)
 
-    def sample(self, clip: int, which: int) -> Batch:
-        """A clip with nothing left out, at a timestep in range ``which``, with that range's own noise; on the CPU."""
+    def batch(self, asked: Sequence[Question]) -> Batch:
+        """Samples side by side on the device."""
+        return merge_batches([self.sample(*one) for one in asked], self.encoders.device)
+
+    def sample(self, clip: int, which: int, condition: str = "") -> Batch:
+        """A clip with nothing left out, at a timestep in range ``which``, with that range's own noise; on the CPU.
+
+        Args:
+            condition: the one that is another clip's; empty: none.
+        """
         bins, steps = self.recipe.watch.bins, self.recipe.model.noise.steps
-        drawn = self.drawn(clip)
-        if clip not in self._encoded:  # once a run
-            example = collate([self.samples.example(self.clips[clip], drawn)])
-            self._encoded[clip] = merge_batches([self.encoders.batch(example)], torch.device("cpu"))
+        drawn, found = self.drawn(clip), self._clip(clip)
         low, high = which * steps // bins, (which + 1) * steps // bins
-        found = self._encoded[clip]
         generator = torch.Generator().manual_seed(drawn.noise_seed + which)
         noise = standard_noise(tuple(found.noise.shape[1:]), self.recipe.model.noise.offset, generator)
         timestep = torch.tensor([low + (drawn.timestep + 7919 * which) % (high - low)])
-        return replace(found, noise=noise[None], timesteps=timestep)
+        other = other_clip(self.clips, clip, condition) if condition else None
+        changed = {} if other is None else {CONDITIONS[condition]: getattr(self._clip(other), CONDITIONS[condition])}
+        return replace(found, noise=noise[None], timesteps=timestep, **changed)
 
     def drawn(self, clip: int) -> SampleDraw:
         """The fixed frames of a clip."""
         drawn = draw_sample(FIRST + clip, clip, self.clips[clip], self.recipe, self.stage)
         return replace(drawn, keep_reference=True, keep_text=True, keep_audio=True, keep_motion=True)
 
-
-def sample_videos(
-    network: TBDNetwork,
-    validator: Validator,
-    folder: Path,
-    note: Callable[[str], None],
-    precision: Precision = nullcontext,
-) -> list[Path]:
-    """Sample a few clips and write them: a picture in stage 1, in stage 2 a video with sound and its frames as a strip.
-
-    A clip that cannot be shown is noted and never ends training.
-
-    Args:
-        network: as it is now.
-        validator: its clips and encoders.
-        folder: where the files go.
-        note: told of what went wrong.
-        precision: a context in which the network computes; the frozen networks stay outside.
-    """
-    written = []
-    for number in range(min(validator.recipe.watch.sample_clips, len(validator.clips))):
-        clip = validator.clips[number]
-        try:
-            written.append(_film(network, validator, number, folder / f"{clip.clip_id}.png", precision))
-        except Exception as error:  # noqa: BLE001 (a sample is worth less than a run)
-            note(f"no sample of {clip.clip_id}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-    return written
-
-
-@torch.no_grad()
-def _film(network: TBDNetwork, validator: Validator, number: int, path: Path, precision: Precision) -> Path:
-    encoders, clip = validator.encoders, validator.clips[number]
-    batch = validator._batch([(number, 0)])
-    with precision():
-        latents = _sampled(network, validator, batch)
-    shown, true = (encoders.base.image.decode(part.float().transpose(1, 2)[0]) for part in (latents, batch.latents))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _strip(encoders.base.image.decode(batch.reference), shown, true).save(path)
-    if validator.stage == 2:
-        rule, start = clip.canonical.rule, validator.drawn(number).start
-        first, last = (round(frame / rule.fps * rule.sample_rate) for frame in (start, start + len(shown)))
-        speech = clip_sound(clip)[first:last]
-        video.write(path.with_suffix(".mp4"), iter(shown), rule.fps, speech, sample_rate=rule.sample_rate)
-    return path
-
-
-def _sampled(network: TBDNetwork, validator: Validator, batch: Batch) -> torch.Tensor:
-    recipe, encoders = validator.recipe, validator.encoders
-    heard = reference_text(recipe, batch.text, encoders.empty)
-    return sample_clip(
-        network,
-        batch.noise,
-        batch.text,
-        encoders.empty,
-        network.conditions(batch.reference, heard, batch.earlier, batch.audio),
-        network.silence(1, batch.noise.shape[2]),
-        noise_scheduler(recipe.model.noise),
-        recipe.model.guidance,
-        steps=recipe.watch.sample_steps,
-        scale=recipe.watch.sample_scale,
-    )
-
-
-def _strip(reference: np.ndarray[Any, Any], sampled: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> Image.Image:
-    """Reference, then every frame: sampled above, true below."""
-    chosen = np.linspace(0, len(sampled) - 1, min(len(sampled), 7)).round().astype(int)
-    rows = [np.concatenate([reference[0], *frames[chosen]], 1) for frames in (sampled, true)]
-    return Image.fromarray(np.concatenate(rows, 0))
+    def _clip(self, clip: int) -> Batch:
+        """A clip's fixed example, encoded once a run."""
+        if clip not in self._encoded:
+            example = collate([self.samples.example(self.clips[clip], self.drawn(clip))])
+            self._encoded[clip] = merge_batches([self.encoders.batch(example)], torch.device("cpu"))
+        return self._encoded[clip]

@@ -1,0 +1,51 @@
+"""What ``tbd train stage1|stage2`` was asked for. Needs no torch, so that mistakes are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tbd import recipe as recipes
+from tbd.selection import Selection
+from tbd.train.clips import TrainingClips
+from tbd.train.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One run of a stage.
+
+    Attributes:
+        manifests: folders or Parquet files.
+        recipe: the whole recipe, fitted to the card.
+        stage: 1 or 2.
+        output: folder of the run.
+        first: stage 2: the run or checkpoint of stage 1.
+        cache: folder of the cache; None reads the media.
+        selection: narrows the rows.
+        roots: where a dataset lies, instead of where it lay when its manifest was made.
+        device: ``auto`` or ``cpu``.
+        changed: go on although recipe or data are not those of the last checkpoint; that is recorded.
+        gpu_memory: preset that was laid over the recipe, for advice.
+    """
+
+    manifests: tuple[Path, ...]
+    recipe: TrainRecipe
+    stage: int
+    output: Path
+    first: Path | None = None
+    cache: Path | None = None
+    selection: Selection = field(default_factory=Selection)
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    device: str = "auto"
+    changed: bool = False
+    gpu_memory: int | None = None
+
+
+def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, Any]:
+    """What decides about every weight of a run: it must not change between two checkpoints."""
+    essence = recipes.essence(request.recipe)
+    essence.pop("autoencoder", None)  # another run's
+    return {"stage": request.stage, "recipe": essence, "clips": clips.digest}
