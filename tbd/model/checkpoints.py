@@ -67,14 +67,9 @@ class Checkpoint:
         Raises:
             InputError: it is missing, or not what was written.
         """
-        file, record = self.path / name, self.meta.files.get(name)
-        if record is None and not self.meta.files and file.is_file():
-            return file  # a folder that records no hashes
-        if record is None or not file.is_file():
-            raise self._damaged(f"{file}: is missing" if record or not file.is_file() else f"{file}: is not recorded")
-        if file.stat().st_size != record.bytes or sha256_file(file) != record.sha256:
-            raise self._damaged(f"{file}: its bytes are not those that were written")
-        return file
+        if fault := self._fault(name):
+            raise self._damaged(f"{self.path / name}: {fault}")
+        return self.path / name
 
     def check(self, *names: str) -> None:
         """Look at the bytes of every recorded file, or of those below some folders.
@@ -89,17 +84,27 @@ class Checkpoint:
     @property
     def is_whole(self) -> bool:
         """Whether every file is what was written."""
-        try:
-            self.check()
-        except InputError:
-            return False
-        return True
+        return not any(map(self._fault, self.meta.files))
+
+    def _fault(self, name: str) -> str:
+        """What is wrong with a file, or nothing; a folder that records no hashes is taken as it is."""
+        file, record = self.path / name, self.meta.files.get(name)
+        if not file.is_file():
+            return "is missing"
+        if record is None:
+            return "is not recorded" if self.meta.files else ""
+        same = file.stat().st_size == record.bytes and sha256_file(file) == record.sha256
+        return "" if same else "its bytes are not those that were written"
 
     def _damaged(self, what: str) -> InputError:
         """An error that names the newest other checkpoint of the run that is whole."""
         others = (one for one in reversed(list_checkpoints(self.path.parent)) if one.path != self.path)
         other = next((one.path for one in others if one.is_whole), None)
-        fix = f"rm -r {self.path}, to go on from {other}" if other else f"rm -r {self.path}, and begin anew: it was the only one"
+        fix = (
+            f"rm -r {self.path}, to go on from {other}"
+            if other
+            else f"rm -r {self.path}, and begin anew: it was the only one"
+        )
         return InputError(what, next=fix)
 
     @property

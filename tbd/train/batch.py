@@ -79,6 +79,8 @@ class BatchEncoder:
         """
         if "error" in samples:
             raise InputError(samples["error"], next=samples["next"])
+        if "parts" in samples:
+            return merge_batches([self.batch(part) for part in samples["parts"]], self.device)
         draws, device = samples["draw"], self.device
         moments = samples["moments"].to(device) if "moments" in samples else self._moments(samples["frames"])
         noisy = self.recipe.data.moments == "both"

@@ -17,8 +17,8 @@ from tbd.model.shapes import network_sizes
 from tbd.train.batch import Batch
 from tbd.train.loss import sample_losses
 from tbd.train.optimizer import make_optimizer
-from tbd.train.recipe import TrainRecipe
-from tbd.train.stages import freeze, predict, stage_settings
+from tbd.train.recipe import TrainRecipe, stage_settings
+from tbd.train.stages import freeze, predict
 
 PEAK = {
     "H200": 989e12,

@@ -21,13 +21,14 @@ import torch
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.model.frozen_encoders import FrozenEncoders, latent_factor
+from tbd.model.frozen_encoders import FrozenEncoders, latent_factor, load_encoders
 from tbd.model.shapes import network_sizes
 from tbd.train.batch import clip_layers, clip_moments
 from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.latent_cache import LatentCache, write_tensors
 from tbd.train.prefetch import prefetch
-from tbd.train.recipe import TrainRecipe
+from tbd.train.recipe import TrainRecipe, stage_settings
+from tbd.train.sampling import clip_order
 
 MARGIN = 1.1
 """Free disk that must be there for every byte to be written."""
@@ -42,7 +43,7 @@ class CachePlan:
     """What a cache lacks.
 
     Attributes:
-        keep: the cache.
+        keep: the cache; None: of a plan for an empty one.
         clips: to make.
         texts: to embed.
         present: clips that are there.
@@ -52,7 +53,7 @@ class CachePlan:
         free: bytes on the disk.
     """
 
-    keep: LatentCache
+    keep: LatentCache | None
     clips: tuple[TrainingClip, ...]
     texts: tuple[str, ...]
     present: int
@@ -83,23 +84,19 @@ def default_cache_folder() -> Path:
     return workspace.cache() / "train"
 
 
-def plan_cache(
-    clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache, part: tuple[int, int] = (1, 1)
-) -> CachePlan:
+def plan_cache(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) -> CachePlan:
     """What is missing; files that are new or have changed are read in full.
 
     Args:
         clips: to train on and to validate with.
         recipe: sizes and levels.
         keep: the cache.
-        part: (i, n): only every n-th clip, beginning with the i-th.
 
     Raises:
         InputError: a file cannot be read.
     """
     mine = sorted((*clips.train, *clips.validation), key=lambda clip: (clip.manifest, clip.clip_id))
-    mine = mine[part[0] - 1 :: part[1]]
-    rewritten = keep.look(mine)
+    rewritten = keep.hash_media(mine)
     stale = sum(not rewritten.isdisjoint(clip.media) for clip in mine)
     lacking = {keep.path(clip): clip for clip in mine if not keep.path(clip).is_file()}
     chunks = recipe.model.chunks
@@ -108,6 +105,29 @@ def plan_cache(
     size = sum(_clip_bytes(clip, recipe) for clip in lacking.values()) + len(texts) * _text_bytes(recipe)
     free = shutil.disk_usage(keep.folder).free
     return CachePlan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), stale, clips.left_out, size, free)
+
+
+def plan_unseen(clips: TrainingClips, recipe: TrainRecipe, folder: Path) -> CachePlan:
+    """What an empty cache would get; no medium, no weights and no cache are opened, and nothing is made."""
+    everything = (*clips.train, *clips.validation)
+    texts = tuple(dict.fromkeys(["", *(text for clip in everything for text in clip.prompts)]))
+    size = sum(_clip_bytes(clip, recipe) for clip in everything) + len(texts) * _text_bytes(recipe)
+    disk = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    return CachePlan(None, everything, texts, 0, 0, clips.left_out, size, shutil.disk_usage(disk).free)
+
+
+def caching_encoders(recipe: TrainRecipe, device: str) -> FrozenEncoders:
+    """The frozen networks, on a GPU with the autoencoder in bfloat16 and channels last: their results are kept in half
+    precision anyway.
+
+    Raises:
+        MissingError, InputError: as ``load_encoders``.
+    """
+    found = load_encoders(recipe.network, recipe.weights, seed=recipe.seed, device=device)
+    if device.startswith("cuda"):
+        model: Any = found.image.model
+        model.to(dtype=torch.bfloat16, memory_format=torch.channels_last)
+    return found
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,7 @@ def cache_state(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) ->
     return CacheState(missing + len(changed) - len(seen), len(seen))
 
 
-def check_disk_space(found: CachePlan) -> None:
+def check_disk_space(found: CachePlan, folder: Path) -> None:
     """Stop before the disk is full.
 
     Raises:
@@ -148,7 +168,7 @@ def check_disk_space(found: CachePlan) -> None:
     """
     if found.free < MARGIN * found.bytes:
         raise MissingError(
-            f"{found.keep.folder}: {found.bytes / 1e9:.1f} GB are needed and {found.free / 1e9:.1f} GB free "
+            f"{folder}: {found.bytes / 1e9:.1f} GB are needed and {found.free / 1e9:.1f} GB free "
             f"({MARGIN} times as much is asked for)",
             next="--cache DIR on a larger disk, or --set data.moments=mean (half the size)",
         )
@@ -159,7 +179,7 @@ def build_cache(
     recipe: TrainRecipe,
     base: FrozenEncoders,
     *,
-    told: Callable[[str], None] = lambda name: None,
+    callback: Callable[[str], None] = lambda name: None,
     stopping: Event | None = None,
 ) -> CacheResult:
     """Fill a cache. Each file appears whole or not at all.
@@ -168,13 +188,14 @@ def build_cache(
         found: of ``plan``.
         recipe: as for ``plan``.
         base: the frozen networks.
-        told: called with the name of each clip as it ends.
+        callback: called with the name of each clip as it ends.
         stopping: set it to end after the clips under way.
 
     Raises:
         MissingError: the disk is full; every finished file stays.
     """
-    check_disk_space(found)
+    assert found.keep is not None
+    check_disk_space(found, found.keep.folder)
     done = CacheResult()
     for text in found.texts:
         embedded = base.text.encode([text], recipe.model.chunks, recipe.model.text.overflow)[0]
@@ -187,40 +208,54 @@ def build_cache(
                 done.stopped = True
                 break
             written, wrong = _one(clip, pictures, found.keep, recipe, base)
-            found.keep.note(clip, wrong)
+            found.keep.record_failure(clip, wrong)
             done.clips += written
             done.failed |= {clip.name: wrong} if wrong else {}
-            told(clip.name)
+            callback(clip.name)
     return done
 
 
 def cached_clips(clips: TrainingClips, recipe: TrainRecipe, stage: int, keep: LatentCache) -> TrainingClips:
-    """The clips that training can take from a cache.
-
-    Those that could not be made are left out with their number; a clip that nobody tried to make is an error.
+    """The clips that training can use with a cache: what it lacks is read from the media at every step, and said.
 
     Args:
-        clips: of ``rows.read_training_clips``.
+        clips: of ``read_training_clips``.
         recipe: levels of text.
         stage: 2 needs the sound too.
         keep: the cache.
 
+    Returns:
+        Without those that could not be made when the cache was filled; with a note on what is missing.
+
     Raises:
-        InputError: a clip or a text is not in the cache, or its file has changed since; or none is left.
+        InputError: nothing that training would read is in the cache, or no clip is left.
     """
     everything = (*clips.train, *clips.validation)
     failed = {clip.name for clip in everything if _failed(clip, stage, keep)}
-    kept = [tuple(clip for clip in side if clip.name not in failed) for side in (clips.train, clips.validation)]
+    sides = [tuple(clip for clip in side if clip.name not in failed) for side in (clips.train, clips.validation)]
     left_out = {"that could not be read when the cache was made": sorted(failed)} if failed else {}
-    found = replace(clips, train=kept[0], validation=kept[1], left_out=clips.left_out | left_out)
-    state = cache_state(found, recipe, keep)
-    if not state.whole or not found.train:
+    found = replace(clips, train=sides[0], validation=sides[1], left_out=clips.left_out | left_out)
+    state, usable = cache_state(found, recipe, keep), len(sides[0]) + len(sides[1])
+    if not found.train or not any(keep.has(clip) for side in sides for clip in side):
         raise InputError(
             f"{keep.folder}: {state.missing} clips or texts are missing, {state.changed} clips have changed, "
             f"{len(failed)} of {len(everything)} clips could not be read",
             next="tbd train cache, with the same manifests and options",
         )
-    return found
+    if state.whole:
+        return found
+    note = (
+        f"not in the cache: {state.missing} clips or texts, and {state.changed} clips whose file has changed, of {usable} "
+        "clips; they are read from the media at every step (next: tbd train cache, with the same options)"
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def drawn_clips(clips: TrainingClips, recipe: TrainRecipe, stage: int, per_step: int) -> TrainingClips:
+    """The clips that a run of a stage will draw: which ones is known from its seed."""
+    samples = stage_settings(recipe, stage).steps * per_step
+    drawn = set(clip_order(clips.train, recipe, stage, samples).tolist())
+    return replace(clips, train=tuple(clip for i, clip in enumerate(clips.train) if i in drawn))
 
 
 def _failed(clip: TrainingClip, stage: int, keep: LatentCache) -> bool:
@@ -259,7 +294,10 @@ def _pictures(clip: TrainingClip) -> Iterator[torch.Tensor]:
 
 
 def _clip_bytes(clip: TrainingClip, recipe: TrainRecipe) -> int:
-    side = recipe.data.size // latent_factor(recipe.network, recipe.weights)
+    try:
+        side = recipe.data.size // latent_factor(recipe.network, recipe.weights)
+    except MissingError:  # a plan before the download: the size's own
+        side = recipe.data.size // latent_factor(recipe.network)
     channels = 8 if recipe.data.moments == "both" else 4
     sizes: dict[str, Any] = network_sizes(recipe.network).audio
     sound = sizes["layers"] * sizes["channels"] if clip.has_audio else 0

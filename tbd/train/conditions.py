@@ -21,12 +21,12 @@ class Heard:
 
     Attributes:
         change: of the mean loss, as a share of it; above 0: the condition is heard.
-        t: paired t over the clips: 3 and more is hardly chance.
+        t: paired t over the clips: 3 and more is hardly chance; None where one clip or no spread tells nothing.
         clips: how many could be given another's condition.
     """
 
     change: float
-    t: float
+    t: float | None
     clips: int
 
     def as_json(self) -> dict[str, Any]:
@@ -60,8 +60,9 @@ def heard(own: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> Hear
         return None
     before, after = own[there].mean(1), others[there].mean(1)
     difference = after - before
-    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.nan
-    return Heard(float(after.mean() / before.mean() - 1), float(difference.mean() / error), int(there.sum()))
+    error = float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else 0.0
+    t = float(difference.mean()) / error if error else None
+    return Heard(float(after.mean() / before.mean() - 1), t, len(difference))
 
 
 def words_of(found: dict[str, Heard]) -> str:

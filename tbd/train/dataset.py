@@ -45,6 +45,8 @@ class TrainingDataset(Dataset[Sample]):
     ) -> None:
         self.clips, self.order, self.recipe, self.stage, self.keep = clips, order, recipe, stage, keep
         self.factor = factor
+        # read from media: they were rewritten after they had been cached, and that was said
+        self._rewritten = {clip.name for clip in clips if keep is not None and keep.changed(clip)}
 
     def __len__(self) -> int:
         return len(self.order)
@@ -74,9 +76,17 @@ class TrainingDataset(Dataset[Sample]):
         targets = np.arange(drawn.start, drawn.start + count)
         before = np.arange(drawn.start - earlier, drawn.start)
         pictures = np.concatenate([[drawn.reference], before.clip(0), targets])
-        found = self._kept(clip, pictures, targets) if self.keep else self._live(clip, pictures, targets)
+        cached = self._is_cached(clip)
+        found = self._cached(clip, pictures, targets) if cached else self._live(clip, pictures, targets)
         whole = drawn.keep_motion and drawn.start >= earlier  # at a clip's very start there are no earlier frames
         return {"draw": drawn, "keep_motion": whole, **found, **self._chance(drawn, len(pictures), count)}
+
+    def _is_cached(self, clip: TrainingClip) -> bool:
+        if self.keep is None or clip.name in self._rewritten or not self.keep.knows(clip):
+            return False
+        if self.keep.changed(clip):
+            raise InputError("its file was rewritten while training", next="the same command goes on with --changed")
+        return self.keep.path(clip).is_file()
 
     def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
         side = self.recipe.data.size // self.factor
@@ -84,10 +94,8 @@ class TrainingDataset(Dataset[Sample]):
         noise = standard_noise((4, count, side, side), self.recipe.model.noise.offset, generator)
         return {"noise": noise, "posterior": torch.randn((pictures, 4, side, side), generator=generator)}
 
-    def _kept(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
+    def _cached(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
         assert self.keep is not None
-        if self.keep.changed(clip):
-            raise InputError("its file is not the one that was cached", next="tbd train cache, with the same options")
         found: Sample = {}
         with _opened(self.keep.path(clip)) as file:
             moments = file.get_slice("moments")
@@ -99,8 +107,9 @@ class TrainingDataset(Dataset[Sample]):
                 part = layers[first : int(targets[-1]) + context + 1]
                 found["windows"] = windows(part, torch.from_numpy(targets - first), context)
         texts = [self.keep.text_path(text, self.recipe.model.chunks) for text in clip.prompts]
-        found["text"] = torch.stack([_text(path) for path in texts])
-        return found
+        if all(path.is_file() for path in texts):
+            return found | {"text": torch.stack([_text(path) for path in texts])}
+        return found | {"prompts": clip.prompts}
 
     def _live(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
         canonical = clip.canonical
@@ -124,7 +133,9 @@ def clip_sound(clip: TrainingClip) -> np.ndarray[Any, np.dtype[np.float32]]:
     """
     samples = clip.canonical.audio()
     if not len(samples) or not np.abs(samples).max() > 0:
-        raise InputError("its sound is empty or all zeros", next="tbd annotate --update, or --where has_audio=True")
+        raise InputError(
+            "its sound is empty or all zeros", next="tbd annotate --update, or --where with clips that have sound"
+        )
     return samples
 
 
@@ -170,10 +181,15 @@ def process_share(first: int, last: int, rank: int, world: int, batch: int) -> I
 
 
 def collate(samples: Sequence[Sample]) -> Sample:
-    """A batch: tensors stacked, everything else as a list; the first error of the batch alone."""
+    """A batch: tensors stacked, everything else as a list; the first error of the batch alone.
+
+    Where some samples are from the cache and some from media, ``{"parts": [a batch of one, …]}``.
+    """
     for sample in samples:
         if "error" in sample:
             return sample
+    if any(sample.keys() != samples[0].keys() for sample in samples):
+        return {"parts": [collate([sample]) for sample in samples]}
     found: Sample = {}
     for key, value in samples[0].items():
         values = [sample[key] for sample in samples]

@@ -8,9 +8,7 @@ at, and which clips could not be made.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ import torch
 
 from tbd import workspace
 from tbd.errors import InputError
-from tbd.hashes import sha256_file
+from tbd.hashes import file_stamp, sha256_file
 from tbd.recipe import digest
+from tbd.sqlite import Database, open_database
 from tbd.train.clips import TrainingClip
 
 VERSION = 1
@@ -28,10 +27,10 @@ VERSION = 1
 INDEX = "index.sqlite"
 AT_ONCE = 64
 """Media that are read between two notes in the index: what a killed run has to read again at most."""
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS media (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS failed (name TEXT PRIMARY KEY, reason TEXT NOT NULL)",
-)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS media (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS failed (name TEXT PRIMARY KEY, reason TEXT NOT NULL);
+"""
 
 
 class LatentCache:
@@ -51,8 +50,8 @@ class LatentCache:
         with workspace.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with self._index() as index:
-            found = index.execute("SELECT path, stamp, sha256 FROM media").fetchall()
-            self._failed: dict[str, str] = dict(index.execute("SELECT name, reason FROM failed").fetchall())
+            found = index.all("SELECT path, stamp, sha256 FROM media")
+            self._failed: dict[str, str] = dict(index.all("SELECT name, reason FROM failed"))
         self._known = {path: (stamp, sha) for path, stamp, sha in found}
 
     def changed(self, clip: TrainingClip) -> bool:
@@ -63,7 +62,11 @@ class LatentCache:
         """Whether every file of the clip was once read in full."""
         return all(str(file) in self._known for file in clip.media)
 
-    def look(self, clips: Iterable[TrainingClip]) -> set[Path]:
+    def has(self, clip: TrainingClip) -> bool:
+        """Whether the clip's tensors are there, of its file as it is now."""
+        return not self.changed(clip) and self.path(clip).is_file()
+
+    def hash_media(self, clips: Iterable[TrainingClip]) -> set[Path]:
         """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies.
 
         Returns:
@@ -75,28 +78,30 @@ class LatentCache:
         fresh = [file for file in {file: None for clip in clips for file in clip.media} if self._differs(file)]
         rewritten = set()
         for start in range(0, len(fresh), AT_ONCE):
-            part = [(str(file), _stamp(file), sha256_file(file)) for file in fresh[start : start + AT_ONCE]]
+            part = [
+                (str(file), file_stamp(file, strict=True), sha256_file(file)) for file in fresh[start : start + AT_ONCE]
+            ]
             rewritten |= {Path(name) for name, _, sha in part if self._known.get(name, ("", sha))[1] != sha}
             self._known |= {name: (stamp, sha) for name, stamp, sha in part}
-            with self._index() as index, index:
-                index.executemany("REPLACE INTO media VALUES (?, ?, ?)", part)
+            with self._index() as index:
+                index.write_many("REPLACE INTO media VALUES (?, ?, ?)", part)
         return rewritten
 
     def failure(self, clip: TrainingClip) -> str:
         """Why a clip could not be made, or could only be made without its sound; empty when nothing was wrong."""
         return self._failed.get(self.path(clip).stem, "")
 
-    def note(self, clip: TrainingClip, reason: str) -> None:
+    def record_failure(self, clip: TrainingClip, reason: str) -> None:
         """Remember what was wrong with a clip, as it is now; empty: nothing."""
         name = self.path(clip).stem
         if reason == self._failed.get(name, ""):
             return
         self._failed[name] = reason
-        with self._index() as index, index:
-            index.execute("REPLACE INTO failed VALUES (?, ?)", (name, reason))
+        with self._index() as index:
+            index.write("REPLACE INTO failed VALUES (?, ?)", name, reason)
 
     def path(self, clip: TrainingClip) -> Path:
-        """Where a clip's tensors lie, or would; ``look`` comes first.
+        """Where a clip's tensors lie, or would; ``hash_media`` comes first.
 
         Raises:
             InputError: a file of the clip was never looked at.
@@ -113,18 +118,14 @@ class LatentCache:
         return self._at("texts", [VERSION, text, chunks, self.identities["text"]])
 
     def _differs(self, file: Path) -> bool:
-        return self._known.get(str(file), ("",))[0] != _stamp(file)
+        return self._known.get(str(file), ("",))[0] != file_stamp(file, strict=True)
 
     def _at(self, kind: str, key: list[Any]) -> Path:
         name = digest(key)
         return self.folder / kind / name[:2] / f"{name}.safetensors"
 
-    def _index(self) -> closing[sqlite3.Connection]:
-        with workspace.database(self.folder / INDEX, "the index of a cache of tbd"):
-            index = sqlite3.connect(self.folder / INDEX, timeout=60)
-            for table in _TABLES:
-                index.execute(table)
-            return closing(index)
+    def _index(self) -> Database:
+        return open_database(self.folder / INDEX, what="the index of a cache of tbd", schema=_SCHEMA)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -138,12 +139,3 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
     halves = {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
     workspace.write_whole(path, lambda temporary: save_file(halves, temporary))
-
-
-def _stamp(file: Path) -> str:
-    """Size and times of a file: equal while nobody wrote to it, even if its time of change was set back."""
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

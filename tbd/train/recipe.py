@@ -98,6 +98,8 @@ class AutoencoderRecipe(Recipe):
     gradient: float = Field(1.0, ge=0)
     """Weight of the differences between neighbouring pixels."""
     kl: float = Field(1e-6, ge=0)
+    jitter: float = Field(0.0, ge=0, le=1)
+    """How far colours are mixed by chance: 0 leaves them, 0.3 stands in for people who are not there."""
     held_out: float = Field(0.1, gt=0, lt=1)
     """Share of the people who are kept back, at least one."""
 
@@ -168,3 +170,8 @@ class TrainRecipe(Recipe):
     def network(self) -> Network:
         """Short for ``model.network``."""
         return self.model.network
+
+
+def stage_settings(recipe: TrainRecipe, stage: int) -> Stage:
+    """The recipe's section of a stage."""
+    return recipe.stage1 if stage == 1 else recipe.stage2

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tbd import recipe as recipes
+from tbd.errors import InputError, UsageError
+from tbd.model.checkpoints import find_checkpoint, latest_checkpoint
 from tbd.selection import Selection
 from tbd.train.clips import TrainingClips
 from tbd.train.recipe import TrainRecipe
@@ -49,3 +51,26 @@ def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, An
     essence = recipes.essence(request.recipe)
     essence.pop("autoencoder", None)  # another run's
     return {"stage": request.stage, "recipe": essence, "clips": clips.digest}
+
+
+def check_request(request: TrainingRequest) -> None:
+    """What can be seen without loading a network.
+
+    Raises:
+        UsageError: stage 2 without a stage 1, or stage 1 with one.
+        InputError: stage 1 is not there, or the folder holds a run of another stage.
+    """
+    if request.stage == 1 and request.first is not None:
+        raise UsageError("--from is for stage 2", next="--set weights.warm_start=hallo, to start from Hallo's weights")
+    last = latest_checkpoint(request.output)
+    if last is not None and last.stage != request.stage:
+        raise InputError(
+            f"{request.output}: holds a run of stage {last.stage}",
+            next=f"tbd train stage{request.stage} … -o {request.output}-stage{request.stage}",
+        )
+    if request.stage == 2 and last is None:
+        if request.first is None:
+            raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
+        before = find_checkpoint(request.first)
+        if before.stage != 1:
+            raise InputError(f"{before.path}: a checkpoint of stage {before.stage}; stage 1 is needed")

@@ -11,16 +11,11 @@ from tbd.model.guidance import blend, weights_for
 from tbd.model.network import TBDNetwork
 from tbd.model.noise import prediction_target
 from tbd.train.batch import Batch
-from tbd.train.recipe import Stage, TrainRecipe
+from tbd.train.recipe import TrainRecipe, stage_settings
 
 _TEXT = r"^unet\..*(\.transformer_blocks\.\d+\.(attn2|norm2)\.|text_modules)"
 _ATTENTION = r"attentions|text_modules"
 _SECOND = r"audio_modules|motion_modules|^audio_projection"
-
-
-def stage_settings(recipe: TrainRecipe, stage: int) -> Stage:
-    """The recipe's section of a stage."""
-    return recipe.stage1 if stage == 1 else recipe.stage2
 
 
 def learns(name: str, recipe: TrainRecipe, stage: int) -> bool:

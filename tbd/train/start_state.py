@@ -9,7 +9,7 @@ from typing import Any
 
 from tbd import recipe as recipes
 from tbd import weights
-from tbd.errors import InputError, UsageError
+from tbd.errors import InputError
 from tbd.hashes import sha256_file
 from tbd.model import checkpoints
 from tbd.model.checkpoint_meta import CheckpointMeta
@@ -18,7 +18,7 @@ from tbd.model.initial_weights import add_stage2_layers, pretrained_network, ran
 from tbd.model.network import TBDNetwork
 from tbd.train.clips import TrainingClips
 from tbd.train.recipe import TrainRecipe
-from tbd.train.request import TrainingRequest, run_identity
+from tbd.train.request import TrainingRequest, check_request, run_identity
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def start_state(request: TrainingRequest, clips: TrainingClips) -> StartState:
         InputError: the folder holds another run, the recipe or the data changed, or stage 1 does not fit.
         UsageError: stage 2 without a stage 1.
     """
+    check_request(request)
     last = checkpoints.latest_checkpoint(request.output)
     if last is not None:
         return _resume(request, clips, last)
@@ -70,11 +71,6 @@ def start_state(request: TrainingRequest, clips: TrainingClips) -> StartState:
 
 def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Checkpoint) -> StartState:
     recorded, path = last.meta, last.path
-    if last.stage != request.stage:
-        raise InputError(
-            f"{request.output}: holds a run of stage {last.stage}",
-            next=f"tbd train stage{request.stage} … -o {request.output}-stage{request.stage}",
-        )
     notes = _differences(recorded, run_identity(request, clips), path, request)
     history = dict(recorded.history)
     if notes:
@@ -82,9 +78,7 @@ def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Ch
     return StartState(last.network(average=False), last.step, path, path, history, tuple(notes))
 
 
-def _differences(
-    recorded: CheckpointMeta, now: Mapping[str, Any], last: Path, request: TrainingRequest
-) -> list[str]:
+def _differences(recorded: CheckpointMeta, now: Mapping[str, Any], last: Path, request: TrainingRequest) -> list[str]:
     """What changed since a checkpoint, if that was allowed."""
     found = recipes.difference(recorded.recipe, now["recipe"])
     if recorded.clips != now["clips"]:
@@ -99,8 +93,6 @@ def _differences(
 
 def _first(request: TrainingRequest) -> StartState:
     recipe = request.recipe
-    if request.first is not None:
-        raise UsageError("--from is for stage 2", next="--set weights.warm_start=hallo, to start from Hallo's weights")
     if recipe.weights.unet == RANDOM:
         network = random_network(recipe.network, 1, recipe.seed)
         return StartState(network, 0, None, None, {"weights": {"unet": f"random-{recipe.seed}"}}, ())
@@ -113,12 +105,9 @@ def _first(request: TrainingRequest) -> StartState:
 
 def _second(request: TrainingRequest) -> StartState:
     recipe = request.recipe
-    if request.first is None:
-        raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
+    assert request.first is not None  # check_request has seen to it
     before = checkpoints.find_checkpoint(request.first)
     source, recorded = before.path, before.meta
-    if before.stage != 1:
-        raise InputError(f"{source}: a checkpoint of stage {before.stage}; stage 1 is needed")
     found = recipes.difference(recorded.recipe["model"], recipes.essence(recipe)["model"])
     if found and not request.changed:
         raise InputError(
@@ -151,7 +140,5 @@ def _files(*names: str | None) -> dict[str, Any]:
     for name in filter(None, names):
         place = weights.resolve(name)
         files: Sequence[Path] = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
-        found[name] = {
-            file.name: {"sha256": sha256_file(file), "published": weights.published(file)} for file in files
-        }
+        found[name] = {file.name: {"sha256": sha256_file(file), "published": weights.published(file)} for file in files}
     return found

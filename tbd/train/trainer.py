@@ -21,7 +21,7 @@ import torch
 from tbd.errors import MissingError, TbdError
 from tbd.hashes import sha256_file
 from tbd.locks import folder_lock
-from tbd.manifest import locate
+from tbd.manifest import locate_manifest
 from tbd.model import checkpoints
 from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.noise import noise_scheduler
@@ -32,11 +32,12 @@ from tbd.train.dataset import TrainingDataset, data_loader, process_share
 from tbd.train.latent_cache import LatentCache
 from tbd.train.loss import min_snr_weights, sample_losses
 from tbd.train.optimizer import learning_rate, set_learning_rate
+from tbd.train.recipe import stage_settings
 from tbd.train.request import TrainingRequest, run_identity
 from tbd.train.run_log import RunLog
 from tbd.train.sample_videos import sample_videos
 from tbd.train.sampling import clip_order
-from tbd.train.stages import predict, stage_settings
+from tbd.train.stages import predict
 from tbd.train.start_state import StartState, recipe_encoders
 from tbd.train.training_state import TrainingState
 from tbd.train.validation import Validation, Validator
@@ -160,9 +161,7 @@ class Trainer:
         self.log.end()
         last = checkpoints.latest_checkpoint(self.request.output)
         done = self.validation.as_json() if self.validation else None
-        return TrainingResult(
-            self.step, self.settings.steps, loss, done, self.state.bad, last.path if last else None
-        )
+        return TrainingResult(self.step, self.settings.steps, loss, done, self.state.bad, last.path if last else None)
 
     def _batches(self) -> Iterator[list[Any]]:
         """For each step that is left, the batches of this process; the first sample is the one nobody has seen."""
@@ -245,9 +244,7 @@ class Trainer:
         how = "mean" if self.state.sharded else "sum"  # where weights are spread, all processes do the same
         self.state.plain.eval()
         with self.state.average.shown():
-            self.validation = self.validator.measure(
-                self.state.plain, lambda sums: self.accelerator.reduce(sums, how)
-            )
+            self.validation = self.validator.measure(self.state.plain, lambda sums: self.accelerator.reduce(sums, how))
         self.state.plain.train()
         self.validated = self.step
         self.log.validation(self.step, self.validation)
@@ -295,7 +292,7 @@ class Trainer:
             scheduler=dict(self.schedule.config),
             guidance=self.recipe.model.guidance.model_dump(mode="json"),
             trained={"parameters": sum(p.numel() for p in state.learning), "names": len(state.names)},
-            manifests={name: sha256_file(locate(path)) for name, path in self.clips.manifests.items()},
+            manifests={name: sha256_file(locate_manifest(path)) for name, path in self.clips.manifests.items()},
             encoders=self.encoders.base.identities,
             history=self.history,
             versions=checkpoint_writer.versions(),
@@ -318,7 +315,7 @@ class Trainer:
         base, place = self.encoders.base, self.request.cache
         cache = LatentCache(place, base.identities, self.recipe.data.moments) if place else None
         total = self.state.samples + (self.settings.steps - self.step) * self.per_step
-        order = clip_order(self.clips.train, self.recipe, self.stage, total)
+        order: Any = clip_order(self.clips.train, self.recipe, self.stage, total)
         return TrainingDataset(self.clips.train, order, self.recipe, self.stage, cache, base.image.factor)
 
     def _validator(self) -> Validator | None:

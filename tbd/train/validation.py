@@ -63,7 +63,7 @@ class Validator:
     """Measures a network on fixed samples.
 
     Args:
-        clips: kept back; up to ``watch.validation_clips`` of them are looked at, evenly spread.
+        clips: kept back; up to ``watch.clips`` of them are looked at, evenly spread.
         recipe: bins, batch.
         stage: 1 or 2.
         samples: made over ``clips``; only its way to read an example is used.

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tbd.train import memory_presets
+from tbd.train.approved_clips import read_training_clips
 from tbd.train.batch import BatchEncoder
 from tbd.train.cache_builder import build_cache, plan_cache
-from tbd.train.clips import read_training_clips
 from tbd.train.dataset import TrainingDataset, collate, data_loader
 from tbd.train.latent_cache import LatentCache
 from tbd.train.sampling import clip_order

@@ -7,7 +7,7 @@ from pathlib import Path
 import training
 
 from tbd.train import cache_builder
-from tbd.train.clips import read_training_clips
+from tbd.train.approved_clips import read_training_clips
 from tbd.train.latent_cache import LatentCache
 
 
@@ -17,7 +17,7 @@ def main(manifest: Path, folder: Path, pause: float) -> None:
     plan = cache_builder.plan_cache(read_training_clips([manifest], recipe, 2), recipe, keep)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    cache_builder.build_cache(plan, recipe, training.base(), told=lambda name: time.sleep(pause))
+    cache_builder.build_cache(plan, recipe, training.base(), callback=lambda name: time.sleep(pause))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ import torch
 import training
 from safetensors.torch import load_file
 
-from tbd.train import checkpoint
-from tbd.train.clips import read_training_clips
-from tbd.train.start_state import TrainingRequest, start_state
+from tbd.model.weight_files import read_pickle
+from tbd.train.approved_clips import read_training_clips
+from tbd.train.request import TrainingRequest
+from tbd.train.start_state import start_state
 from tbd.train.trainer import train_stage
+from tbd.train.training_state import OPTIMIZER
 
 
 class Notes:
@@ -59,7 +61,7 @@ def content(path):
         for file in path.rglob("*.safetensors")
         for name, tensor in load_file(file).items()
     }
-    pending = [("state", checkpoint.state(path))]
+    pending = [("state", read_pickle(path / OPTIMIZER))]
     while pending:
         name, value = pending.pop()
         if isinstance(value, dict):

@@ -21,7 +21,8 @@ import tbd
 from tbd import workspace
 from tbd.errors import InputError, MissingError
 from tbd.train import cache_builder
-from tbd.train.clips import TrainingClips, read_training_clips
+from tbd.train.approved_clips import read_training_clips
+from tbd.train.clips import TrainingClips
 from tbd.train.latent_cache import LatentCache, write_tensors
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -88,9 +89,9 @@ def test_the_mean_alone_takes_half_the_size(tmp_path):
 
 
 def test_shards_together_make_the_same_files_as_one_run(tmp_path, whole):
-    for part in range(1, 4):
-        plan = cache_builder.plan_cache(training.clips(2, 2), RECIPE, _keep(tmp_path), (part, 3))
-        assert len(plan.clips) == (2 if part == 1 else 1)
+    everything = training.clips(2, 2)
+    for train, validation in ((everything.train[:1], ()), (everything.train[1:], everything.validation)):
+        plan = cache_builder.plan_cache(TrainingClips(train, validation), RECIPE, _keep(tmp_path))
         cache_builder.build_cache(plan, RECIPE, training.base())
     assert _files(tmp_path) == _files(whole)
 
@@ -144,7 +145,7 @@ def test_a_file_that_was_only_touched_or_moved_is_found_again(tmp_path):
 
 def test_what_changes_the_numbers_changes_the_place(tmp_path):
     clip, keep = training.clip(0), _keep(tmp_path)
-    keep.look([clip])
+    keep.hash_media([clip])
     canonical = clip.canonical
     smaller = canonical.rule.model_copy(update={"size": 16})
     others = [replace(canonical, start=0.1), replace(canonical, end=0.5), replace(canonical, rule=smaller),
@@ -214,7 +215,7 @@ def test_it_can_be_stopped_after_any_clip(tmp_path, whole):
         cache_builder.plan_cache(clips, RECIPE, _keep(tmp_path)),
         RECIPE,
         training.base(),
-        told=listen,
+        callback=listen,
         stopping=stopping,
     )
     assert (made.clips, made.stopped, told) == (2, True, ["toy/c000", "toy/c001"])
@@ -261,8 +262,10 @@ def test_a_file_that_is_rewritten_while_it_is_read_is_not_kept(tmp_path, monkeyp
 def test_training_is_told_what_is_not_in_the_cache(tmp_path):
     keep = training.filled(tmp_path, training.clips(2), RECIPE)
     assert cache_builder.cached_clips(training.clips(2), RECIPE, 2, keep) == training.clips(2)
-    with pytest.raises(InputError, match=r"3 clips or texts are missing"):  # a clip and its two texts
-        cache_builder.cached_clips(training.clips(3), RECIPE, 2, keep)
+    (note,) = cache_builder.cached_clips(training.clips(3), RECIPE, 2, keep).notes
+    assert "3 clips or texts" in note and "of 3 clips" in note  # a clip and its two texts
+    with pytest.raises(InputError, match=r"6 clips or texts are missing"):  # what is there is none of these
+        cache_builder.cached_clips(TrainingClips(training.clips(4).train[2:], ()), RECIPE, 2, keep)
     keep.text_path(training.clip(0).prompts[1], 1).unlink()
     assert cache_builder.cache_state(training.clips(2), RECIPE, keep) == cache_builder.CacheState(missing=1, changed=0)
 
@@ -277,8 +280,8 @@ def test_a_media_file_is_read_once_however_many_clips_are_in_it(tmp_path, monkey
     read = []
     clips = [replace(training.clip(0), clip_id=str(i)) for i in range(3)]
     monkeypatch.setattr("tbd.train.latent_cache.sha256_file", lambda file: read.append(file) or "0" * 64)
-    _keep(tmp_path).look(clips)
-    _keep(tmp_path).look(clips)
+    _keep(tmp_path).hash_media(clips)
+    _keep(tmp_path).hash_media(clips)
     assert len(read) == 1
 
 

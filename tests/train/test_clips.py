@@ -5,7 +5,8 @@ import training
 from review_events import decide
 
 from tbd.errors import InputError, UsageError
-from tbd.train.clips import Selection, read_training_clips
+from tbd.selection import Selection
+from tbd.train.approved_clips import read_training_clips
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_nothing_to_train_on_says_why(tmp_path, toy):
         read_training_clips([bad], training.recipe({"stage2.frames": 14}), 2)
     assert caught.value.next == f"tbd manifest report {bad}"
     none = training.manifest(tmp_path / "none", [training.a_row("a", severity=3)])
-    with pytest.raises(InputError, match="none of the chosen rows is approved"):
+    with pytest.raises(InputError, match=r"of 1 that were asked for\n  1 not approved"):
         read_training_clips([none], training.recipe(), 1)
 
 
@@ -143,11 +144,15 @@ def test_a_prompt_that_does_not_fit_is_left_out_or_cut_as_the_recipe_says(tmp_pa
 
 def test_rows_are_chosen_by_any_column_and_by_a_list(toy):
     recipe = training.recipe()
-    where = Selection(where={"emotion": "anger|fear", "view": "front", "status": "*"})
+    where = Selection(where={"emotion": "angry|fear", "view": "front", "status": "*"})
     assert _names(read_training_clips([toy], recipe, 1, where)) == ["c001", "c004", "c008"]
-    listed = read_training_clips([toy], recipe, 1, Selection(clips=("c002", "c003", "y_missing", "c999")))
+    listed = read_training_clips([toy], recipe, 1, Selection(clips=("c002", "c003", "y_missing", "x_flagged")))
     assert _names(listed) == ["c002", "c003"]
-    assert listed.notes == ("1 of the listed clips are not among the approved rows (e.g. c999)",)
+    assert listed.notes == ("1 of the listed clips are not among the approved rows (e.g. x_flagged)",)
+    with pytest.raises(UsageError, match="c999"):
+        read_training_clips([toy], recipe, 1, Selection(clips=("c999",)))
+    with pytest.raises(UsageError, match="did you mean 'anger'"):
+        read_training_clips([toy], recipe, 1, Selection(where={"emotion": "angr"}))
     with pytest.raises(UsageError, match="'mood'"):
         read_training_clips([toy], recipe, 1, Selection(where={"mood": "good"}))
 
@@ -156,9 +161,7 @@ def test_the_dataset_is_looked_for_where_it_was_or_where_one_says(tmp_path):
     toy = training.manifest(tmp_path / "toy", training.usable(2), root=tmp_path / "gone")
     with pytest.raises(InputError, match="2 whose file is missing"):
         read_training_clips([toy], training.recipe(), 1)
-    assert (
-        len(_names(read_training_clips([toy], training.recipe(), 1, Selection(roots={"mead": training.media()})))) == 2
-    )
+    assert len(_names(read_training_clips([toy], training.recipe(), 1, None, {"mead": training.media()}))) == 2
     (toy / "run.json").unlink()
     with pytest.raises(InputError, match="where dataset mead lies is not recorded"):
         read_training_clips([toy], training.recipe(), 1)

@@ -7,6 +7,7 @@ import training
 from safetensors.torch import load_file
 
 from tbd.errors import InputError, MissingError, UsageError
+from tbd.locks import folder_lock
 from tbd.model import checkpoints
 from tbd.model.network import TBDNetwork
 from tbd.model.weight_files import WEIGHTS
@@ -112,9 +113,7 @@ def test_a_folder_of_another_stage_is_refused(toy, first, second):
 
 
 def test_two_runs_in_one_folder_do_not_mix(toy, tmp_path):
-    from tbd import workspace
-
-    with workspace.alone(tmp_path), pytest.raises(MissingError, match="another run"):
+    with folder_lock(tmp_path, purpose="training"), pytest.raises(MissingError, match="another run"):
         trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
     assert checkpoints.checkpoint_steps(tmp_path) == []
 

@@ -12,7 +12,7 @@ from tbd.errors import InputError, MissingError, TbdError
 from tbd.model import checkpoints
 from tbd.model.initial_weights import random_network
 from tbd.model.noise import noise_scheduler
-from tbd.train import saving, trainer
+from tbd.train import checkpoint_writer, trainer
 from tbd.train.dataset import TrainingDataset
 
 
@@ -147,7 +147,7 @@ def test_a_full_disk_ends_the_run_at_its_last_good_checkpoint_and_it_goes_on(toy
         write(document, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(saving.torch, "save", full)
+        patch.setattr(checkpoint_writer.torch, "save", full)
         with pytest.raises(MissingError, match="disk is full"):
             trained.run(tmp_path / "run", toy, chosen)
     assert sorted(path.name for path in (tmp_path / "run").glob("*step-*")) == ["step-2"]

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 import trained
 import training
@@ -10,12 +12,14 @@ from PIL import Image
 
 from tbd.model.initial_weights import add_stage2_layers, random_network
 from tbd.model.noise import noise_scheduler
-from tbd.train import validation
+from tbd.train import sample_videos as sampler
 from tbd.train.batch import BatchEncoder
+from tbd.train.conditions import heard, other_clip
 from tbd.train.dataset import TrainingDataset
 from tbd.train.loss import sample_losses
+from tbd.train.sample_videos import sample_videos
 from tbd.train.stages import predict
-from tbd.train.validation import Validator, sample_videos
+from tbd.train.validation import Validator
 
 
 def _validator(stage=1, clips=3, changes=None, **where):
@@ -38,7 +42,7 @@ def _measured(validator, network=None):
 
 def test_every_clip_meets_every_range_of_timesteps_once():
     validator = _validator()
-    steps = [(clip, which, int(validator.sample(clip, which).timesteps)) for clip, which in validator.mine]
+    steps = [(clip, which, int(validator.sample(clip, which).timesteps)) for clip in range(3) for which in range(5)]
     assert len(steps) == 15 and len({step for *_, step in steps}) == 15
     assert all(200 * which <= step < 200 * (which + 1) for _, which, step in steps)
 
@@ -46,7 +50,7 @@ def test_every_clip_meets_every_range_of_timesteps_once():
 def test_the_loss_is_the_mean_of_single_samples_and_the_ranges_are_their_own():
     validator, network = _validator(), _network()
     single = np.zeros((3, 5))
-    for clip, which in validator.mine:
+    for clip, which in np.ndindex(3, 5):
         with torch.no_grad():
             asked = predict(network, validator.sample(clip, which), validator.encoders.empty, validator.schedule,
                              validator.recipe)  # fmt: skip
@@ -73,13 +77,19 @@ def test_nothing_is_left_out():
 
 
 def test_processes_share_the_clips_and_add_up_to_the_whole():
-    network, parts = _network(), []
+    """Two processes in lockstep: what each reduces is its part, and the sum is what one alone finds."""
+    network, parts = _network(), ([], [])
     for rank in range(2):
-        validator = _validator(rank=rank, world=2)
-        validator.measure(network, lambda sums: parts.append(sums.clone()) or sums)
-    total, count = parts[0] + parts[1]
-    whole = _measured(_validator(), network)
-    assert (total / count).tolist() == pytest.approx(list(whole.bins), rel=1e-5) and int(count.sum()) == whole.samples
+        _validator(rank=rank, world=2).measure(
+            network, lambda sums, rank=rank: parts[rank].append(sums.clone()) or sums
+        )
+    alone = []
+    whole = _validator().measure(network, lambda sums: alone.append(sums.clone()) or sums)
+    assert len(alone) == 3  # its own conditions, another's text, another's picture
+    for one, other, both in zip(*parts, alone, strict=True):
+        torch.testing.assert_close(one + other, both)
+        assert not torch.equal(one, both)
+    assert whole.samples == 15
 
 
 def test_a_clip_is_read_once_a_run(monkeypatch):
@@ -93,9 +103,9 @@ def test_a_clip_is_read_once_a_run(monkeypatch):
 
 
 def test_of_very_many_clips_some_are_looked_at_from_all_over():
-    validator = _validator(clips=10 * validation.MOST)
-    assert len(validator.clips) == validation.MOST
-    assert validator.clips[0].clip_id == "c000" and validator.clips[-1].clip_id == f"c{10 * validation.MOST - 1:03d}"
+    validator = _validator(clips=30, changes={"watch.clips": 5})
+    assert len(validator.clips) == 5
+    assert validator.clips[0].clip_id == "c000" and validator.clips[-1].clip_id == "c029"
 
 
 def test_the_curve_begins_at_step_0_looks_through_the_average_and_falls(tmp_path):
@@ -137,8 +147,42 @@ def test_a_sample_that_fails_is_noted_and_training_goes_on(tmp_path, monkeypatch
     def broken(*_, **__):
         raise error
 
-    monkeypatch.setattr(validation, "sample_clip", broken)
+    monkeypatch.setattr(sampler, "sample_clip", broken)
     toy = training.manifest(tmp_path / "toy", training.usable())
     seen, ended = trained.run(tmp_path / "run", toy, trained.recipe({"stage1.steps": 2, "watch.sample_every": 1}))
     assert ended.step == 2
     assert sum("no sample of" in note for note in seen.notes) == 4
+
+
+def test_a_network_that_hears_a_condition_loses_by_anothers_and_one_that_does_not_loses_nothing(monkeypatch):
+    """A stand-in whose prediction is the target, but for what differs between a condition and the clip's own."""
+    validator = _validator(2, clips=4)
+    own = {name: [getattr(validator.sample(clip, 0), name) for clip in range(4)] for name in ("text", "audio")}
+
+    def stand_in(network, batch, empty, schedule, recipe):
+        wrong = torch.zeros(len(batch.text))
+        for row in range(len(batch.text)):
+            texts = [float((batch.text[row] - one[0]).abs().max()) for one in own["text"]]
+            audios = [float((batch.audio[row] - one[0]).abs().max()) for one in own["audio"]]
+            wrong[row] = 1.0 + (texts.index(min(texts)) != audios.index(min(audios)))
+        return batch.noise + wrong[:, None, None, None, None].sqrt(), batch.noise
+
+    monkeypatch.setattr("tbd.train.validation.predict", stand_in)
+    found = _measured(validator, _network(2)).conditions
+    assert found["text"].change == pytest.approx(1) and found["sound"].change == pytest.approx(1)
+    assert found["picture"].change == pytest.approx(0) and found["text"].clips == 4
+
+
+def test_a_condition_that_no_other_clip_has_is_not_measured():
+    validator = _validator(clips=1)
+    assert _measured(validator).conditions == {}
+    same = [replace(training.clip(i), prompts=("one", "two"), person="a/b") for i in range(3)]
+    assert {other_clip(same, 0, name) for name in ("text", "picture")} == {None} and other_clip(same, 2, "sound") == 0
+
+
+def test_the_t_value_is_that_of_scipy():
+    own, others = np.random.default_rng(0).random((2, 9, 2))
+    found = heard(own, others + 0.2)
+    wanted = scipy.stats.ttest_rel((others + 0.2).mean(1), own.mean(1))
+    assert found.t == pytest.approx(wanted.statistic) and found.clips == 9
+    assert found.change == pytest.approx((others + 0.2).mean() / own.mean() - 1)

@@ -39,10 +39,10 @@ def autoencoder(
 
     Example: tbd train autoencoder demo/data_manifests/mead --recipe tiny -o demo/checkpoints/autoencoder
     """
-    from tbd.train.clips import read_training_clips
+    from tbd.train.approved_clips import read_training_clips
 
     loaded = training_recipe(recipe, set_, None, seed)
-    found = read_training_clips(manifests, loaded, 1, selection(where, clips, root))
+    found = read_training_clips(manifests, loaded, 1, selection(where, clips), options.roots(root))
     for line in found.words():
         say(line)
     start = "random weights" if loaded.weights.vae == "random" else loaded.weights.vae

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbd.cli import options
+from tbd.selection import Selection
 
 if TYPE_CHECKING:
     from tbd.train.recipe import TrainRecipe
@@ -47,11 +48,9 @@ def training_recipe(
     return load_recipe(name, [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())], gigabytes)
 
 
-def selection(where: str | None, clips: Path | None, root: list[str] | None) -> Any:
-    """``--where``, ``--clips`` and ``--root``."""
-    from tbd.train.clips import Selection
-
-    return Selection(options.pairs(where, "--where"), options.lines(clips), options.roots(root))
+def selection(where: str | None, clips: Path | None, shard: str | None = None) -> Selection:
+    """``--where``, ``--clips`` and ``--shard``."""
+    return Selection(options.pairs(where, "--where"), options.lines(clips), shard=shard)
 
 
 def device_name(name: str) -> str:

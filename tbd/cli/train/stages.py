@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,10 +24,12 @@ from tbd.cli.train.common import (
     training_recipe,
 )
 from tbd.console import Progress, document, hush, interruptible, out, progress, say
+from tbd.errors import InputError, MissingError
 
 if TYPE_CHECKING:
     from tbd.train.clips import TrainingClips
-    from tbd.train.start_state import TrainingRequest
+    from tbd.train.recipe import TrainRecipe
+    from tbd.train.request import TrainingRequest
 
 
 def stage1(
@@ -53,11 +56,12 @@ def stage1(
 
     Example: tbd train stage1 data_manifests/mead --recipe paper --gpu-memory 48 -o checkpoints/stage1
     """
-    loaded = training_recipe(recipe, set_, gpu_memory, seed)
-    return _train(
-        _request(manifests, loaded, 1, output, None, selection(where, clips, root), device, changed, gpu_memory),
-        folder, live, dry_run, quiet, json,
+    request = _request(
+        manifests, training_recipe(recipe, set_, gpu_memory, seed), 1, output, None,
+        selection=selection(where, clips), roots=options.roots(root), device=device, changed=changed,
+        gpu_memory=gpu_memory,
     )  # fmt: skip
+    return _train(request, folder, live, dry_run, quiet, json)
 
 
 def stage2(
@@ -87,55 +91,54 @@ def stage2(
 
     Example: tbd train stage2 data_manifests/mead --recipe paper -o checkpoints/stage2 --from checkpoints/stage1
     """
-    loaded = training_recipe(recipe, set_, gpu_memory, seed)
-    return _train(
-        _request(manifests, loaded, 2, output, first, selection(where, clips, root), device, changed, gpu_memory),
-        folder, live, dry_run, quiet, json,
+    request = _request(
+        manifests, training_recipe(recipe, set_, gpu_memory, seed), 2, output, first,
+        selection=selection(where, clips), roots=options.roots(root), device=device, changed=changed,
+        gpu_memory=gpu_memory,
     )  # fmt: skip
+    return _train(request, folder, live, dry_run, quiet, json)
 
 
-def _request(*parts: Any) -> TrainingRequest:
-    from tbd.train.start_state import TrainingRequest
+def _request(
+    manifests: list[Path], recipe: TrainRecipe, stage: int, output: Path, first: Path | None, **more: Any
+) -> TrainingRequest:
+    from tbd.train.request import TrainingRequest, check_request
 
-    manifests, recipe, stage, output, first, selection, device, changed, memory = parts
-    return TrainingRequest(
-        tuple(manifests), recipe, stage, output, first, None, selection, device, changed=changed, gpu_memory=memory
-    )
+    request = TrainingRequest(tuple(manifests), recipe, stage, output, first, **more)
+    check_request(request)
+    return request
 
 
 def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: bool, quiet: bool, json: bool) -> int:
-    from dataclasses import asdict, replace
+    hush(os.environ.get("RANK", "0") != "0")  # of several processes the first one speaks
+    from tbd.train.approved_clips import read_training_clips
+    from tbd.train.recipe import stage_settings
 
-    from tbd.train.clips import read_training_clips
-    from tbd.train.stages import stage_settings
+    clips = read_training_clips(request.manifests, request.recipe, request.stage, request.selection, request.roots)
+    say(f"{len(clips.train) + len(clips.validation)} approved clips; loads torch")  # the other mistakes have been told
     from tbd.train.start_state import start_state
     from tbd.train.trainer import train_stage
 
-    hush(os.environ.get("RANK", "0") != "0")  # of several processes the first one speaks
-    clips = read_training_clips(request.manifests, request.recipe, request.stage, request.selection)
-    place, clips = (None, clips) if live else _cached(request, clips, folder)
-    for line in clips.words():
+    place, usable = (None, clips) if live else _cached(request, clips, folder, dry_run)
+    for line in usable.words():
         say(line)
-    request = replace(request, cache=place)
+    request, steps = replace(request, cache=place), stage_settings(request.recipe, request.stage).steps
     if dry_run:
-        return _dry_run(request, clips, json)
-    beginning = start_state(request, clips)
-    for note in beginning.notes:
+        return _dry_run(request, usable, json)
+    start = start_state(request, usable)
+    for note in start.notes:
         say(note)
-    steps = stage_settings(request.recipe, request.stage).steps
-    if beginning.resumed:
-        say(f"goes on at step {beginning.step} of {steps} ({beginning.resumed})")
-    if beginning.step >= steps:
-        document({"output": str(request.output), "step": beginning.step, "done": True}) if json else out(
-            f"{request.output}: all {steps} steps are done; {beginning.resumed}"
-        )
+    if start.resumed:
+        say(f"goes on at step {start.step} of {steps} ({start.resumed})")
+    if start.step >= steps:
+        done = {"output": str(request.output), "step": start.step, "done": True}
+        document(done) if json else out(f"{request.output}: all {steps} steps are done; {start.resumed}")
         return 0
-    label = f"stage {request.stage}"
     with (
         interruptible("the step", SIGNALS) as stopping,
-        progress(label, steps, done=beginning.step, quiet=quiet) as bar,
+        progress(f"stage {request.stage}", steps, done=start.step, quiet=quiet) as bar,
     ):
-        ended = train_stage(request, clips, beginning, _Onlooker(bar), stopping)
+        ended = train_stage(request, usable, start, _Shown(bar), stopping)
     if json:
         document(asdict(ended) | {"output": str(request.output), "checkpoint": str(ended.checkpoint)})
     else:
@@ -146,7 +149,7 @@ def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: b
     return 0
 
 
-class _Onlooker:
+class _Shown:
     """Shows a run on the terminal."""
 
     def __init__(self, bar: Progress) -> None:
@@ -160,23 +163,31 @@ class _Onlooker:
         say(words)
 
 
-def _cached(request: TrainingRequest, clips: TrainingClips, folder: Path | None) -> tuple[Path | None, TrainingClips]:
-    """The cache to read where it has everything, without the clips that could not be cached; else None: media are read.
+def _cached(
+    request: TrainingRequest, clips: TrainingClips, folder: Path | None, dry_run: bool
+) -> tuple[Path | None, TrainingClips]:
+    """The cache to read where it has anything, without the clips that could not be cached; else None: media are read.
 
     Either way it is said.
     """
-    from tbd.errors import InputError
-    from tbd.train import cache_builder as caches
+    from tbd.model.frozen_encoders import encoder_identities
+    from tbd.train import cache_builder
     from tbd.train.latent_cache import LatentCache
-    from tbd.train.start_state import recipe_encoders
 
-    place = folder or caches.default_cache_folder()
+    place, recipe = folder or cache_builder.default_cache_folder(), request.recipe
     if folder is None and not place.is_dir():
         say("no cache: media are decoded and encoded at every step; tbd train cache makes one")
         return None, clips
-    keep = LatentCache(place, recipe_encoders(request.recipe, "cpu").identities, request.recipe.data.moments)
     try:
-        usable = caches.cached_clips(clips, request.recipe, request.stage, keep)
+        names = encoder_identities(recipe.network, recipe.weights, recipe.seed)
+        usable = cache_builder.cached_clips(
+            clips, recipe, request.stage, LatentCache(place, names, recipe.data.moments)
+        )
+    except MissingError as error:
+        if not dry_run:
+            raise
+        say(f"{error.message}: what is in the cache cannot be told (next: {error.next})")
+        return None, clips
     except InputError as error:
         if folder is not None:
             raise
@@ -190,7 +201,8 @@ def _dry_run(request: TrainingRequest, clips: TrainingClips, json: bool) -> int:
     import torch
 
     from tbd.model.network import build_network
-    from tbd.train.stages import freeze, stage_settings
+    from tbd.train.recipe import stage_settings
+    from tbd.train.stages import freeze
 
     recipe, hardware = request.recipe, request.recipe.hardware
     with torch.device("meta"):

@@ -55,6 +55,8 @@ def split_people(clips: Sequence[TrainingClip], share: float, seed: int) -> Peop
 class FaceFrames(Dataset[dict[str, Any]]):
     """Pictures by the number of their sample, each with how closely to look at its pixels; every other is mirrored.
 
+    With ``autoencoder.jitter`` colours are mixed by chance: a handful of people have too few of them to learn all.
+
     Args:
         clips: to draw from, each equally often.
         regions: of each.
@@ -75,6 +77,8 @@ class FaceFrames(Dataset[dict[str, Any]]):
         weight = self.weight(index)
         if mirrored:
             picture, weight = picture[:, ::-1], weight[:, ::-1]
+        if self.recipe.autoencoder.jitter:
+            picture = recoloured(picture, self.recipe.autoencoder.jitter, random)
         return {
             "picture": torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1),
             "weight": torch.from_numpy(np.ascontiguousarray(weight))[None],
@@ -100,3 +104,15 @@ class FaceFrames(Dataset[dict[str, Any]]):
         if sum(clip.frames for clip in self.clips) * self.recipe.data.size**2 * 3 > IN_MEMORY:
             return None
         return [np.stack(list(clip.canonical.frames())) for clip in self.clips]
+
+
+def recoloured(picture: npt.NDArray[np.uint8], strength: float, random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """A picture with its three channels mixed, brightened and shifted by chance.
+
+    Args:
+        picture: ``(S, S, 3)``.
+        strength: deviation of the mixing matrix from the identity, and of the shift as a share of white.
+    """
+    mix = np.eye(3) + strength * random.standard_normal((3, 3))
+    shift = 127.5 * (1 + strength * random.standard_normal(3))
+    return ((picture - 127.5) @ mix + shift).round().clip(0, 255).astype(np.uint8)

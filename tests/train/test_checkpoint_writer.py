@@ -1,7 +1,7 @@
 import errno
+import hashlib
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +9,9 @@ from safetensors import SafetensorError
 
 from tbd.errors import InputError, MissingError
 from tbd.model import checkpoints
-from tbd.train import checkpoint
+from tbd.model.checkpoint_meta import CheckpointMeta
+from tbd.train import checkpoint_writer
+from tbd.train.checkpoint_writer import write_checkpoint
 
 
 def _fill(folder):
@@ -19,7 +21,7 @@ def _fill(folder):
 
 def _write(folder, step, loss=None, fill=_fill):
     validation = None if loss is None else {"loss": loss}
-    return checkpoint.write(folder, step, fill, {"step": step, "stage": 1, "validation": validation})
+    return write_checkpoint(folder, fill, CheckpointMeta(step=step, stage=1, validation=validation))
 
 
 def _steps(folder):
@@ -54,7 +56,7 @@ def test_what_killed_runs_left_is_swept_away(tmp_path):
     (tmp_path / ".step-6.tmp" / "unet").mkdir(parents=True)
     (tmp_path / "step-7").mkdir()
     (tmp_path / "samples").mkdir()
-    checkpoint.sweep(tmp_path)
+    checkpoint_writer.sweep(tmp_path)
     assert _steps(tmp_path) == ["samples", "step-5"]
 
 
@@ -62,7 +64,7 @@ def test_rotation_keeps_the_newest_and_the_best(tmp_path):
     for step, loss in ((1, 0.9), (2, 0.3), (3, 0.5), (4, None), (5, 0.4)):
         _write(tmp_path, step, loss)
     assert checkpoints.best_checkpoint(tmp_path).step == 2
-    checkpoint.rotate(tmp_path, 2, checkpoints.best_checkpoint(tmp_path).step)
+    checkpoint_writer.rotate(tmp_path, 2, checkpoints.best_checkpoint(tmp_path).step)
     assert _steps(tmp_path) == ["step-2", "step-4", "step-5"]
 
 
@@ -75,7 +77,7 @@ def test_rotation_that_is_killed_leaves_no_hollow_checkpoint(tmp_path, monkeypat
 
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.rotate(tmp_path, 1, None)
+        checkpoint_writer.rotate(tmp_path, 1, None)
     assert checkpoints.checkpoint_steps(tmp_path) == [2]
 
 
@@ -130,14 +132,14 @@ def test_torch_that_meets_a_full_disk_is_understood(tmp_path):
 
 def test_unchanged_parts_are_linked_and_copied_where_that_is_impossible(tmp_path, monkeypatch):
     source = _write(tmp_path, 1) / "unet"
-    checkpoint.link(source, tmp_path / "linked")
+    checkpoint_writer.link(source, tmp_path / "linked")
     assert (tmp_path / "linked" / "weights").stat().st_ino == (source / "weights").stat().st_ino
 
     def refused(*_):
         raise OSError(errno.EXDEV, "other file system")
 
     monkeypatch.setattr("os.link", refused)
-    checkpoint.link(source, tmp_path / "copied")
+    checkpoint_writer.link(source, tmp_path / "copied")
     assert (tmp_path / "copied" / "weights").read_bytes() == (source / "weights").read_bytes()
 
 
@@ -150,21 +152,31 @@ def test_a_run_or_a_step_names_a_checkpoint_and_nothing_else_does(tmp_path):
         assert error.value.next
 
 
-def test_damaged_records_and_states_say_what_to_remove(tmp_path):
+def test_a_damaged_record_says_what_to_remove(tmp_path):
     made = _write(tmp_path, 3)
-    for damage in (b"", b"not a pickle", b"PK\x03\x04 cut off"):
-        (made / checkpoint.STATE).parent.mkdir(exist_ok=True)
-        (made / checkpoint.STATE).write_bytes(damage)
-        with pytest.raises(InputError, match=r"optimizer\.pt"):
-            checkpoint.state(made)
     (made / "meta.json").write_text(json.dumps([1]))
     with pytest.raises(InputError):
         checkpoints.read_checkpoint(made)
 
 
-def test_a_state_with_code_in_it_is_refused(tmp_path):
-    made = _write(tmp_path, 3)
-    (made / checkpoint.STATE).parent.mkdir()
-    torch.save({"optimizer": Path}, made / checkpoint.STATE)
-    with pytest.raises(InputError):
-        checkpoint.state(made)
+def test_two_flipped_bytes_a_cut_or_a_missing_file_are_seen_and_the_newest_whole_one_is_named(tmp_path):
+    for step in (1, 2, 3, 4):
+        _write(tmp_path, step)
+    (tmp_path / "step-3" / "unet" / "weights").write_bytes(b"w" * 99)
+    file = tmp_path / "step-4" / "unet" / "weights"
+    for damage in (b"w" * 50 + b"xy" + b"w" * 48, b"w" * 99, None):
+        file.unlink()
+        if damage is not None:
+            file.write_bytes(damage)
+        one = checkpoints.read_checkpoint(tmp_path / "step-4")
+        assert not one.is_whole
+        with pytest.raises(InputError, match="step-4/unet/weights") as caught:
+            one.check("unet/")
+        assert caught.value.next == f"rm -r {tmp_path / 'step-4'}, to go on from {tmp_path / 'step-2'}"
+        file.touch()
+    assert checkpoints.read_checkpoint(tmp_path / "step-1").is_whole
+
+
+def test_every_file_is_recorded_with_its_size_and_hash(tmp_path):
+    made = checkpoints.read_checkpoint(_write(tmp_path, 1))
+    assert made.meta.files == {"unet/weights": (100, hashlib.sha256(b"w" * 100).hexdigest())}
