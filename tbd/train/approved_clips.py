@@ -50,7 +50,10 @@ def read_training_clips(
     excluded: Counter[str] = Counter()
     for name, path in places.items():
         folder = locate_manifest(path).parent
-        media, rule = dataset_roots(folder, given_roots or {}), clip_rule(folder).model_copy(update={"size": recipe.data.size})
+        media, rule = (
+            dataset_roots(folder, given_roots or {}),
+            clip_rule(folder).model_copy(update={"size": recipe.data.size}),
+        )
         for row in chosen[name]:
             if reason := _excluded(row, recipe, name in unsplit):
                 excluded[reason] += 1
