@@ -81,7 +81,7 @@ def _from_checkpoint(path: Path) -> TalkingHeadPipeline:
             next=f"tbd train stage2 MANIFEST --from {path} -o checkpoints/stage2",
         )
     network, encoders = saved.network(), saved.encoders()
-    recipe: Any = saved.meta["recipe"]
+    recipe: Any = saved.meta.recipe
     return TalkingHeadPipeline(
         network.unet.eval(),
         network.reference_net.eval(),

@@ -80,7 +80,7 @@ def model_facts(given: GenerateOptions) -> ModelFacts:
             f"{saved.path}: a checkpoint of stage 1, which has neither sound nor motion",
             next=f"tbd train stage2 MANIFEST --from {path} -o checkpoints/stage2",
         )
-    recipe: Any = saved.meta["recipe"] if isinstance(saved.meta, dict) else saved.meta.recipe
+    recipe: Any = saved.meta.recipe
     return ModelFacts(saved.path, _levels(given, recipe["model"]["guidance"]), recipe["data"]["size"],
                       recipe["stage2"]["frames"])  # fmt: skip
 
