@@ -104,7 +104,7 @@ class CardQueue:
         Returns:
             None when no card is left that this reviewer could have now.
         """
-        with self._lock, self._shared.store.transaction():
+        with self._lock, self._shared.store.transaction(durable=False):
             self._refresh()
             number = next(iter(self._free(after)), None)
             return None if number is None else self._show(number)
@@ -138,7 +138,7 @@ class CardQueue:
         Raises:
             InputError: there is no such clip.
         """
-        with self._lock, self._shared.store.transaction():
+        with self._lock, self._shared.store.transaction(durable=False):
             self._refresh()
             number = self._shared.rows.number(clip_id)
             holders = self._holders(number)
@@ -151,7 +151,7 @@ class CardQueue:
 
     def renew(self, card: Card) -> bool:
         """Hold a card for longer. False when its lease had ended and somebody else holds it now."""
-        with self._lock, self._shared.store.transaction():
+        with self._lock, self._shared.store.transaction(durable=False):
             number = self._shared.rows.find(card.clip_id)
             if number is None or not self._view.free(number, self._holders(number)):
                 return False

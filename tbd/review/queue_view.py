@@ -11,7 +11,7 @@ from tbd.hashes import seeded_fraction
 from tbd.review.card import Progress
 from tbd.review.decisions import DecisionLog, disagree
 from tbd.review.kinds import QueueName
-from tbd.review.queue import Numbers, Queue
+from tbd.review.queue import Queue
 from tbd.review.rows import Rows
 from tbd.review.store import person
 from tbd.schema import INFO
@@ -31,6 +31,7 @@ class QueueView:
         self.open = np.ones(len(queue), bool)
         self.skipped = np.zeros(len(queue), bool)
         self._waiting = queue.place >= 0
+        self._cards = {code: np.unique(queue.place[rows]) for code, rows in queue.flagged.items()}
         self._seen, self._again = len(log.changes), set[int]()
         self._look_at(log.clips())
 
@@ -128,15 +129,10 @@ class QueueView:
         others = [weigh.get(other, row) for other in self.queue.codes[number].as_py() if other != code]
         return row <= max(own, INFO) and all(weight < own or weight <= INFO for weight in others)
 
-    def cards(self, numbers: Numbers) -> Numbers:
-        """The open cards that rows are on, each once."""
-        cards = np.unique(self.queue.place[numbers])
-        return cards[self.open[cards]]
-
     def progress(self, blind: bool) -> Progress:
         """How far the queue is; of a ``blind`` one it is not told what flags the cards have."""
         left = int(self.open.sum())
-        by_flag = {} if blind else {code: len(self.cards(rows)) for code, rows in self.queue.flagged.items()}
+        by_flag = {} if blind else {code: int(self.open[cards].sum()) for code, cards in self._cards.items()}
         return Progress(
             done=len(self.queue) - left,
             left=left,

@@ -52,9 +52,14 @@ class Store:
             self.db.executescript(_LEASES)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Nobody else writes inside; afterwards everything is on disk, or nothing was written."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Nobody else writes inside; afterwards everything is on disk, or nothing was written.
+
+        Args:
+            durable: wait for the disk; a lease need not survive a power cut, a decision must.
+        """
         with self._explained():
+            self.db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield

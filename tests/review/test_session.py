@@ -7,7 +7,7 @@ from review import DARK, FAIL, WARN, chain, flagged, manifest, meanings, small
 from rows import PROMPTS
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import count_tokens, read_manifest, text_hash
+from tbd.manifest import count_tokens, read_manifest, rejected_clips, text_hash
 from tbd.manifest.reviews import FILE, read_events
 from tbd.review.card import Stale, budgets
 from tbd.review.session import ReviewSession
@@ -158,7 +158,7 @@ def test_an_edit_without_a_change_is_an_acceptance(folder, ann):
         ("edit", {}, "4 prompt levels"),
         ("edit", {"prompts": EDIT[:3]}, "4 prompt levels"),
         ("edit", {"prompts": [*EDIT[:3], " \n"]}, "none of them blank"),
-        ("edit", {"prompts": [*EDIT[:3], "x" * 5000]}, "4000 signs"),
+        ("edit", {"prompts": [*EDIT[:3], "x" * 5000]}, "1,000 signs more than the 4,000"),
         ("accept", {"clips": ["clip_000"]}, "is not on the card"),
         ("accept", {"clips": []}, "no clip"),
     ],
@@ -273,10 +273,66 @@ def test_a_stale_edit_gets_the_difference_and_a_choice(folder):
 
 def test_a_decision_of_my_own_in_another_window_is_noticed_too(folder):
     one, other = sit(folder, "Ann"), sit(folder, "Ann")
-    card, same = one.next(), other.next()
-    other.decide(same, "accept")
+    card = one.next()
+    assert other.next().clip_id != card.clip_id
+    other.decide(other.card(card.clip_id), "accept")
     with pytest.raises(Stale):
         one.decide(card, "reject", reason="text")
+
+
+def test_what_one_tab_holds_comes_last_in_the_other_and_blocks_nobody(folder, ann):
+    other = ann.tab()
+    first, shown = ann.next(), clear(other)
+    assert shown[-1] == first.clip_id and len(shown) == 6
+    assert ann.undo() is None and other.undo().clip_id == first.clip_id  # each takes its own decisions back
+    other.close()
+
+
+def test_names_that_look_alike_are_one_person_as_it_was_spelled_first(folder):
+    with sit(folder, "Zoë") as zoe:
+        zoe.decide(zoe.next(), "accept")
+    for name in ("zoe\u0308", "ZOË", "Z\u200boë ", "Ｚoë"):
+        with sit(folder, name, queue="decided") as again:
+            assert (again.reviewer, again.progress().total) == ("Zoë", 1)
+
+
+@pytest.mark.parametrize("reason", ["media", "label"])
+def test_a_rejection_of_the_clip_survives_annotation_and_ends_when_it_is_taken_back(folder, reason):
+    with sit(folder, "Ann") as ann:
+        ann.decide(ann.next(), "reject", reason=reason)
+        ann.decide(ann.next(), "reject", reason="text")
+    reannotated = [flagged(f"clip_{at:03}", prompts=[*PROMPTS[:3], "All is new."]) for at in range(6)]
+    (folder / "journal.sqlite").unlink()
+    manifest(folder, reannotated)
+    rows = {row["clip_id"]: row for row in read_manifest(folder).to_pylist()}
+    assert (rows["clip_001"]["review_status"], rows["clip_001"]["approved"]) == ("rejected", False)
+    assert (rows["clip_003"]["review_status"], rows["clip_003"]["approved"]) == ("unreviewed", True)
+    assert rejected_clips(folder) == set()
+    with sit(folder, "Ann", queue="decided") as ann:
+        ann.decide(ann.next(), "accept")
+        assert ann.next() is None
+    assert all(read_manifest(folder, ["approved"])["approved"].to_pylist())
+
+
+def test_a_row_without_a_prompt_cannot_be_accepted_neither_alone_nor_in_bulk(tmp_path):
+    rows = [flagged("a", FAIL, prompts=[], status="error"), flagged("b", FAIL)]
+    with sit(manifest(tmp_path / "m", rows), "Ann") as ann:
+        with pytest.raises(UsageError, match="no prompt to accept"):
+            ann.decide(ann.card("a"), "accept")
+        receipt = ann.decide_all("levels_missing", "accept")
+        assert (receipt.clips, receipt.left_out) == (("b",), ("a",))
+
+
+def test_a_filter_of_the_command_line_may_be_spelled_in_any_way(tmp_path):
+    rows = [flagged("a", WARN, emotion="anger", level=3), flagged("b", WARN, emotion="fear", level=1)]
+    folder = manifest(tmp_path / "m", rows)
+    for where in ({"emotion": "angry"}, {"level": "intense"}, {"emotion": "Anger", "text": "SMILE of a"}):
+        with sit(folder, "Ann", filters=where) as ann:
+            assert [card.clip_id for card in ann.peek(9)] == ["a"]
+    for where, near in (({"emotion": "angr"}, "anger"), ({"emotio": "anger"}, "emotion"), ({"flag": "loops"}, "")):
+        with pytest.raises(UsageError) as caught:
+            sit(folder, "Ann", filters=where)
+        assert near in f"{caught.value}"
 
 
 def test_what_was_undone_meanwhile_is_not_stale_when_all_is_as_before(folder):

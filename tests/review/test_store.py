@@ -149,11 +149,13 @@ def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path):
     folder = small(tmp_path / "m", 2)
     session = ReviewSession(folder, "Ann")
     card = session.next()
-    session._store.db.execute("CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+    session._shared.store.db.execute(
+        "CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
     with pytest.raises(InputError):
         session.decide(card, "accept")
     assert read_events(folder / FILE) == [] and session.progress().left == 2
-    session._store.db.execute("DROP TRIGGER broken")
+    session._shared.store.db.execute("DROP TRIGGER broken")
     assert session.decide(card, "accept").clips == card.clips
 
 

@@ -90,7 +90,7 @@ def test_nothing_is_cut_off(tmp_path, size):
 def test_every_key_of_the_footer_is_visible(tmp_path, size):
     async def play(terminal, session):
         assert terminal.app.query_one(Footer).max_scroll_x == 0
-        assert terminal.screen().splitlines()[-1].rstrip().endswith("q quit")
+        await terminal.until(lambda: terminal.screen().splitlines()[-1].rstrip().endswith("q quit"))
 
     played(play, small(tmp_path / "m"), size=size)
 
@@ -124,7 +124,7 @@ def test_an_odd_text_that_was_not_touched_is_kept_letter_for_letter(tmp_path):
     played(play, folder)
     with ReviewSession(folder, "Bob") as session:
         prompts = session.card("a_odd").prompts
-    assert prompts == (*(" ".join(text.split()) for text in before["prompts"][:3]), f"Now {PROMPTS[3]}")
+    assert prompts == (*before["prompts"][:3], f"Now {PROMPTS[3]}")
     assert "\x1b" in prompts[0]
 
 
@@ -165,10 +165,10 @@ def test_the_reference_frame_is_drawn_in_half_blocks(tmp_path):
         await terminal.pilot.pause()
         lines = [list(picture.render_line(y)) for y in range(picture.content_size.height)]
         cells = [[segment for segment in line if segment.text == "▀"] for line in lines]
-        assert (len(cells), len(cells[0])) == (12, 25 // 2 * 2)
-        bits = [sum(cells[2][round((bit + 0.5) * len(cells[2]) / 8)].style.color.triplet) > 382 for bit in range(8)]
+        assert (len(cells), len(cells[0])) == (8, 16)
+        bits = [sum(cells[1][round((bit + 0.5) * len(cells[1]) / 8)].style.color.triplet) > 382 for bit in range(8)]
         assert bits == [True, True, False, False, False, False, False, False]  # 3, the frame's number
-        red, blue = cells[9][3].style.color.triplet, cells[9][-4].style.color.triplet
+        red, blue = cells[6][2].style.color.triplet, cells[6][-3].style.color.triplet
         assert red.red > 180 > red.blue
         assert blue.blue > 180 > blue.red
 

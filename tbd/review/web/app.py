@@ -26,7 +26,6 @@ from starlette.routing import Route
 from tbd.errors import InputError, TbdError, UsageError
 from tbd.review import validation, words
 from tbd.review.card import Card, Receipt, Stale
-from tbd.review.rubric import rubric
 from tbd.review.web import views
 from tbd.review.web.media import Media
 from tbd.review.web.tabs import BrowserTab, BrowserTabs
@@ -263,7 +262,6 @@ def _card(request: Request, tab: BrowserTab, card: Card, form: Form | None = Non
         "ticket": ticket or tab.ticket(card),
         "editing": form is not None,
         "kept": kept,
-        "rubric": rubric(),
     }
     return PAGES.page(
         "card.html", note=tab.say(), missing=tab.session.missing(card), **about, **around, **views.card(card)

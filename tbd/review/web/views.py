@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,14 +13,30 @@ from markupsafe import Markup
 from tbd.review import words
 from tbd.review.card import FILTERS, LEVELS, Card, budgets
 from tbd.review.replies import fields
+from tbd.review.rubric import rubric
 from tbd.review.session import ReviewSession
 from tbd.review.text_marks import SIGNS, WORDS, concerning, part, pieces, visible, word_changes
 from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
 
+
+@cache
+def flag_tick(code: str, meaning: str, ticked: bool) -> Markup:
+    """A line of the list of missing flags; the list is long, and nearly the same on every card."""
+    item = '<li><label class="check"><input type="checkbox" name="flags" value="{}"{}> <span><code>{}</code> {}</span>'
+    return Markup(item + "</label></li>").format(code, " checked" if ticked else "", code, meaning)
+
+
+@cache
+def help_panel() -> Markup:
+    """Keys and rubric, the same on every page."""
+    return PAGES.fragment("help.html", rubric=rubric())
+
+
 PAGES = TemplateFolder(
     Path(__file__).parent,
-    {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS, "STATES": words.STATES},
+    {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS, "STATES": words.STATES}
+    | {"help": help_panel, "flag_tick": flag_tick},
     {"visible": visible, "count": words.count},
 )
 
