@@ -1,5 +1,6 @@
 """What a file says about how it is shown is applied or told: one drawn file for each point of the one list."""
 
+import re
 from fractions import Fraction
 
 import av
@@ -245,3 +246,13 @@ def test_a_dark_sixteen_bit_portrait_is_not_stretched(tmp_path):
     Image.fromarray(np.full((48, 64), 200, np.uint16)).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").max() <= 1
     assert still(tmp_path / "b.png").is_file() and video
+
+
+def test_every_flag_of_the_medium_is_explained():
+    from pathlib import Path
+
+    root = Path(__file__).parents[2]
+    sources = "".join(path.read_text() for path in (root / "tbd/media").glob("*.py"))
+    raised = set(re.findall(r'media_flag\(\s*"(\w+)", (INFO|WARNING|ERROR)', sources))
+    told = set(re.findall(r"^\| `(\w+)` \| (info|warning|error)", (root / "docs/media.md").read_text(), re.MULTILINE))
+    assert {(code, severity.lower()) for code, severity in raised} == told
