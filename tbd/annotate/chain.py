@@ -125,8 +125,10 @@ class ChainRunner:
     def _session(self, chains: list[Chain], backend: Backend) -> None:
         """One session, from the present step as far as any of its chains gets."""
         system = self.prompts.system()
+        examples = tuple(Turn(*example) for example in self.prompts.examples)
         starts = [
-            ConversationStart(chain.key, chain.image, system, chain.topic, tuple(chain.turns)) for chain in chains
+            ConversationStart(chain.key, chain.image, system, chain.topic, tuple(chain.turns), examples)
+            for chain in chains
         ]
         riding = list(chains)
         with backend.open(starts) as session:
@@ -218,7 +220,9 @@ class ChainRunner:
             {
                 "origin": self.origin,
                 "image": chain.image_sha256,
-                "system": self.prompts.system(),
+                "system": [self.prompts.system(), self.prompts.examples]
+                if self.prompts.examples
+                else self.prompts.system(),
                 "question": question.text,
                 "topic": None if chain.image_sha256 else _request(chain.topic),
                 "schema": question.schema,

@@ -166,7 +166,7 @@ class Journal:
         """Clips whose prompts stand word for word under ``REPEATED`` or more people, emotions or levels, and their number."""
         query = """SELECT clip_id, faces FROM text JOIN (SELECT sha256 AS sha, COUNT(DISTINCT face) AS faces
                    FROM text GROUP BY sha256 HAVING faces >= ?) ON sha256 = sha"""
-        return dict(self.db.rows(query, REPEATED))  # type: ignore[arg-type]
+        return dict(self.db.rows(query, REPEATED))
 
     def rows_to_seal(self) -> Iterator[bytes]:
         """``rows``, with a flag on those whose prompts are ``repeated``: only all of them together can tell."""

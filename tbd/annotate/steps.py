@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import json
 import string
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tbd import workspace
@@ -35,11 +37,13 @@ class Prompts:
 
     version: str
     texts: Mapping[str, str]
+    examples: tuple[tuple[str, str], ...] = ()
+    """Few-shot turns before the first question: what was asked, and the reply that is wanted."""
 
     @property
     def sha256(self) -> str:
         """Of all texts together; part of the fingerprint."""
-        return digest(dict(self.texts))
+        return digest(dict(self.texts) | ({"examples": self.examples} if self.examples else {}))
 
     def system(self) -> str:
         """The system message of every conversation."""
@@ -67,7 +71,19 @@ def load_prompts(version: str) -> Prompts:
         except (KeyError, ValueError) as error:
             known = ", ".join(f"${name}" for name in _blanks(Annotation("cot", None)))
             raise RecipeError(f"{folder / step}.md: unknown blank {error}; there are {known}") from None
-    return Prompts(version, texts)
+    return Prompts(version, texts, _examples(folder / "examples.toml"))
+
+
+def _examples(path: Path) -> tuple[tuple[str, str], ...]:
+    """``[[example]]`` tables with ``user`` and ``assistant``; none where there is no such file."""
+    if not path.is_file():
+        return ()
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))["example"]
+        return tuple((str(one["user"]), str(one["assistant"])) for one in found)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        form = '[[example]] with user = "…" and assistant = "…"'
+        raise RecipeError(f"{path}: cannot be read ({error!r}); it takes {form}", next=f"mend {path}") from None
 
 
 def label_prompt(topic: Annotation) -> str:

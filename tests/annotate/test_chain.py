@@ -1,11 +1,14 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scripted import ScriptedBackend
 
-from tbd.annotate.backends.base import Reply
+from tbd import workspace
+from tbd.annotate.backends.base import ConversationStart, Reply, Turn
+from tbd.annotate.backends.conversation import Conversation
 from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.gates import check
 from tbd.annotate.journal import Journal
@@ -180,3 +183,26 @@ def test_describe_mode_is_one_call(journal):
     chain_runner(journal, AnnotateRecipe(chain={"mode": "describe"})).run([chain], backend)
     assert [question.step for _, question in backend.asked] == ["describe"]
     assert len(chain.topic.prompts) == 1
+
+
+def test_few_shot_turns_of_the_prompt_folder_come_before_the_first_question(journal, tmp_path, monkeypatch):
+    shutil.copytree(workspace.find("annotate/prompts/v1"), tmp_path / "annotate/prompts/mine")
+    example = '[[example]]\nuser = "Step I of another face"\nassistant = "{}"\n'
+    (tmp_path / "annotate/prompts/mine/examples.toml").write_text(example)
+    monkeypatch.chdir(tmp_path)
+    plain, shown = load_prompts("v1"), load_prompts("mine")
+    assert shown.examples == (("Step I of another face", "{}"),) and shown.sha256 != plain.sha256
+    (chain,) = chains()
+    keys = {chain_runner(journal, prompts=prompts).key(chain, "step1") for prompts in (plain, shown)}
+    assert len(keys) == 2, "examples can change a reply"
+    started = []
+
+    def script(face, question, good):
+        started.append(face)
+        return good
+
+    chain_runner(journal, prompts=shown).run([chain], ScriptedBackend(script))
+    assert started[0].examples == (Turn("Step I of another face", "{}"),)
+    setting = type("Setting", (), {"endpoints": ()})
+    start = ConversationStart("k", None, "You look.", chain.topic, (), started[0].examples)
+    assert [turn["role"] for turn in Conversation(setting, start).messages] == ["system", "user", "assistant"]

@@ -38,6 +38,7 @@ class ConversationStart:
         image: canonical crop, ``(512, 512, 3)`` uint8 RGB; None when the backend needs no image.
         system: system message.
         history: exchanges that are journalled already (a resumed chain, or a retry).
+        examples: few-shot turns before the first question; they show no picture.
         topic: what is to be annotated, for backends that know the answer without a model.
     """
 
@@ -46,6 +47,7 @@ class ConversationStart:
     system: str
     topic: Annotation
     history: tuple[Turn, ...] = ()
+    examples: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

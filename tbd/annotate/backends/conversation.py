@@ -59,6 +59,11 @@ class Conversation:
         self.order.sort(key=lambda endpoint: endpoint.resting)
         self.image = None if start.image is None else _data_url(start.image)
         self.messages: list[dict[str, Any]] = [{"role": "system", "content": start.system}] if start.system else []
+        for example in start.examples:
+            self.messages += [
+                {"role": "user", "content": example.question},
+                {"role": "assistant", "content": example.reply},
+            ]
         self.begun = False
         self.requests = 0
         for turn in start.history:

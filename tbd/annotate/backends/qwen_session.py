@@ -187,6 +187,11 @@ class ChatFormat:
         asked = [*(turn.question for turn in start.history), text]
         messages = [
             {"role": "system", "content": [{"type": "text", "text": self._plain(start.system)}]},
+            *(
+                {"role": role, "content": [{"type": "text", "text": self._plain(words)}]}
+                for turn in start.examples
+                for role, words in (("user", turn.question), ("assistant", turn.reply))
+            ),
             {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": self._plain(asked[0])}]},
         ]
         encoded = self.processor(text=[self._render(messages)], images=[start.image], return_tensors="pt")
