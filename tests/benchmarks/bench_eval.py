@@ -129,7 +129,7 @@ def _peak(true, pred, cache):
         "true, pred, cache = map(Path, sys.argv[1:])\n"
         "videos = (RunVideo('run', 'run', pred), RunVideo('ground truth', 'truth'), RunVideo('still', 'still'))\n"
         "job = ClipJob('clip', GroundTruth(reference=true), videos, choose(['psnr', 'ssim', 'cpbd']), Settings(threads=2))\n"
-        "rows = one_pass.score(job, Store(cache)); assert all(row.status == 'ok' for row in rows), rows\n"
+        "rows = one_pass.score(job, ScoreCache(cache)); assert all(row.status == 'ok' for row in rows), rows\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
     )
     arguments = [sys.executable, "-c", code, *map(str, (true, pred, cache))]
