@@ -13,7 +13,7 @@ MODES: tuple[WindowMode, ...] = get_args(WindowMode)
 
 
 @dataclass(frozen=True)
-class Window:
+class SectionWindow:
     """A window, and the frames of it that are used.
 
     Attributes:
@@ -26,7 +26,7 @@ class Window:
     last: int
 
 
-def section_windows(mode: WindowMode, total: int, frames: int, step: int = 0, overlap: int = 4) -> list[Window]:
+def section_windows(mode: WindowMode, total: int, frames: int, step: int = 0, overlap: int = 4) -> list[SectionWindow]:
     """The windows of one denoising step; every frame belongs to exactly one.
 
     Args:
@@ -47,11 +47,11 @@ def section_windows(mode: WindowMode, total: int, frames: int, step: int = 0, ov
         raise UsageError(f"windows of {frames} frames cannot overlap by {overlap}", next="an overlap of 4")
     if mode == "shift":
         edges = sorted({0, *range(step * max(1, overlap) % frames, total, frames), total})
-        return [Window(min(first, total - frames), first, last) for first, last in pairwise(edges)]
+        return [SectionWindow(min(first, total - frames), first, last) for first, last in pairwise(edges)]
     stride = frames - overlap
     starts = sorted({min(start, total - frames) for start in range(0, total - frames + stride, stride)})
     edges = [0, *((left + frames + right) // 2 for left, right in pairwise(starts)), total]
-    return [Window(start, first, last) for start, (first, last) in zip(starts, pairwise(edges), strict=True)]
+    return [SectionWindow(start, first, last) for start, (first, last) in zip(starts, pairwise(edges), strict=True)]
 
 
 def padded_length(total: int, frames: int) -> int:
