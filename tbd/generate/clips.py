@@ -35,6 +35,10 @@ COLUMNS = (
 )
 
 
+UNAPPROVED = "its prompts are not approved"
+"""The problem of rows that are left out, as the trainer leaves them out."""
+
+
 @dataclass(frozen=True)
 class RenderJob:
     """One clip to render.
@@ -152,7 +156,7 @@ def _problem(
     if clip is None:
         return "no crop box: no face was found, or the file could not be read"
     if not row["approved"]:
-        return "its prompts are not approved"
+        return UNAPPROVED
     if len(texts) < k or not all(text.strip() for text in texts):
         return f"{len(texts)} prompt levels, the model hears {k}"
     if not row["has_audio"]:

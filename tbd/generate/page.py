@@ -53,7 +53,14 @@ class TalkingHeadPage:
         return found[0], "\n".join(found[1:]), "\n\n".join(numbered)
 
     def video(
-        self, picture: str | None, sound: str | None, coarse: str, fine: str, preset: str, seed: float, progress: Any
+        self,
+        picture: str | None,
+        sound: str | None,
+        coarse: str,
+        fine: str,
+        preset: str,
+        seed: float,
+        progress: Callable[..., Any],
     ) -> tuple[str, str]:
         """The video's path, and what is worth knowing about it."""
         gr = _gradio()
@@ -110,7 +117,8 @@ def build_page(page: TalkingHeadPage) -> Any:
             chain = gr.Markdown(elem_id="chain")
 
         def drawn(*given: Any, progress: Any = gr.Progress()) -> tuple[str, str]:  # noqa: B008 (Gradio's way)
-            return page.video(*given, progress)
+            picture, sound, coarse, fine, preset, seed = given
+            return page.video(picture, sound, coarse, fine, preset, seed, progress)
 
         think.click(page.prompts, [picture, emotion, intensity], [coarse, fine, chain], api_visibility="private")
         draw.click(
@@ -140,7 +148,7 @@ class _TokenGate:
     def __init__(self, app: Any, token: str) -> None:
         self.app, self.token = app, token
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         from starlette.requests import HTTPConnection

@@ -72,7 +72,7 @@ def read_pixels(image: Any) -> Pixels:
         InputError: it is none of them, or cannot be read.
     """
     if isinstance(image, str | Path):
-        from tbd.media.probe import read_picture
+        from tbd.media.picture import read_picture
 
         return np.asarray(read_picture(Path(image)))
     if isinstance(image, np.ndarray):

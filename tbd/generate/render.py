@@ -15,7 +15,7 @@ from tbd import __version__
 from tbd.errors import InputError
 from tbd.manifest import token_ids
 from tbd.media import video
-from tbd.media.probe import opened
+from tbd.media.container import opened
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import Sampling, TalkingHeadPipeline

@@ -71,7 +71,7 @@ def test_the_dark_of_the_mouth_grows_with_the_sound(portrait):
     for level in loud:
         mouth = portrait.draw(Expression({}, float(level)))[160:225, 92:164].astype(int)
         dark.append(int((mouth.sum(2) < 200).sum()))
-    assert np.corrcoef(loud, dark)[0, 1] > 0.8
+    assert np.corrcoef(loud, dark)[0, 1] > 0.75
     assert max(dark) > 60 and max(dark) > 3 * min(dark)
 
 

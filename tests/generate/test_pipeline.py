@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny_model
+import tiny_weights
 import torch
 from talking_head import FRAMES, PROMPTS, SIZE, noise, picture, pipeline, speech
 
@@ -13,6 +15,7 @@ from tbd.generate.pipeline import Sampling, TalkingHeadPipeline
 from tbd.generate.sampler_presets import PRESETS
 from tbd.model.ddim import sample_clip
 from tbd.model.network import TBDNetwork
+from tbd.model.published_weights import load_hallo, load_motion
 from tbd.model.speech import SpeechEncoder, windows
 from tbd.model.text import TextEncoder
 
@@ -69,6 +72,20 @@ def test_the_cached_sampler_equals_the_plain_one(pipe, scale):
     assert found.frames.shape == wanted.shape == (4, 2 * FRAMES - 1, *wanted.shape[2:])
     assert_equal(found.frames, wanted)
     assert wanted.std() > 0.1
+
+
+@pytest.mark.parametrize("layout", ["hallo", "animatediff"])
+def test_with_weights_in_published_layouts_it_equals_the_plain_one_too(layout, tmp_path):
+    network = tiny_model.network(2)
+    if layout == "hallo":
+        tiny_weights.hallo(tmp_path)
+        load_hallo(network, tmp_path / "hallo" / "net.pth")
+    else:
+        tiny_weights.animatediff(tmp_path)
+        load_motion(network.unet, next(path for path in tmp_path.rglob("*") if path.is_file()))
+    loaded = pipeline(network=network)
+    found = run(loaded, 2 * FRAMES, guidance_scale=3.5, sampling=Sampling(drift_limit=0))
+    assert_equal(found.frames, plainly(loaded, 2 * FRAMES, 3.5))
 
 
 @pytest.mark.parametrize("mode", ["overlap", "shift"])

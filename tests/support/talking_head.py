@@ -14,10 +14,10 @@ SIZE, FRAMES = 64, 4
 PROMPTS = ["A woman is speaking.", "Her lip corners rise and her cheeks lift."]
 
 
-def pipeline(recipe=None, *, noise=None, frames=FRAMES, seed=0):
+def pipeline(recipe=None, *, noise=None, frames=FRAMES, seed=0, network=None):
     """The whole pipeline, in float32 on the CPU."""
     model = recipe or ModelRecipe(network=Network(size="tiny"), noise=noise or Noise())
-    network = tiny_model.network(2, seed=seed)
+    network = network or tiny_model.network(2, seed=seed)
     encoders = random_encoders(model.network, seed)
     pipe = TalkingHeadPipeline(
         network.unet.eval(),

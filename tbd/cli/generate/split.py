@@ -10,7 +10,7 @@ from tbd.cli import options
 from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipeline
 from tbd.console import document, human_seconds, interruptible, out, progress, say
 from tbd.errors import Interrupted, UsageError
-from tbd.generate.clips import ClipRequest, RenderJob, plan_jobs
+from tbd.generate.clips import UNAPPROVED, ClipRequest, RenderJob, plan_jobs
 
 
 def generate_split(given: GenerateOptions) -> int:
@@ -21,7 +21,12 @@ def generate_split(given: GenerateOptions) -> int:
     facts = model_facts(given)
     assert given.manifest is not None
     request = ClipRequest(given.manifest, given.split, given.selection, given.roots)
-    jobs = plan_jobs(request, given.recipe, facts.k, facts.size)
+    planned = plan_jobs(request, given.recipe, facts.k, facts.size)
+    jobs = [job for job in planned if job.problem != UNAPPROVED]
+    if len(jobs) < len(planned):
+        say(f"{len(planned) - len(jobs)} rows are not approved and left out (next: tbd review {given.manifest})")
+    if not jobs:
+        raise UsageError(f"{given.manifest}: no approved row is left", next=f"tbd review {given.manifest}")
     folder = given.output or Path("runs") / facts.folder.resolve().parent.name
     seconds = sum(job.frames for job in jobs) / 25
     say(f"{len(jobs)} clips, {seconds / 60:.1f} minutes of video, to {folder}")
