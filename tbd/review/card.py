@@ -235,7 +235,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReviewProgress:
     """How far the queue is, in cards (with the filters that are set).
 
     Attributes:

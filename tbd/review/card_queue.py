@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tbd.review import queue as queues
-from tbd.review.card import Card, Progress
+from tbd.review.card import Card, ReviewProgress
 from tbd.review.card_maker import CardMaker
 from tbd.review.findings import Meanings
 from tbd.review.kinds import QueueName
@@ -80,7 +80,7 @@ class CardQueue:
         shown = {flag.code for flag in card.findings}
         return {code: gate.meaning for code, gate in (self._gates or {}).items() if code not in shown}
 
-    def progress(self) -> Progress:
+    def progress(self) -> ReviewProgress:
         """How far the queue is, and what this reviewer did in this session, in all tabs."""
         with self._lock:
             self._refresh()

@@ -8,7 +8,7 @@ import numpy as np
 
 from tbd.errors import UsageError
 from tbd.hashes import seeded_fraction
-from tbd.review.card import Progress
+from tbd.review.card import ReviewProgress
 from tbd.review.decisions import DecisionLog, disagree
 from tbd.review.kinds import QueueName
 from tbd.review.queue import Queue
@@ -129,11 +129,11 @@ class QueueView:
         others = [weigh.get(other, row) for other in self.queue.codes[number].as_py() if other != code]
         return row <= max(own, INFO) and all(weight < own or weight <= INFO for weight in others)
 
-    def progress(self, blind: bool) -> Progress:
+    def progress(self, blind: bool) -> ReviewProgress:
         """How far the queue is; of a ``blind`` one it is not told what flags the cards have."""
         left = int(self.open.sum())
         by_flag = {} if blind else {code: int(self.open[cards].sum()) for code, cards in self._cards.items()}
-        return Progress(
+        return ReviewProgress(
             done=len(self.queue) - left,
             left=left,
             total=len(self.queue),

@@ -24,7 +24,7 @@ from tbd.manifest.tokens import count_tokens
 from tbd.review import queue as queues
 from tbd.review import validation
 from tbd.review.agreement import agreement
-from tbd.review.card import Card, Progress, Receipt
+from tbd.review.card import Card, Receipt, ReviewProgress
 from tbd.review.card_queue import CardQueue
 from tbd.review.findings import Check, Meanings
 from tbd.review.kinds import Verb
@@ -114,7 +114,7 @@ class ReviewSession(CardQueue):
         self._closed = False
         shared.tabs += 1
 
-    def report(self) -> Progress:
+    def report(self) -> ReviewProgress:
         """``progress`` with what the last page tells: who decided how much, agreement, what is left for whom."""
         with self._lock:
             history = self._shared.log.history()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tbd.console import human_seconds
-from tbd.review.card import Card, Progress, Receipt
+from tbd.review.card import Card, Receipt, ReviewProgress
 from tbd.review.kinds import QueueName, Reason, Verb
 from tbd.review.text_marks import one_line
 
@@ -94,7 +94,7 @@ def opinions(card: Card) -> list[tuple[str, str]]:
     return lines
 
 
-def ending(progress: Progress, queue: str, active: Mapping[str, str]) -> tuple[str, list[str]]:
+def ending(progress: ReviewProgress, queue: str, active: Mapping[str, str]) -> tuple[str, list[str]]:
     """No card is left that this reviewer could have now: a title, and why."""
     only = f" with {filters(active)}" if active else ""
     if not progress.total:
@@ -111,7 +111,7 @@ def ending(progress: Progress, queue: str, active: Mapping[str, str]) -> tuple[s
     return title, lines
 
 
-def report(progress: Progress) -> list[str]:
+def report(progress: ReviewProgress) -> list[str]:
     """How the session went, for its last page: pace, agreement, what is left for whom, texts that are gone."""
     lines = []
     if progress.mine:
@@ -134,7 +134,7 @@ def gone(number: int) -> str:
     return f"{count(number, 'decision')} {'is' if number == 1 else 'are'} about texts that are gone."
 
 
-def next_command(progress: Progress, folder: str) -> str:
+def next_command(progress: ReviewProgress, folder: str) -> str:
     """The command that goes on from here."""
     if progress.disagreements:
         return f"tbd review {folder} --queue disagreements"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rows import row
 
 from tbd.review import words
-from tbd.review.card import Card, Progress, Receipt
+from tbd.review.card import Card, Receipt, ReviewProgress
 from tbd.review.replies import outline
 from tbd.review.terminal import player
 from tbd.review.terminal.facts import changed, marked
@@ -159,8 +159,8 @@ def test_receipts_and_ends_in_words():
     )
     assert words.said(Receipt("undo", ("a", "b"), undone="edit")) == "Took back: edited 2 clips."
     assert "1 clip left: something else" in words.said(Receipt("accept", ("a", "b"), worse=("c",)))
-    assert words.ending(Progress(0, 0, 0), "audit", {})[0] == "The queue audit is empty"
-    assert words.ending(Progress(5, 0, 5), "flagged", {})[0] == "All 5 cards are decided"
-    title, lines = words.ending(Progress(2, 3, 5, skipped=1), "flagged", {})
+    assert words.ending(ReviewProgress(0, 0, 0), "audit", {})[0] == "The queue audit is empty"
+    assert words.ending(ReviewProgress(5, 0, 5), "flagged", {})[0] == "All 5 cards are decided"
+    title, lines = words.ending(ReviewProgress(2, 3, 5, skipped=1), "flagged", {})
     assert title == "No card is left for you now"
     assert "You skipped 1 card" in lines[1] and "2 cards are open elsewhere" in lines[2]

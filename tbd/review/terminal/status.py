@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tbd.review import words
-from tbd.review.card import Progress
+from tbd.review.card import ReviewProgress
 from tbd.review.text_marks import one_line
 
 
@@ -20,14 +20,14 @@ class StatusLine(Widget):
         super().__init__()
         self.place = place
         self.filters: Mapping[str, str] = {}
-        self.progress = Progress(0, 0, 0)
+        self.progress = ReviewProgress(0, 0, 0)
         self.since = time.monotonic()
 
     def on_mount(self) -> None:
         """The time of the card goes on by the second."""
         self.set_interval(1.0, self.refresh)
 
-    def show(self, progress: Progress, filters: Mapping[str, str]) -> None:
+    def show(self, progress: ReviewProgress, filters: Mapping[str, str]) -> None:
         """Other figures, for a card that was just laid on the session."""
         self.progress, self.filters, self.since = progress, filters, time.monotonic()
         self.refresh()
