@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import glob
 import json
 import os
 import secrets
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,55 +121,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """``write_whole`` for a JSON document, indented, keys in the given order."""
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second run; the hold ends with the process, however it ends.
-
-    Raises:
-        MissingError: another run holds it.
-    """
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise MissingError(
-                f"{folder}: another run is writing here", next="wait for it, or take another folder with -o DIR"
-            ) from None
-        yield
-
-
-@contextlib.contextmanager
-def database(path: Path, what: str) -> Iterator[None]:
-    """Turn the refusals of SQLite about ``path`` into errors a user can act on.
-
-    Args:
-        what: what the file should be, ``a journal of tbd``.
-
-    Raises:
-        MissingError: the disk is full, or somebody else holds the file.
-        InputError: the file cannot be written, or is not a database.
-    """
-    try:
-        with writing(path):
-            yield
-    except sqlite3.OperationalError as error:
-        words = str(error)
-        if "full" in words:
-            raise MissingError(
-                f"{path}: the disk is full; everything that was finished is saved",
-                next="free some space, then do the same again",
-            ) from error
-        if "locked" in words:
-            raise MissingError(
-                f"{path}: another run is writing here", next="wait for it, then do the same again"
-            ) from error
-        raise InputError(
-            f"{path}: {words}", next=f"see who may write in {path.parent}, or choose another folder"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"{path}: not {what} ({error})", next=f"move {path} away") from error
 
 
 @contextlib.contextmanager

@@ -24,7 +24,6 @@ GROUND = {
     "locks",
     "pools",
     "selection",
-    "shards",
     "sqlite",
     "weights",
 }
