@@ -19,7 +19,7 @@ from tbd.manifest.run import read_run
 from tbd.review.card import FILTERS
 from tbd.review.kinds import QueueName
 from tbd.review.rows import Rows
-from tbd.selection import Selection, select
+from tbd.selection import Selection, nearest, select
 
 _COLUMNS = ("chain_id", "flags", "severity", "needs_review", "emotion", "level", "subject")
 Numbers = npt.NDArray[np.int64]
@@ -125,7 +125,9 @@ def refuse(name: str, filters: Mapping[str, str]) -> None:
     if name not in set(QueueName):
         raise UsageError(f"no queue {name!r}; there are: {', '.join(QueueName)}", next="--queue flagged")
     if unknown := sorted(filters.keys() - set(FILTERS)):
-        raise UsageError(f"no filter {unknown[0]!r}; there are: {', '.join(FILTERS)}")
+        near = nearest(unknown[0], FILTERS)
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(FILTERS)}"
+        raise UsageError(f"no filter {unknown[0]!r}; {hint}", next=f"--where {near or FILTERS[0]}=VALUE")
 
 
 def _ordered(
