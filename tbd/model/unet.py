@@ -139,8 +139,8 @@ class TBDUNet(CompilableUNet):
 
         def run(site: BlockLayer, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
             at = None if site.attention is None else places[id(site.attention)]
-            conditions = (_of_site(given, at) for given in (text, sounds, reference, earlier))
-            return run_checkpointed(self.checkpointing, _layer, site, x, time, frames, *conditions, keep)
+            words, sound, beside, before = (_of_site(given, at) for given in (text, sounds, reference, earlier))
+            return _layer(self.checkpointing, site, x, time, frames, words, sound, beside, before, keep)
 
         x = run_unet(self, x, time, run, deep)
         x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
@@ -176,6 +176,7 @@ def spatial_layers(unet: UNet2DConditionModel, heads: int, groups: int, context:
 
 
 def _layer(
+    mode: ActivationCheckpointing,
     site: BlockLayer,
     x: torch.Tensor,
     time: torch.Tensor,
@@ -186,16 +187,17 @@ def _layer(
     earlier: torch.Tensor | None,
     keep: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Resnet, reference and text, audio, motion (Fig. 5)."""
+    """Resnet, reference and text, audio, motion (Fig. 5); each checkpointed by itself, so that little is computed again
+    at a time."""
     if site.resnet is not None:
-        x = site.resnet(x, time)
+        x = run_checkpointed(mode, site.resnet, x, time)
     if site.attention is not None:
-        x = site.attention(x, text, reference, keep)
+        x = run_checkpointed(mode, site.attention, x, text, reference, keep)
     if site.text is not None:
-        x = site.text(x, text)
+        x = run_checkpointed(mode, site.text, x, text)
     if site.audio is not None:
-        x = site.audio(x, audio)
-    return x if site.motion is None else site.motion(x, frames, earlier)
+        x = run_checkpointed(mode, site.audio, x, audio)
+    return x if site.motion is None else run_checkpointed(mode, site.motion, x, frames, earlier)
 
 
 def _widths(block: Any) -> list[int]:

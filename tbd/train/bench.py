@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tbd.errors import MissingError
-from tbd.model.frozen_encoders import latent_factor
+from tbd.model.frozen_encoders import random_encoders
 from tbd.model.network import TBDNetwork, build_network
 from tbd.model.noise import noise_scheduler
-from tbd.model.shapes import network_sizes
 from tbd.train.batch import Batch
+from tbd.train.ema import WeightAverage
 from tbd.train.loss import sample_losses
+from tbd.train.made_up import made_up_batch
 from tbd.train.optimizer import make_optimizer
 from tbd.train.recipe import TrainRecipe, stage_settings
 from tbd.train.stages import freeze, predict
+from tbd.train.training_state import prepare_network
 
 PEAK = {
+    "B200": 2250e12,
     "H200": 989e12,
     "H100": 989e12,
     "A100": 312e12,
+    "L40S": 362e12,
+    "RTX 6000 Ada": 364e12,
     "L40": 181e12,
     "L20": 119.5e12,
     "A10": 125e12,
+    "RTX 5090": 209.5e12,
     "RTX 4090": 165e12,
     "RTX 3090": 71e12,
 }
@@ -62,7 +67,7 @@ class StepFigures:
 
 
 def measure_step(recipe: TrainRecipe, stage: int, steps: int = 10) -> StepFigures:
-    """Time whole steps (forward, backward, optimizer) of a stage on this machine's GPU, or on its CPU.
+    """Time the loop's steps (forward, backward, optimizer, average; encoders in memory) of a stage on this machine's GPU, or on its CPU.
 
     Args:
         recipe: fitted to the card.
@@ -91,7 +96,7 @@ def operations(recipe: TrainRecipe, stage: int) -> int:
     """Floating-point operations of one step: forward and backward, without recomputation or optimizer."""
     with torch.device("meta"):
         network = build_network(recipe.network, stage)
-        batch = _batch(recipe, stage, torch.device("meta"))
+        batch = made_up_batch(recipe, stage, torch.device("meta"))
         freeze(network, recipe, stage)
         with FlopCounterMode(display=False) as counter:
             network(
@@ -112,15 +117,16 @@ def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) 
         torch.cuda.reset_peak_memory_stats()
     with device:
         network = build_network(recipe.network, stage)
-    learning = _readied(network, recipe, stage)
-    tool = make_optimizer(learning, recipe.optimizer)
+    names = set(prepare_network(network, recipe, stage))
+    learning = [parameter for name, parameter in network.named_parameters() if name in names]
+    loop_step = _LoopStep(network, learning, recipe, device)
     model_gb = sum(p.numel() * p.element_size() for p in network.parameters()) / 1e9
-    batch, schedule = _batch(recipe, stage, device), noise_scheduler(recipe.model.noise)
+    batch = made_up_batch(recipe, stage, device)
     for number in range(WARM_UP + steps):
         if number == WARM_UP:
             _wait(device)
             began = time.perf_counter()
-        _step(network, batch, schedule, recipe, tool, learning)
+        loop_step.run(batch)
     _wait(device)
     rate = steps / (time.perf_counter() - began)
     samples = recipe.hardware.batch * recipe.hardware.accumulate
@@ -140,57 +146,30 @@ def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) 
     )
 
 
-def _step(network: TBDNetwork, batch: Batch, schedule: Any, recipe: TrainRecipe, tool: Any, learning: Any) -> None:
-    kind = TYPES[recipe.hardware.precision]
-    for _ in range(recipe.hardware.accumulate):
-        with torch.autocast(batch.latents.device.type, kind, enabled=kind != torch.float32):
-            prediction, target = predict(network, batch, batch.text[:1, 0], schedule, recipe)
-        (sample_losses(prediction, target).mean() / recipe.hardware.accumulate).backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(learning, recipe.optimizer.clip)
-    tool.step()
-    tool.zero_grad(set_to_none=True)
+class _LoopStep:
+    """The trainer's step with everything that is on the card meanwhile: encoders, optimizer, moving average."""
 
+    def __init__(
+        self, network: TBDNetwork, learning: list[torch.nn.Parameter], recipe: TrainRecipe, device: torch.device
+    ) -> None:
+        self.network, self.learning, self.recipe = network, learning, recipe
+        self.optimizer = make_optimizer(learning, recipe.optimizer)
+        self.average = WeightAverage([str(i) for i in range(len(learning))], learning, recipe.ema.decay)
+        self.schedule = noise_scheduler(recipe.model.noise)
+        self.encoders = random_encoders(recipe.network, 0, str(device))
 
-def _readied(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[torch.nn.Parameter]:
-    """Frozen, cast and compiled as the loop does it."""
-    names = set(freeze(network, recipe, stage))
-    network.set_checkpointing(recipe.hardware.checkpointing)
-    if recipe.hardware.precision == "bfloat16":
-        for parameter in network.parameters():
-            parameter.data = parameter.data if parameter.requires_grad else parameter.data.bfloat16()
-    if recipe.hardware.channels_last:
-        network.to(memory_format=torch.channels_last)
-    if recipe.hardware.compile:
-        parts: tuple[Any, ...] = (network.unet, network.reference_net)
-        for part in parts:
-            part.compile_repeated_blocks()
-    return [parameter for name, parameter in network.named_parameters() if name in names]
-
-
-def _batch(recipe: TrainRecipe, stage: int, device: torch.device) -> Batch:
-    """Made-up inputs in the shapes of a stage."""
-    size, batch = recipe.data.size // latent_factor(recipe.network), recipe.hardware.batch
-    frames, sizes = stage_settings(recipe, stage).frames, network_sizes(recipe.network)
-    earlier = recipe.network.motion_frames if stage == 2 else 0
-    window, length = 2 * recipe.network.audio_context + 1, 77 * recipe.model.chunks
-    keep = torch.ones(batch, dtype=torch.bool, device=device)
-
-    def made(*sizes: int) -> torch.Tensor:
-        return torch.randn(batch, *sizes, device=device)
-
-    return Batch(
-        latents=made(4, frames, size, size),
-        reference=made(4, size, size),
-        earlier=made(4, earlier, size, size) if earlier else None,
-        audio=made(frames, window, sizes.audio["layers"], sizes.audio["channels"]) if stage == 2 else None,
-        text=made(recipe.model.guidance.k, length, sizes.text["hidden_size"]),
-        noise=made(4, frames, size, size),
-        timesteps=torch.full((batch,), recipe.model.noise.steps // 2, device=device),
-        keep_reference=keep,
-        keep_text=keep,
-        keep_audio=keep,
-        keep_motion=keep,
-    )
+    def run(self, batch: Batch) -> None:
+        """Forward, backward, clip, step, average."""
+        recipe, kind = self.recipe, TYPES[self.recipe.hardware.precision]
+        for _ in range(recipe.hardware.accumulate):
+            with torch.autocast(batch.latents.device.type, kind, enabled=kind != torch.float32):
+                prediction, target = predict(self.network, batch, batch.text[:1, 0], self.schedule, recipe)
+            loss = sample_losses(prediction, target).mean() / recipe.hardware.accumulate
+            loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.learning, recipe.optimizer.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.step()
 
 
 def _wait(device: torch.device) -> None:
