@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -113,8 +114,12 @@ def test_a_folder_of_another_stage_is_refused(toy, first, second):
 
 
 def test_two_runs_in_one_folder_do_not_mix(toy, tmp_path):
-    with folder_lock(tmp_path, purpose="training"), pytest.raises(MissingError, match="another run"):
-        trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+    lock = folder_lock(tmp_path, purpose="training")
+    with ThreadPoolExecutor(1) as other:  # a thread that holds a folder may take it again
+        other.submit(lock.__enter__).result()
+        with pytest.raises(MissingError, match="another run"):
+            trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+        other.submit(lock.__exit__, None, None, None).result()
     assert checkpoints.checkpoint_steps(tmp_path) == []
 
 
