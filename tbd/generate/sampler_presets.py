@@ -29,7 +29,7 @@ class SamplerPreset:
 
 PRESETS = {
     "paper": SamplerPreset("paper", "DDIMScheduler", 40),
-    "fast": SamplerPreset("fast", "DPMSolverMultistepScheduler", 14, (0.1, 0.7), 2),
+    "fast": SamplerPreset("fast", "DPMSolverMultistepScheduler", 12, (0.1, 0.7), 2),
 }
 """``paper``: 40 DDIM steps (section 4.4.2). ``fast``: DPM-Solver++(2M), guidance in the middle, re-used deep features."""
 
