@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tbd import workspace
 from tbd.errors import TbdError
 from tbd.evaluate.inputs import streams
+from tbd.evaluate.inputs.geometry import same_moments
 from tbd.evaluate.inputs.jobs import ClipJob, ScoreRow
 from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.outputs.scoreboard import columns, direction, number, title
@@ -42,7 +43,7 @@ def draw_worst(folder: Path, document: Mapping[str, Any], rows: Sequence[ScoreRo
             if job is None or path is None or (job.truth.row is None and job.truth.reference is None):
                 continue
             truth = _truth(job)
-            own = streams.of_file(path, truth.fps)
+            own, truth = same_moments(streams.of_file(path, truth.fps), truth)
             _write(folder / FOLDER / f"{number_}.jpg", [_shown(own), _shown(truth)])
             found.append({"run": row.name, "clip_id": row.clip_id, "words": words, "file": f"{FOLDER}/{number_}.jpg", "psnr": _psnr(own, truth)})  # fmt: skip
         except TbdError:
