@@ -78,7 +78,7 @@ def workspace(tmp_path_factory):
     place = tmp_path_factory.mktemp("workspace")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert main(["demo", "--until", "annotate", "--people", "2", "--clips", "8", "--quiet"]) == 0
+        assert main(["demo", "--until", "annotate", "--people", "2", "--clips", "8"]) == 0
         for clip in (
             "M901/video/front/happy/level_1",
             "W901/video/front/happy/level_2",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,13 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from transformers import CLIPTextModel, Wav2Vec2Model
 
-from tbd.errors import InputError, UsageError
+from tbd.errors import UsageError
 from tbd.generate.denoiser import CachedDenoiser, ClipConditions, WindowConditions
 from tbd.generate.drift_guard import DriftGuard
 from tbd.generate.guidance_scales import GuidanceScales
 from tbd.generate.portrait import prepare_portrait, read_pixels
 from tbd.generate.sampler_presets import PRESETS, SamplerPreset, make_scheduler
-from tbd.generate.speech_stream import SpeechStream
+from tbd.generate.speech_stream import SpeechStream, read_speech
 from tbd.generate.windows import WindowMode, padded_length, section_windows
 from tbd.media.canonical import ClipRule, crop, whole_box
 from tbd.model.audio_projection import AudioProjection
@@ -382,24 +381,3 @@ class TalkingHeadPipeline(DiffusionPipeline):
         if output_type == "pil":
             return [Image.fromarray(frame) for frame in frames]
         raise UsageError(f"output_type {output_type!r}: not one of pil, np, pt, latent")
-
-
-def read_speech(audio: Any) -> npt.NDArray[np.float32]:
-    """``(n,)`` float32 mono at 16 kHz of a sound file or an array.
-
-    Raises:
-        InputError: it cannot be read, or has no sound in it.
-    """
-    if isinstance(audio, str | Path):
-        from tbd.media import audio as files
-
-        samples, name = files.read(Path(audio)), str(audio)
-    else:
-        samples, name = np.asarray(audio, np.float32), "the sound"
-        if samples.ndim != 1:
-            raise InputError(f"the sound is (n,) mono at 16 kHz, not {samples.shape}")
-    if not len(samples):
-        raise InputError(f"{name}: there is no sound in it", next="a file with speech")
-    if not np.isfinite(samples).all():
-        raise InputError(f"{name}: samples that are no numbers")
-    return samples

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from tbd.errors import InputError
 from tbd.model.speech import SAMPLE_RATE, SpeechEncoder, windows
 
 WHOLE, CORE, MARGIN = 30.0, 20.0, 5.0
@@ -56,3 +60,24 @@ class SpeechStream:
         layers = self.encoder.layers(heard, high - low)[first - low : last - low]
         self._piece = (number, first, layers)
         return first, layers
+
+
+def read_speech(audio: Any) -> npt.NDArray[np.float32]:
+    """``(n,)`` float32 mono at 16 kHz of a sound file or an array.
+
+    Raises:
+        InputError: it cannot be read, or has no sound in it.
+    """
+    if isinstance(audio, str | Path):
+        from tbd.media import audio as files
+
+        samples, name = files.read(Path(audio)), str(audio)
+    else:
+        samples, name = np.asarray(audio, np.float32), "the sound"
+        if samples.ndim != 1:
+            raise InputError(f"the sound is (n,) mono at 16 kHz, not {samples.shape}")
+    if not len(samples):
+        raise InputError(f"{name}: there is no sound in it", next="a file with speech")
+    if not np.isfinite(samples).all():
+        raise InputError(f"{name}: samples that are no numbers")
+    return samples
