@@ -66,7 +66,7 @@ class TalkingHeadPage:
         gr = _gradio()
         if not picture or not sound:
             raise gr.Error("a portrait and speech are needed")
-        from tbd.generate.pipeline import read_speech
+        from tbd.generate.speech_stream import read_speech
         from tbd.generate.portrait import prepare_portrait
 
         try:
