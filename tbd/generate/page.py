@@ -66,8 +66,8 @@ class TalkingHeadPage:
         gr = _gradio()
         if not picture or not sound:
             raise gr.Error("a portrait and speech are needed")
-        from tbd.generate.speech_stream import read_speech
         from tbd.generate.portrait import prepare_portrait
+        from tbd.generate.speech_stream import read_speech
 
         try:
             portrait, samples = prepare_portrait(picture, self.pipe.clip_rule), read_speech(sound)

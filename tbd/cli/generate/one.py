@@ -24,8 +24,8 @@ class PortraitStudio:
     """A portrait and a speech, ready to be rendered with other prompts and recipes."""
 
     def __init__(self, given: GenerateOptions, facts: ModelFacts, seconds: float | None = None) -> None:
-        from tbd.generate.speech_stream import read_speech
         from tbd.generate.portrait import prepare_portrait
+        from tbd.generate.speech_stream import read_speech
 
         assert given.image is not None and given.audio is not None
         self.given, self.facts = given, facts
