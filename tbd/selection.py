@@ -173,7 +173,8 @@ def _canonical(key: str, word: str, asked: str, present: Mapping[str, int]) -> s
         found = _label(key, word)
     except UsageError as error:
         if near is None:
-            raise UsageError(f"--where {key}={asked}: {error.message}", next=error.next) from None
+            words = f"--where {key}={asked}: {error.message}"
+            raise UsageError(words, next=error.next or f"--where {key}={min(present)}") from None
         found = word
     if found in present:
         return found
