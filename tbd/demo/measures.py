@@ -42,7 +42,7 @@ def mouth_correlation(path: Path) -> float:
         path: a video with sound whose face stands where ``tbd.demo`` draws it.
     """
     frames = np.stack([frame for _, frame in video.frames(path)])
-    sound, fps = audio.read(path), video.probe(path).fps
+    sound, fps = audio.read(path), video.probe(path).fps or 25.0
     loud, open_ = energy(sound, fps, len(frames)), mouth_opening(frames)
     if len(sound) < SAMPLE_RATE / fps or loud.std() < 1e-6 or open_.std() < 1e-6:
         return float("nan")
