@@ -87,6 +87,7 @@ def workspace(tmp_path_factory):
             shutil.copytree(f"demo/mead/{clip}", f"mead/{clip}")
         assert main(["annotate", "mead", "--backend", "facs", "--workers", "0", "--quiet"]) == 0
         assert main(["prepare", "data_manifests/mead", "-o", "clips", "--quiet"]) == 0
+        shutil.copytree(ROOT / "data_manifests/example", "data_manifests/example")
         Path("runs/mine").mkdir(parents=True)
         Path("my_videos").mkdir()
         Path("their_videos").mkdir()
