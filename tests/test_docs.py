@@ -20,6 +20,7 @@ MADE = "<!-- Made by docs/build_reference.py"
 FOLDERS = ("tbd", "docs", "tests", "examples", "annotate", "evaluate", "train", "data_manifests", ".github")
 NEEDS = (
     "needs weights",
+    "needs runs",
     "needs a GPU",
     "needs a server",
     "needs the network",
@@ -95,6 +96,7 @@ def workspace(tmp_path_factory):
             for folder in ("runs/mine", "my_videos", "their_videos"):
                 shutil.copy(clip / "video.mp4", f"{folder}/{clip.name}.mp4")
             shutil.copy(clip / "reference.png", "face.jpg")
+        Path("clips.txt").write_text("".join(f"{clip.name}\n" for clip in Path("clips").glob("mead_*")))
         yield place
 
 
