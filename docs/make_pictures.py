@@ -21,7 +21,7 @@ from rich.text import Text
 
 DOCS = Path(__file__).parent
 COMMANDS = (
-    "tbd demo --quiet",
+    "tbd demo --until annotate --people 4 --clips 12",
     "tbd manifest show demo/data_manifests/mead --limit 2",
     "tbd annotate demo/mead --backend facs --sample stratified:8 -o data_manifests/pilot --quiet",
     "tbd eval videos --manifest demo/data_manifests/mead --align canvas --suite quick --quiet",
@@ -54,7 +54,7 @@ def recording(folder: Path) -> None:
 
 def videos(folder: Path) -> None:
     """A system's videos: the canonical clips of the demo."""
-    run("tbd prepare demo/data_manifests/mead -o clips --limit 8 --quiet", folder)
+    run("tbd prepare demo/data_manifests/mead -o clips --quiet", folder)
     (folder / "videos").mkdir()
     for clip in (folder / "clips").glob("mead_*"):
         shutil.copy(clip / "video.mp4", folder / f"videos/{clip.name}.mp4")
@@ -70,16 +70,18 @@ def pages(folder: Path) -> None:
         "-m",
         "tbd",
         "review",
-        "demo/data_manifests/mead",
+        "data_manifests/mead",
         "--web",
         "--queue",
         "all",
+        "--reviewer",
+        "anna",
         "--port",
         "0",
     ]
     environment = os.environ | {"PYTHONPATH": str(DOCS.parent)}
     with (
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment) as server,
+        subprocess.Popen(command, cwd=folder / "demo", stdout=subprocess.PIPE, text=True, env=environment) as server,
         sync_playwright() as playwright,
     ):
         try:
@@ -88,6 +90,7 @@ def pages(folder: Path) -> None:
                 viewport={"width": 1280, "height": 800}
             )
             page.goto(address)
+            page.wait_for_load_state("networkidle")
             page.screenshot(path=DOCS / "review.png")
             page.goto((folder / "results/videos/report.html").as_uri())
             page.screenshot(path=DOCS / "report.png")

@@ -57,7 +57,7 @@ def autoencoder(
     steps = loaded.autoencoder.steps
     with interruptible("the step", SIGNALS) as stopping, progress("autoencoder", steps, quiet=quiet) as bar:
         ended = train_autoencoder(
-            found, loaded, output, device=device_name(device), callback=_Shown(bar), stopping=stopping
+            found, loaded, output, device=device_name(device), callback=_FitProgress(bar), stopping=stopping
         )
     if json:
         document(asdict(ended) | {"folder": str(ended.folder)})
@@ -71,7 +71,7 @@ def autoencoder(
     return 0
 
 
-class _Shown:
+class _FitProgress:
     """Shows a run on the terminal."""
 
     def __init__(self, bar: Progress) -> None:
