@@ -5,6 +5,7 @@ import sys
 import tomllib
 from collections import defaultdict
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,23 @@ def _imported(path: Path) -> set[str]:
             full = {alias: f"{node.module}.{alias.name}" for alias in node.names}
             names |= {name if name in MODULES else node.module for name in full.values()}
     return names
+
+
+def test_a_class_name_means_one_thing():
+    where = defaultdict(list)
+    for path in SOURCES:
+        for node in _tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(_where(path, node))
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    graph = {name: {other for other in _imported(path) if other in MODULES} for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of files: {' -> '.join(error.args[1])}")
 
 
 def test_no_file_passes_the_wall():
@@ -158,6 +176,7 @@ def test_the_rules_would_catch_a_breach(tmp_path, monkeypatch):
     monkeypatch.setattr(here, "SOURCES", sorted(package.rglob("*.py")))
     monkeypatch.setattr(here, "MODULES", {_module(path): path for path in here.SOURCES})
     for rule in (
+        test_a_class_name_means_one_thing,
         test_no_function_passes_the_wall,
         test_every_public_function_is_typed_and_documented,
         test_what_is_imported_is_declared,
@@ -165,3 +184,5 @@ def test_the_rules_would_catch_a_breach(tmp_path, monkeypatch):
     ):
         with pytest.raises(AssertionError):
             rule()
+    with pytest.raises(pytest.fail.Exception, match="a circle of files"):
+        test_no_file_imports_itself_by_way_of_others()

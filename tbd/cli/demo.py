@@ -14,6 +14,7 @@ import typer
 
 from tbd.cli import options
 from tbd.console import document, out, say
+from tbd.errors import TbdError
 
 VAE = "weights.vae=checkpoints/autoencoder"
 TRAIN = f"data_manifests/mead --recipe {{recipe}} --set {VAE} --cache cache"
@@ -32,6 +33,7 @@ STAGES = {
 
 
 def demo(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Workspace of the demo.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other people.")] = 0,
     people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 8,
@@ -58,7 +60,7 @@ def demo(
     names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]
     for name in names:
         with _timed(seconds, name):
-            code = _typed(folder, STAGES[name].format(recipe=recipe), json)
+            code = _typed(context.find_root().command, folder, STAGES[name].format(recipe=recipe), json)
         if code:
             return code
         if name == "annotate":
@@ -70,13 +72,17 @@ def demo(
     return 0
 
 
-def _typed(folder: Path, line: str, json: bool) -> int:
+def _typed(command: Any, folder: Path, line: str, json: bool) -> int:
     """Run a command line inside the workspace; its results go to stderr where ours is a JSON document."""
-    from tbd.cli import main
-
     say(f"\n$ tbd {line}")
-    with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
-        code = main(shlex.split(line))
+    code = 0
+    try:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+            code = int(command.main(shlex.split(line), prog_name="tbd", standalone_mode=False) or 0)
+    except TbdError as error:
+        advice = error.next if error.next and error.next.startswith("tbd ") else f"tbd {line}"
+        error.next = f"cd {folder} && {advice}"
+        raise
     if code:
         say(f"next:  cd {folder} && tbd {line}")
     return code

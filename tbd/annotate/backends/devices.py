@@ -47,7 +47,7 @@ class Remote:
     concurrency = 1
 
     def __init__(self, recipe: AnnotateRecipe, device: str) -> None:
-        from tbd.annotate.backends import create
+        from tbd.annotate.backends.factory import create
 
         described = create(recipe, device=device)
         self.name, self.model, self.revision = described.name, described.model, described.revision
@@ -99,7 +99,7 @@ class Remote:
 
 def _serve(line: Connection, recipe: AnnotateRecipe, device: str) -> None:
     """The far end: one session at a time, until the line is closed."""
-    from tbd.annotate.backends import create
+    from tbd.annotate.backends.factory import create
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     backend, session, stack = create(recipe, device=device), None, ExitStack()
