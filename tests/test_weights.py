@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import huggingface_hub
 import huggingface_hub.constants
 import pytest
 
-from tbd import catalogue, digests, weights
+from tbd import catalogue, weights
 from tbd.errors import InputError, MissingError, UsageError
 
 SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -170,36 +169,6 @@ def test_a_file_with_another_hash_loads_and_is_called_unpublished(tmp_path, monk
     (check,) = weights.verify(weights.lookup("syncnet"))
     assert (check.state, check.bytes, check.sha256) == ("different", 1, hashlib.sha256(b"x").hexdigest())
     assert not weights.published(tmp_path)
-
-
-def test_a_hash_is_computed_once_for_each_content(tmp_path, monkeypatch):
-    path = _put(tmp_path, "big.bin") / "big.bin"
-    reads = []
-    real = hashlib.file_digest
-    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: (reads.append(file.name), real(file, name))[1])
-    assert digests.sha256(path) == digests.sha256(path) == hashlib.sha256(b"x").hexdigest()
-    assert len(reads) == 1
-    path.write_bytes(b"y")
-    os.utime(path, ns=(1, 1))
-    assert digests.sha256(path) == hashlib.sha256(b"y").hexdigest()
-    assert len(reads) == 2
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"%s": 3}'])
-def test_a_damaged_memory_of_hashes_is_forgotten(tmp_path, damage):
-    path = _put(tmp_path, "big.bin") / "big.bin"
-    _put(tmp_path / "cache", "sha256.json", content=damage.replace(b"%s", str(path).encode()))
-    assert digests.sha256(path) == hashlib.sha256(b"x").hexdigest()
-
-
-def test_hashes_work_where_nothing_can_be_remembered(tmp_path, monkeypatch):
-    monkeypatch.setenv("TBD_CACHE", str(_put(tmp_path, "file") / "file"))
-    assert digests.sha256(tmp_path / "file") == hashlib.sha256(b"x").hexdigest()
-
-
-def test_hashing_what_is_not_there_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
-        digests.sha256(tmp_path / "nothing")
 
 
 class Hub:

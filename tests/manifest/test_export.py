@@ -136,5 +136,5 @@ def test_an_export_is_there_whole_or_not_at_all(manifest, root, tmp_path, monkey
 def test_a_full_folder_and_an_unknown_format_are_refused(manifest, tmp_path):
     with pytest.raises(InputError, match="not empty"):
         export_manifest(manifest, manifest, "csv")
-    with pytest.raises(UsageError, match="huggingface, webdataset, csv, text"):
+    with pytest.raises(UsageError, match="huggingface, webdataset, captions, csv, text"):
         export_manifest(manifest, tmp_path / "out", "xlsx")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tbd.errors import InputError
+from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.checkpoints import Checkpoint
 from tbd.model.noise import noise_scheduler, prediction_target, snr, standard_noise
 from tbd.model.recipe import Noise
@@ -60,7 +61,7 @@ def test_with_zero_snr_the_last_step_is_nothing_but_noise_and_the_first_is_as_be
 def test_a_sampler_reads_from_the_file_what_training_used(noise, tmp_path):
     trained = noise_scheduler(noise)
     trained.save_pretrained(tmp_path / "scheduler")
-    again = Checkpoint(tmp_path, {}).scheduler()
+    again = Checkpoint(tmp_path, CheckpointMeta(stage=1, step=1)).scheduler()
     assert {key: value for key, value in again.config.items() if key[0] != "_"} == {
         key: value for key, value in trained.config.items() if key[0] != "_"
     }
@@ -77,8 +78,8 @@ def test_a_sampler_reads_from_the_file_what_training_used(noise, tmp_path):
 
 
 def test_a_checkpoint_without_a_schedule_says_so(tmp_path):
-    with pytest.raises(InputError, match=r"scheduler_config\.json: no noise schedule"):
-        Checkpoint(tmp_path, {}).scheduler()
+    with pytest.raises(InputError, match=r"scheduler_config\.json: is missing"):
+        Checkpoint(tmp_path, CheckpointMeta(stage=1, step=1)).scheduler()
 
 
 def test_forty_trailing_steps_begin_at_pure_noise_and_end_at_the_picture():

@@ -16,6 +16,8 @@ Pixels = npt.NDArray[np.uint8]
 
 SIDE = 7
 """Of SSIM's window."""
+LANES = 8
+"""Partial sums that are added side by side."""
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
@@ -35,10 +37,9 @@ TAPS = TAPS.astype(np.float32)
 
 
 def _compiled(function: Any) -> Any:
-    """Without the interpreter's lock; sums may be taken in another order, and nothing else may change."""
+    """Without the interpreter's lock. Sums keep their order: code that was compiled anew gives what kept code gave."""
     cached = "TBD_NO_COMPILED_CACHE" not in os.environ
-    order = {"reassoc", "nsz", "contract"}
-    return njit(nogil=True, cache=cached, error_model="numpy", fastmath=order)(function)
+    return njit(nogil=True, cache=cached, error_model="numpy")(function)
 
 
 @_compiled
@@ -56,6 +57,7 @@ def ssim_sum(x: Pixels, y: Pixels, channels: int) -> float:
     inside = width - (SIDE - 1) * channels
     columns = np.zeros((4, width), np.int32)
     windows = np.empty((4, inside), np.int32)
+    ratio = np.empty(inside)
     total = 0.0
     for row in range(height):
         if row < SIDE:
@@ -66,7 +68,8 @@ def ssim_sum(x: Pixels, y: Pixels, channels: int) -> float:
         if row >= SIDE - 1:
             for i in range(4):
                 _along(columns[i], windows[i], channels)
-            total += _ratios(windows[0], windows[1], windows[2], windows[3])
+            _ratios(windows[0], windows[1], windows[2], windows[3], ratio)
+            total += _sum(ratio)
     return total
 
 
@@ -102,10 +105,9 @@ def _along(column: Any, window: Any, channels: int) -> None:
 
 
 @_compiled
-def _ratios(sum_x: Any, sum_y: Any, sum_xy: Any, error: Any) -> float:
+def _ratios(sum_x: Any, sum_y: Any, sum_xy: Any, error: Any, ratio: Any) -> None:
     n = SIDE * SIDE
     c1, c2 = C1 * n * n, C2 * n * (n - 1)
-    total = 0.0
     for c in range(len(sum_x)):
         sx, sy = np.float64(sum_x[c]), np.float64(sum_y[c])  # whole numbers below 2^53 stay exact
         means = 2 * sx * sy
@@ -113,7 +115,22 @@ def _ratios(sum_x: Any, sum_y: Any, sum_xy: Any, error: Any) -> float:
         covariance = 2 * n * np.float64(sum_xy[c]) - means  # 2 n (n - 1) covariances
         variances = n * np.float64(error[c]) + covariance - apart  # n (n - 1) times both variances
         squares = apart + means  # n^2 times both squared means
-        total += ((means + c1) * (covariance + c2)) / ((squares + c1) * (variances + c2))
+        ratio[c] = ((means + c1) * (covariance + c2)) / ((squares + c1) * (variances + c2))
+
+
+@_compiled
+def _sum(values: Any) -> float:
+    """The sum in eight lanes: an order that is fixed, and still eight at a time."""
+    lanes = np.zeros(LANES)
+    whole = len(values) // LANES * LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
+            lanes[lane] += values[start + lane]
+    total = 0.0
+    for lane in range(LANES):
+        total += lanes[lane]
+    for at in range(whole, len(values)):
+        total += values[at]
     return total
 
 
@@ -131,12 +148,10 @@ def edge_strengths(image: Any, strength: Any) -> float:
         for c in range(width):
             column[c + 1] = above[c] + 2 * here[c] + below[c]
         column[0], column[width + 1] = column[1], column[width]
-        line = 0.0
         for c in range(width):
             slope = column[c + 2] - column[c]
             strength[row, c] = slope * slope
-            line += slope * slope
-        total += line
+        total += _sum(strength[row])
     return total
 
 
