@@ -96,5 +96,8 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
 def test_progressive_prompts_for_wan():
     import tiny_pipelines
 
-    made = _load("progressive_prompts_for_wan").render(tiny_pipelines.wan(), 3, height=16, width=16, num_frames=5)
+    pipe, _, options = tiny_pipelines.wan()
+    options = {key: options[key] for key in ("height", "width", "num_frames", "max_sequence_length")}
+    render = _load("progressive_prompts_for_wan").render
+    made = render(pipe, 3, output_type="np", **options)
     assert np.isfinite(np.asarray(made)).all() and len(made) == 5

@@ -413,7 +413,7 @@ def test_every_missing_flag_can_be_read_whole_at_80_columns(tmp_path):
     async def play(terminal, session):
         await terminal.type("m")
         options, seen = terminal.app.screen.query_one(OptionList), []
-        for line in range(0, options.virtual_size.height, 8):
+        for line in range(0, options.virtual_size.height, 4):
             options.scroll_to(y=line, animate=False)
             await terminal.pilot.pause()
             seen.append(" ".join(re.sub("[▁▂▃▄▅▆▇█]", " ", terminal.screen()).split()))  # without the scroll bar

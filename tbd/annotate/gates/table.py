@@ -87,7 +87,7 @@ GATES: Mapping[str, Gate] = {
     # movements in words
     "description_mismatch": Gate(WARNING, "a unit's description is another unit's", "keep what the prompts describe"),
     "muscle_action": Gate(WARNING, "a muscle does what it cannot", "name what moves, or the right muscle"),
-    "movement_contradiction": Gate(WARNING, "a prompt describes what speaks against the emotion", "describe step II"),
+    "movement_contradiction": Gate(WARNING, "a prompt speaks against the emotion", "describe step II"),
     # strength and labels
     "letter_off_level": Gate(WARNING, "the strongest letter does not suit the level", "suit the words to the level"),
     "intensity_jump": Gate(WARNING, "words are two steps from the level asked for", "suit the words to the level"),
