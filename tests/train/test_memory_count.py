@@ -5,11 +5,16 @@ import pytest
 from tbd.train.memory_count import count_step
 from tbd.train.memory_presets import load_recipe
 
+TOO_LARGE = {(24, 1): 22.3, (16, 2): 17.3}
+"""Presets that pass their card's reserve, with what was counted in GB: docs/train.md and the presets say so."""
 
-@pytest.mark.parametrize(("gigabytes", "stage"), [(80, 1), (80, 2), (48, 2)])
-def test_a_preset_leaves_room_on_its_card_at_full_size(gigabytes, stage):
+
+@pytest.mark.parametrize(("gigabytes", "stage"), [(size, stage) for size in (16, 24, 48, 80) for stage in (1, 2)])
+def test_what_each_preset_needs_of_its_card_at_full_size(gigabytes, stage):
     found = count_step(load_recipe("paper", [], gigabytes), stage)
-    assert found.fits(gigabytes) and found.peak > found.weights + found.gradients + found.optimizer
+    assert found.fits(gigabytes) == ((gigabytes, stage) not in TOO_LARGE)
+    assert found.peak == pytest.approx(TOO_LARGE.get((gigabytes, stage), found.peak), abs=0.05)
+    assert found.peak > found.weights + found.gradients + found.optimizer
 
 
 def test_without_checkpointing_stage_2_does_not_fit_a_card_of_80_gb():
