@@ -9,7 +9,6 @@ another backbone (3DMM coefficients) do not compare.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from tbd.evaluate.measures.feature_sets import Effort, Sets, by_features, compar
 from tbd.evaluate.measures.frames import Pixels
 from tbd.evaluate.measures.frechet import frechet_distance
 from tbd.evaluate.metrics.base import Aggregate, ClipInfo, ClipScore, Metric, Window
+from tbd.evaluate.networks.facemesh import lacks_mediapipe
 
 Look = Callable[[Pixels], Sequence[npt.NDArray[np.float64] | None]]
 """For each frame a feature ``(d,)``, or None without a face."""
@@ -80,9 +80,7 @@ class ExpressionDistance(Metric):
 
     def missing(self) -> str:
         """MediaPipe is an extra of this package."""
-        if self._look or importlib.util.find_spec("mediapipe"):
-            return ""
-        return "the package mediapipe is missing; pip install 'think-before-draw[landmarks]'"
+        return "" if self._look else lacks_mediapipe()
 
     def open(self, clip: ClipInfo) -> FaceFeatures:
         """Start a clip."""

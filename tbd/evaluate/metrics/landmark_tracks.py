@@ -5,7 +5,6 @@ Landmarks are found once a window for all of them. Points are told in pixels of 
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from tbd import weights
 from tbd.evaluate.measures.statistics import mean
 from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Compares, Metric, Window
 from tbd.evaluate.metrics.landmarks import SIDE, Find
+from tbd.evaluate.networks.facemesh import lacks_mediapipe
 
 Track = npt.NDArray[np.float64]
 """``(T, 68, 2)`` landmarks in pixels; NaN on frames without a face."""
@@ -50,9 +50,7 @@ class MotionMetric(Metric):
 
     def missing(self) -> str:
         """MediaPipe is an extra of this package."""
-        if self._find or importlib.util.find_spec("mediapipe"):
-            return ""
-        return "the package mediapipe is missing; pip install 'think-before-draw[landmarks]'"
+        return "" if self._find else lacks_mediapipe()
 
     def open(self, clip: ClipInfo) -> Accumulator:
         """Start a clip."""

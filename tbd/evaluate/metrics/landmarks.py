@@ -11,7 +11,6 @@ EAT detects with dlib; here MediaPipe's mesh gives the points, which the protoco
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from tbd import weights
 from tbd.evaluate.measures.frames import Pixels
 from tbd.evaluate.measures.statistics import mean
 from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Metric, Window
+from tbd.evaluate.networks.facemesh import lacks_mediapipe
 
 Points = npt.NDArray[np.float64]
 Find = Callable[[Pixels], Sequence[Points | None]]
@@ -66,9 +66,7 @@ class LandmarkDistance(Metric):
 
     def missing(self) -> str:
         """MediaPipe is an extra of this package."""
-        if self._find or importlib.util.find_spec("mediapipe"):
-            return ""
-        return "the package mediapipe is missing; pip install 'think-before-draw[landmarks]'"
+        return "" if self._find else lacks_mediapipe()
 
     def open(self, clip: ClipInfo) -> Accumulator:
         """Start a clip."""

@@ -7,6 +7,7 @@ follows the mesh's rim. Distances between two videos measured by the same points
 from __future__ import annotations
 
 import functools
+import importlib.util
 import threading
 from pathlib import Path
 
@@ -31,6 +32,13 @@ MESH = np.array(
 """Point of the mesh for each of dlib's 68, from the right side of the face (left in the picture) on."""
 
 MOST_FACES = 3
+
+
+def lacks_mediapipe() -> str:
+    """What to install where MediaPipe, an extra of this package, is missing; empty where it is there."""
+    if importlib.util.find_spec("mediapipe"):
+        return ""
+    return "the package mediapipe is missing; pip install 'think-before-draw[landmarks]'"
 
 
 class FaceMesh:
