@@ -72,6 +72,19 @@ def test_a_class_name_means_one_thing():
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
 
 
+def test_no_module_is_hidden_by_a_name_of_its_package():
+    hidden = []
+    for path in (path for path in SOURCES if path.name == "__init__.py"):
+        modules = {child.stem for child in path.parent.iterdir() if child.suffix == ".py" or child.is_dir()}
+        for node in _tree(path).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in modules:
+                hidden.append(f"{_where(path, node)} {node.name}")
+            if isinstance(node, ast.ImportFrom):
+                names = [alias for alias in node.names if f"{node.module}.{alias.name}" not in MODULES]
+                hidden += [f"{_where(path, node)} {one.name}" for one in names if (one.asname or one.name) in modules]
+    assert hidden == []
+
+
 def test_no_file_imports_itself_by_way_of_others():
     graph = {name: {other for other in _imported(path) if other in MODULES} for name, path in MODULES.items()}
     try:

@@ -13,7 +13,7 @@ import typer
 from tbd import __version__
 from tbd.cli import annotate, compare, demo, doctor, init, prepare, review
 from tbd.cli import eval as evaluation
-from tbd.cli.generate import generate
+from tbd.cli.generate import generate_command
 from tbd.cli.manifest import app as manifest_app
 from tbd.cli.study import app as study_app
 from tbd.cli.train import app as train_app
@@ -49,7 +49,7 @@ app.add_typer(manifest_app, name="manifest")
 app.command()(prepare.prepare)
 app.command()(review.review)
 app.add_typer(train_app, name="train")
-app.command()(generate)
+app.command("generate")(generate_command)
 app.command("eval")(evaluation.eval_)
 app.command()(compare.compare)
 app.add_typer(study_app, name="study")

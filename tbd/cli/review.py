@@ -60,9 +60,9 @@ def review(
     if dry_run:
         return _dry_run(session(names[0]), json)
     if web:
-        from tbd.review.web import serve
+        from tbd.review.web import serve_review
 
-        sealed = serve(session, host=host, port=port, reviewers=names if reviewer else ())
+        sealed = serve_review(session, host=host, port=port, reviewers=names if reviewer else ())
     else:
         from tbd.review.terminal import run_terminal
 

@@ -15,15 +15,15 @@ from review import small
 from tbd.errors import InputError, TbdError, UsageError
 from tbd.manifest import read_manifest
 from tbd.review.session import ReviewSession
-from tbd.review.web.serve import serve
+from tbd.review.web.serve import serve_review
 from tbd.web.listen import listen, tunnel
 
 SERVE = """
 import sys
 from pathlib import Path
 from tbd.review.session import ReviewSession
-from tbd.review.web import serve
-print(len(serve(lambda name: ReviewSession(Path(sys.argv[1]), name), port=0, reviewers=["Ann"])), flush=True)
+from tbd.review.web import serve_review
+print(len(serve_review(lambda name: ReviewSession(Path(sys.argv[1]), name), port=0, reviewers=["Ann"])), flush=True)
 """
 
 
@@ -31,7 +31,7 @@ def test_a_port_in_use_is_an_error_with_a_way_on():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken") as caught:
-            serve(
+            serve_review(
                 lambda name: pytest.fail("no session is opened for a port that is taken"), port=port, reviewers=["Ann"]
             )
     assert caught.value.next == "tbd review --web --port 0"
@@ -45,7 +45,7 @@ def test_an_address_that_is_not_this_machines_is_an_error_of_the_user(host, port
 
 def test_a_reviewers_desk_is_opened_before_anything_is_printed(tmp_path, capsys):
     with pytest.raises(TbdError):
-        serve(lambda name: ReviewSession(tmp_path / "nothing", name), port=0, reviewers=["Ann"])
+        serve_review(lambda name: ReviewSession(tmp_path / "nothing", name), port=0, reviewers=["Ann"])
     assert capsys.readouterr().out == ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tbd.annotate.backends.base import Reply, Usage
-from tbd.annotate.replies import answer
+from tbd.annotate.replies import extract_answer
 from tbd.annotate.replies.objects import documents
 
 WITHHELD = "I'm sorry, but I cannot answer: the server's content filter withheld this reply."
@@ -62,7 +62,7 @@ def _reasoning(message: Mapping[str, Any]) -> str:
     """The reasoning beside an empty content, where it holds an object; its thoughts alone are no answer."""
     for name in ("reasoning_content", "reasoning", "thinking"):
         text = message.get(name)
-        if isinstance(text, str) and documents(answer(text)):
+        if isinstance(text, str) and documents(extract_answer(text)):
             return text
     return ""
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from tbd.annotate.gates.table import flag
-from tbd.annotate.replies import answer, unread
+from tbd.annotate.replies import extract_answer, unread
 from tbd.annotate.replies.objects import documents
 from tbd.schema import Annotation, Flag
 
@@ -75,7 +75,7 @@ def refusal_in(text: str) -> str:
 
     Of an answer in JSON, one field that "cannot be determined" is an unknown; most of them are a refusal.
     """
-    told = answer(text)
+    told = extract_answer(text)
     fields = [value for document in documents(told) for value in _strings(document)]
     declined = [match[0] for value in fields if (match := _REFUSAL.search(value[:REFUSAL_REACH]))]
     if fields:

@@ -13,19 +13,19 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tbd.annotate.replies.action_units import action_units
-from tbd.annotate.replies.answer import answer
-from tbd.annotate.replies.facial_information import facial_information
-from tbd.annotate.replies.muscles import muscles
+from tbd.annotate.replies.action_units import read_action_units
+from tbd.annotate.replies.answer import extract_answer
+from tbd.annotate.replies.facial_information import read_facial_information
+from tbd.annotate.replies.muscles import read_muscles
 from tbd.annotate.replies.prompts import PROMPTS, description, levels
 
-__all__ = ["PROMPTS", "Unreadable", "answer", "read", "unread"]
+__all__ = ["PROMPTS", "Unreadable", "extract_answer", "read", "unread"]
 
 _Fields = dict[str, Any]
 _READERS: dict[str, Callable[[str], tuple[_Fields, list[str]]]] = {
-    "step1": facial_information,
-    "step2": action_units,
-    "step3": muscles,
+    "step1": read_facial_information,
+    "step2": read_action_units,
+    "step3": read_muscles,
     "step4": levels,
     "describe": description,
 }
@@ -66,4 +66,4 @@ def unread(step: str, text: str) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _taken(step: str, text: str) -> tuple[_Fields, list[str]]:
     """A reply is read when it is judged, taken and gated: once is enough."""
-    return _READERS[step](answer(text))
+    return _READERS[step](extract_answer(text))

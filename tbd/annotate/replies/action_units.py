@@ -54,7 +54,7 @@ _ELSEWHERE = re.compile(
 """Words before a code that only compare: it is not on this face."""
 
 
-def action_units(text: str) -> tuple[dict[str, Any], list[str]]:
+def read_action_units(text: str) -> tuple[dict[str, Any], list[str]]:
     """``action_units`` of a reply, and the entries that could not be read."""
     entries = _entries(text)
     if not entries:

@@ -28,7 +28,7 @@ _OPENING = re.compile(
 )
 
 
-def answer(text: str) -> str:
+def extract_answer(text: str) -> str:
     """The part of a reply that answers: after the thoughts, within the tags, without a JSON string's quotes."""
     ends = list(_THOUGHTS_END.finditer(text))
     text = _THOUGHTS.sub("", text[ends[-1].end() :] if ends else text)

@@ -85,7 +85,7 @@ _WOMAN = re.compile(r"(?i)\b(?:woman|women|female|girl|lady|feminine)\b|女")
 _MAN = re.compile(r"(?i)\b(?:man|men|male|boy|guy|gentleman|masculine)\b|(?<!女)男")
 
 
-def facial_information(text: str) -> tuple[dict[str, Any], list[str]]:
+def read_facial_information(text: str) -> tuple[dict[str, Any], list[str]]:
     """``gender age_range ethnicity appearance`` of a reply; nothing when it has none of them."""
     found = last_object(text, _is_person)
     named = _gathered(_merged(found)) if found else _gathered(_table(text)) or _gathered(_labelled(text))

@@ -36,7 +36,7 @@ _BEYOND = re.compile(
 """The sentences of step III that come after its muscles."""
 
 
-def muscles(text: str) -> tuple[dict[str, Any], list[str]]:
+def read_muscles(text: str) -> tuple[dict[str, Any], list[str]]:
     """``muscles`` of a reply, and the entries that could not be read."""
     entries: list[Any] = _entries(text) or [row for row in table_rows(text) if first_of(row, _NAMES)]
     lost: list[str] = []

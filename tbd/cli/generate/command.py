@@ -14,7 +14,7 @@ from tbd.errors import UsageError
 ONE, MANY, HOW = "One video", "A split", "How"
 
 
-def generate(
+def generate_command(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A checkpoint of stage 2, or a saved pipeline.")
     ] = None,

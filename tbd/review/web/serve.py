@@ -14,7 +14,7 @@ from tbd.web.listen import announce, listen, run_app
 PORT = 8765
 
 
-def serve(
+def serve_review(
     open_session: OpenSession,
     host: str = "127.0.0.1",
     port: int = PORT,
