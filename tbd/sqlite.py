@@ -132,7 +132,7 @@ def open_database(
 def _opened_to_read(path: Path, what: str, wait: float) -> Database:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
-    log = path.with_name(path.name + "-wal")
+    logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
     address = f"{path.absolute().as_uri()}?mode=ro"
     with explained(path, what):
         connection = sqlite3.connect(address, wait, check_same_thread=False, isolation_level=None, uri=True)
@@ -140,7 +140,7 @@ def _opened_to_read(path: Path, what: str, wait: float) -> Database:
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
             connection.close()
-            if log.is_file() and log.stat().st_size:  # its newest rows are in the log alone
+            if any(log.is_file() and log.stat().st_size for log in logs):  # without them the file is not whole
                 raise
             # a folder that cannot be written takes no index of the log; without a log none is needed
             connection = sqlite3.connect(

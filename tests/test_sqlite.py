@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tbd import locks
-from tbd.errors import InputError, MissingError
+from tbd.errors import InputError, MissingError, TbdError
 from tbd.sqlite import open_database
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS number (value INTEGER PRIMARY KEY)"
@@ -119,3 +119,16 @@ def test_a_live_file_copied_with_its_log_is_whole(tmp_path, database):
         shutil.copy(f"{database.path}{end}", tmp_path / f"copy{end}")
     with _open(tmp_path / "copy", read_only=True) as opened:
         assert opened.all("SELECT value FROM number") == [(1,)]
+
+
+def test_a_file_whose_writer_was_killed_half_way_is_not_read_as_it_lies(tmp_path):
+    live = sqlite3.connect(tmp_path / "live", isolation_level=None)
+    live.executescript("PRAGMA cache_size=5; CREATE TABLE number (value); BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                       "SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO number SELECT i FROM n; COMMIT; BEGIN; UPDATE number SET value = -1")  # fmt: skip
+    for end in ("", "-journal"):
+        shutil.copy(f"{tmp_path / 'live'}{end}", tmp_path / f"copy{end}")
+    live.close()
+    with pytest.raises(TbdError), _open(tmp_path / "copy", read_only=True) as opened:
+        opened.one("SELECT COUNT(*) FROM number WHERE value = -1")
+    with _open(tmp_path / "copy") as opened:  # whoever may write puts it right
+        assert opened.one("SELECT COUNT(*) FROM number WHERE value = -1") == (0,)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from tbd.demo.landmarks import Units, opening
 from tbd.demo.voice import energy, speak
 from tbd.errors import InputError, UsageError
 from tbd.media import video
+from tbd.pools import JobFailure, WorkerPool
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -102,12 +102,10 @@ def draw(
     _claim(root, settings)
     missing = [clip for clip in plan if not (root / clip.path).is_file()]
     workers = min(workers or os.cpu_count() or 1, len(missing))
-    if workers > 1:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(_draw_clip, missing, *([value] * len(missing) for value in (root, size, fps))))
-    else:
-        for clip in missing:
-            _draw_clip(clip, root, size, fps)
+    draw_one = functools.partial(_draw_clip, root=root, size=size, fps=fps)
+    with WorkerPool(draw_one, workers if workers > 1 else 0, failed=_give_up) as pool:
+        for _ in pool.run(missing):
+            pass
     return [root / clip.path for clip in plan]
 
 
@@ -255,6 +253,11 @@ def _draw_clip(clip: DrawnClip, root: Path, size: int, fps: float) -> None:
         root / clip.path, clip.identity, clip.emotion, clip.level, seconds=clip.seconds, fps=fps, size=size,
         seed=clip.seed, faces=clip.faces, silent=clip.silent, acting=acting,
     )  # fmt: skip
+
+
+def _give_up(clip: DrawnClip, failure: JobFailure) -> None:
+    """What cannot be drawn once cannot be drawn: a full disk, or a folder that cannot be written."""
+    raise failure.error
 
 
 def _claim(root: Path, settings: dict[str, Any]) -> None:

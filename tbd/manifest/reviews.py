@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tbd.errors import InputError
+from tbd.sqlite import open_database
 
 FILE = "reviews.sqlite"
+WHAT = "a review store"
 Action = Literal["accept", "edit", "reject", "skip", "undo"]
 ABOUT_CLIP = frozenset({"media", "label"})
 """Reasons of a rejection that no new text can mend."""
@@ -184,7 +186,7 @@ def add_event(connection: sqlite3.Connection, event: Event) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def from_row(row: sqlite3.Row) -> Event:
+def from_row(row: Sequence[Any]) -> Event:
     """An event from a row of the table ``event``."""
     id, clip_id, reviewer, time, action, before, after, reason, flags, *more = row
     seconds, undo_of, queue, batch, note, refuted, bulk = (*more, None, None, None)[:7]
@@ -202,12 +204,11 @@ def read_events(path: Path) -> list[Event]:
     """
     if not path.is_file():
         return []
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [from_row(row) for row in connection.execute("SELECT * FROM event ORDER BY id")]
-    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read as a review store ({error})") from None
+    with open_database(path, what=WHAT, read_only=True) as store:
+        try:
+            return [from_row(row) for row in store.rows("SELECT * FROM event ORDER BY id")]
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path}: not {WHAT} ({error})", next=f"move {path} away") from None
 
 
 def state(folder: Path) -> int:
@@ -215,11 +216,9 @@ def state(folder: Path) -> int:
     path = folder / FILE
     if not path.is_file():
         return 0
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT COALESCE(MAX(id), 0) FROM event").fetchone()[0])
-    except sqlite3.Error as error:
-        raise InputError(f"{path}: cannot be read as a review store ({error})") from None
+    with open_database(path, what=WHAT, read_only=True) as store:
+        newest = store.one("SELECT COALESCE(MAX(id), 0) FROM event")
+        return int(newest[0]) if newest else 0
 
 
 def copy(source: Path, target: Path) -> None:

@@ -6,7 +6,6 @@ somebody has to keep. ``overlaps`` says what a split shares between its two side
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from tbd.errors import InputError, UsageError
+from tbd.hashes import seeded_fraction
 
 SPLIT_COLUMNS = ("clip_id", "dataset", "subject", "view", "emotion", "level", "file_name", "start", "end", "transcript")
 """What a rule may look at."""
@@ -82,7 +82,7 @@ def _notes(rows: Sequence[Row], rule: SplitRule, sides: Sequence[str]) -> Iterab
 
 def _random(rows: Sequence[Row], seed: int) -> set[str]:
     """By clip, as the paper: each clip's own draw, so that more clips never move the others."""
-    return {row["clip_id"] for row in rows if _draw(seed, row["clip_id"]) < TEST_SHARE}
+    return {row["clip_id"] for row in rows if seeded_fraction(seed, row["clip_id"]) < TEST_SHARE}
 
 
 def _speaker(rows: Sequence[Row], seed: int) -> set[str]:
@@ -122,7 +122,7 @@ def _text_disjoint(rows: Sequence[Row], seed: int) -> set[str]:
     for row in rows:
         by_text.setdefault(_words(row), []).append(row["clip_id"])
     test: set[str] = set()
-    for text in sorted(by_text, key=lambda text: (_draw(seed, text), text)):
+    for text in sorted(by_text, key=lambda text: (seeded_fraction(seed, text), text)):
         if test and len(test) + len(by_text[text]) > TEST_SHARE * len(rows):
             continue
         test.update(by_text[text])
@@ -220,15 +220,9 @@ def _only(rows: Iterable[Row], dataset: str, rule: str) -> None:
 
 def _lowest(names: Iterable[str], seed: int, share: float) -> set[str]:
     """A seeded share of the names, rounded, at least one; none where there is nobody to leave for training."""
-    ordered = sorted(names, key=lambda name: (_draw(seed, name), name))
+    ordered = sorted(names, key=lambda name: (seeded_fraction(seed, name), name))
     count = max(1, math.floor(share * len(ordered) + 0.5)) if len(ordered) > 1 else 0
     return set(ordered[:count])
-
-
-def _draw(seed: int, name: str) -> float:
-    """A number in [0, 1) that depends on the seed and the name alone."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _words(row: Row) -> str:

@@ -127,7 +127,7 @@ def test_an_unknown_action_is_refused(tmp_path):
 
 def test_a_file_that_is_no_store_is_named(tmp_path):
     (tmp_path / FILE).write_bytes(b"not a database at all" * 100)
-    with pytest.raises(InputError, match=r"reviews\.sqlite: cannot be read as a review store"):
+    with pytest.raises(InputError, match=r"reviews\.sqlite: not a review store"):
         read_decisions(tmp_path)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 
 from tbd.annotate.layouts.base import shown
+from tbd.hashes import sha256_text
 from tbd.schema import INFO, WARNING, Clip, Flag
 
 LONGEST = 120
@@ -31,7 +31,7 @@ def safe(name: str, origin: str | None = None) -> str:
     """
     if is_safe(name):
         return name
-    return f"{slug(name)}-{_hash(name if origin is None else origin)}"
+    return f"{slug(name)}-{sha256_text(name if origin is None else origin)[:8]}"
 
 
 def slug(name: str) -> str:
@@ -70,7 +70,7 @@ def _renamed(clip: Clip, first: Clip, taken: dict[str, Clip]) -> Clip:
     )
     stem, turn = clip.clip_id[: LONGEST - 9], 0
     while True:
-        name = f"{stem}-{_hash(f'{clip.file_name} {clip.start} {clip.end} {turn or str()}'.rstrip())}"
+        name = f"{stem}-{sha256_text(f'{clip.file_name} {clip.start} {clip.end} {turn or str()}'.rstrip())[:8]}"
         if name.lower() not in taken:
             return replace(clip, clip_id=name, flags=(*clip.flags, flag))
         turn += 1
@@ -79,7 +79,3 @@ def _renamed(clip: Clip, first: Clip, taken: dict[str, Clip]) -> Clip:
 def renamed_flag(wished: str) -> Flag:
     """The finding that a user's own clip_id could not be taken as it is."""
     return Flag("clip_id_changed", INFO, f"the clip_id {wished!r} is not safe as a file name", "dataset")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
