@@ -1,11 +1,9 @@
 """The Gradio page: closed without its token, and its buttons do what they say."""
 
+import gradio
 import numpy as np
 import pytest
 from PIL import Image
-
-gradio = pytest.importorskip("gradio", reason="the page is an extra: pip install 'think-before-draw[web]'")
-
 from starlette.testclient import TestClient
 from talking_head import pipeline, speech
 
