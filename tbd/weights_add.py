@@ -34,18 +34,19 @@ class Added:
     published: bool = False
 
 
-def add(files: Sequence[Path], folder: Path | None = None) -> list[Added]:
+def add(files: Sequence[Path], folder: Path | None = None, *, dry_run: bool = False) -> list[Added]:
     """Recognise files, folders of files and zip archives, and copy what is known to ``folder/key/name``.
 
     A file of which nobody published a hash is taken by its name, and said to be so.
 
     Args:
         folder: None takes ``weights.store()``.
+        dry_run: recognise, and copy nothing.
 
     Raises:
         InputError: a file does not exist or cannot be read, or the folder cannot be written.
     """
-    place = folder or weights.store()
+    place = None if dry_run else folder or weights.store()
     return [added for path in files for one in _files(path) for added in _add(one, place)]
 
 
@@ -57,7 +58,7 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _add(path: Path, place: Path) -> Iterator[Added]:
+def _add(path: Path, place: Path | None) -> Iterator[Added]:
     known = list(_known(path.name, weights.sha256(path)))
     if known or not zipfile.is_zipfile(path) or path.suffix == ".pth":
         yield from _placed(path, path.name, str(path), place)
@@ -69,7 +70,7 @@ def _add(path: Path, place: Path) -> Iterator[Added]:
 
 
 def _unpacked(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, path: Path, place: Path
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, path: Path, place: Path | None
 ) -> Iterator[Added]:
     """What is known of an archive's member; the rest of an archive is nobody's business."""
     name = Path(member.filename).name
@@ -80,12 +81,12 @@ def _unpacked(
     target.unlink()
 
 
-def _placed(path: Path, name: str, said: str, place: Path) -> Iterator[Added]:
+def _placed(path: Path, name: str, said: str, place: Path | None) -> Iterator[Added]:
     digest = weights.sha256(path)
     known = list(_known(name, digest))
     for entry, file in known:
-        target = place / entry.key / file.name
-        if target.resolve() != path.resolve():
+        target = place / entry.key / file.name if place else None
+        if target and target.resolve() != path.resolve():
             workspace.write_whole(target, lambda temporary: _copied(path, temporary))
         yield Added(said, entry.key, target, file.sha256 == digest)
     if not known:

@@ -42,6 +42,7 @@ def demo(
         str, typer.Option(metavar="draw|annotate|report", help="Where to stop: drawn, annotated, or all of it.")
     ] = "report",
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the training.")] = "demo",
+    dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> int:
     """Draw a small MEAD-shaped dataset (nobody real), and annotate, train, render and score it: every stage, on a CPU.
@@ -52,12 +53,19 @@ def demo(
     """
     from tbd.demo.dataset import draw
 
+    names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]
+    if dry_run:
+        lines = [f"tbd {STAGES[name].format(recipe=recipe)}" for name in names]
+        plan = {"folder": str(folder), "people": people, "clips": clips, "commands": lines, "dry_run": True}
+        document(plan) if json else out(
+            "\n".join([f"{clips} clips of {people} people in {folder}, then there:", *lines])
+        )
+        return 0
     seconds: dict[str, float] = {}
     with _timed(seconds, "draw"):
         made = draw(folder / "mead", seed=seed, people=people, clips=clips, size=160)
     say(f"{len(made)} drawn clips in {folder / 'mead'}")
     _inputs(folder, seed)
-    names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]
     for name in names:
         with _timed(seconds, name):
             code = _typed(context.find_root().command, folder, STAGES[name].format(recipe=recipe), json)

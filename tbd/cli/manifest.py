@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tbd.cli import options
+from tbd.cli.exports import Manifest, Output, export, push
 from tbd.console import document, out, say
 
 app: typer.Typer = typer.Typer(
     help="Look at manifests; check, seal, split, merge, compare and export them.", no_args_is_help=True
 )
-
-Manifest = Annotated[Path, typer.Argument(help="A manifest folder, or its Parquet file.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.")]
-
-
-class Format(StrEnum):
-    """Forms of an export."""
-
-    huggingface = "huggingface"
-    webdataset = "webdataset"
-    captions = "captions"
-    csv = "csv"
-    text = "text"
 
 
 @app.command()
@@ -149,7 +136,11 @@ def report(manifest: Manifest, json: options.Json = False) -> None:
 
 
 @app.command()
-def seal(manifest: Annotated[Path, typer.Argument(help="A manifest folder.")], json: options.Json = False) -> None:
+def seal(
+    manifest: Annotated[Path, typer.Argument(help="A manifest folder.")],
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
     """Write manifest.parquet from the journal and the reviews, as after every run.
 
     Example: tbd manifest seal data_manifests/mead
@@ -157,15 +148,17 @@ def seal(manifest: Annotated[Path, typer.Argument(help="A manifest folder.")], j
     from tbd.annotate.journal import Journal
     from tbd.errors import InputError
     from tbd.manifest import reseal_manifest, seal_as_recorded
+    from tbd.manifest.rehearsal import rehearsed
 
-    if (manifest / "journal.sqlite").is_file():
-        with Journal(manifest, read_only=True) as journal:
-            sealed = seal_as_recorded(manifest, journal.rows_to_seal())
-    elif (manifest / "manifest.parquet").is_file():
-        sealed = reseal_manifest(manifest)
-    else:
-        raise InputError(f"{manifest}: neither a journal nor a manifest", next="tbd annotate DATASET")
-    _sealed(sealed, json)
+    with rehearsed(manifest, dry_run) as folder:
+        if (manifest / "journal.sqlite").is_file():
+            with Journal(manifest, read_only=True) as journal:
+                sealed = seal_as_recorded(folder, journal.rows_to_seal())
+        elif (manifest / "manifest.parquet").is_file():
+            sealed = reseal_manifest(folder)
+        else:
+            raise InputError(f"{manifest}: neither a journal nor a manifest", next="tbd annotate DATASET")
+    _sealed(sealed, manifest, dry_run, json)
 
 
 @app.command()
@@ -173,21 +166,22 @@ def split(
     manifest: Manifest,
     rule: Annotated[str, typer.Option(help="random-80-20, speaker, official-last-n, text-disjoint or hdtf-16-4.")],
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
     """Divide into train and test, and say what both sides share.
 
     Example: tbd manifest split data_manifests/mead --rule speaker
     """
-    from tbd.manifest import SplitRule, read_manifest, resplit_manifest, split_overlaps
+    from tbd.manifest import SplitRule, locate_manifest, read_manifest, resplit_manifest, split_overlaps
+    from tbd.manifest.rehearsal import rehearsed
 
-    sealed = resplit_manifest(manifest, SplitRule(rule, seed))
-    shared = {name: str(overlap) for name, overlap in split_overlaps(read_manifest(manifest)).items()}
-    if json:
-        document(sealed.as_json() | {"overlaps": shared})
-        return
-    _sealed(sealed, json)
-    for name, words in shared.items():
+    whole = locate_manifest(manifest).parent
+    with rehearsed(whole, dry_run) as folder:
+        sealed = resplit_manifest(folder, SplitRule(rule, seed))
+        shared = {name: str(overlap) for name, overlap in split_overlaps(read_manifest(folder)).items()}
+    _sealed(sealed, whole, dry_run, json, overlaps=shared)
+    for name, words in () if json else shared.items():
         out(f"  {name}: {words}")
 
 
@@ -198,6 +192,7 @@ def merge(
     ],
     output: Output,
     rule: Annotated[str | None, typer.Option("--split", help="Split rule of the new manifest.")] = None,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
     """Put shards or datasets together; equal rows become one, a success replaces a failure.
@@ -206,13 +201,13 @@ def merge(
     """
     from tbd.manifest import SplitRule
     from tbd.manifest import merge_manifests as join
+    from tbd.manifest.rehearsal import rehearsed
 
-    merged = join(manifests, output, split=SplitRule(rule) if rule else None)
-    if json:
-        document(merged.sealed.as_json() | {"collapsed": merged.collapsed, "replaced": merged.replaced})
-        return
-    _sealed(merged.sealed, json)
-    out(f"  {merged.collapsed} rows were in several sources, {len(merged.replaced)} failures replaced by a success")
+    with rehearsed(output, dry_run) as folder:
+        merged = join(manifests, folder, split=SplitRule(rule) if rule else None)
+    _sealed(merged.sealed, output, dry_run, json, collapsed=merged.collapsed, replaced=merged.replaced)
+    if not json:
+        out(f"  {merged.collapsed} rows were in several sources, {len(merged.replaced)} failures replaced by a success")
 
 
 @app.command()
@@ -253,110 +248,6 @@ def common(
     document({"clips": len(clips), "output": str(output)}) if json else out(f"{len(clips)} clips in {output}")
 
 
-class Program(StrEnum):
-    """Systems whose inputs can be written."""
-
-    makeittalk = "makeittalk"
-    sadtalker = "sadtalker"
-    pc_avs = "pc-avs"
-    eamm = "eamm"
-    styletalk = "styletalk"
-    eat = "eat"
-    edtalk = "edtalk"
-    hallo = "hallo"
-    sonic = "sonic"
-    plain = "plain"
-
-
-@app.command()
-def export(
-    manifest: Manifest,
-    output: Output,
-    format: Annotated[
-        Format, typer.Option(help="text has no media: what another lab can start from.")
-    ] = Format.huggingface,
-    approved: Annotated[bool, typer.Option("--approved", help="Only approved rows.")] = False,
-    media_right: Annotated[
-        bool, typer.Option("--media-right", help="I may copy media whose terms forbid passing them on.")
-    ] = False,
-    inputs: Annotated[
-        bool, typer.Option("--inputs", help="Instead: portraits, sound and commands for another system, see --for.")
-    ] = False,
-    for_: Annotated[Program, typer.Option("--for", help="Whose folder layout --inputs writes.")] = Program.plain,
-    clips: options.ClipFile = None,
-    root: options.Root = None,
-    json: options.Json = False,
-) -> None:
-    """Write a manifest for other tools, or with --inputs the inputs of the systems that papers compare with.
-
-    Example: tbd manifest export data_manifests/mead --format text -o mead-text/
-
-    Example: tbd manifest export data_manifests/mead --inputs --for sadtalker -o SadTalker/
-    """
-    from tbd.manifest import export_manifest as write
-
-    if inputs:
-        _export_inputs(manifest, output, for_.value, clips, root, json)
-        return
-    done = write(manifest, output, format.value, roots=options.roots(root), approved=approved, media_right=media_right)
-    if json:
-        document(asdict(done) | {"path": str(done.path)})
-        return
-    out(f"{done.rows} rows in {done.path}")
-    _left_out(done.left_out, "its media is not where it should be: ")
-
-
-def _export_inputs(
-    manifest: Path, output: Path, program: str, clips: Path | None, root: list[str] | None, json: bool
-) -> None:
-    from tbd.manifest.baseline_kit import BASELINES, export_inputs
-
-    done = export_inputs(manifest, output, program, clips=options.lines(clips), roots=options.roots(root))
-    if json:
-        document(asdict(done) | {"path": str(done.path)})
-        return
-    out(f"inputs of {done.clips} clips in {done.path}, for {program}")
-    _left_out(done.left_out, "")
-    say(
-        f"copy it over the repository, run tbd_run.sh there; it writes {BASELINES[program].output.replace('{clip}', 'CLIP')}"
-    )
-    say(f"next:  tbd eval OUTPUTS --manifest {manifest} --align face")
-
-
-def _left_out(lost: tuple[str, ...], why: str) -> None:
-    for one in lost[:5]:
-        say(f"left out, {why}{one}")
-    if len(lost) > 5:
-        say(f"… and {len(lost) - 5} more")
-
-
-@app.command()
-def push(
-    manifest: Manifest,
-    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="A dataset on the Hugging Face Hub.")],
-    approved: Annotated[bool, typer.Option("--approved", help="Only approved rows.")] = False,
-    media_right: Annotated[
-        bool, typer.Option("--media-right", help="Send the media too; I have the right to pass them on.")
-    ] = False,
-    public: Annotated[bool, typer.Option("--public", help="Everybody may read it; private otherwise.")] = False,
-    root: options.Root = None,
-    json: options.Json = False,
-) -> None:
-    """Send a manifest to the Hugging Face Hub: text alone, unless --media-right.
-
-    Example: tbd manifest push data_manifests/mead me/mead-prompts --approved
-    """
-    from tbd.manifest.push import push_manifest
-
-    done = push_manifest(
-        manifest, repository, roots=options.roots(root), approved=approved, media_right=media_right, public=public
-    )
-    splits = ", ".join(f"{count} {side}" for side, count in done["splits"].items())
-    document(done) if json else out(
-        f"{done['rows']} rows ({splits}) in {repository}, {'public' if public else 'private'}"
-    )
-
-
 @app.command()
 def prune(
     manifest: Annotated[Path, typer.Argument(help="A manifest folder with its journal.")],
@@ -380,12 +271,17 @@ def prune(
     out(f"{len(done['gone'])} rows {'would be ' if dry_run else ''}dropped{more}, {done['kept']} kept")
 
 
-def _sealed(sealed: Any, json: bool) -> None:
+app.command()(export)
+app.command()(push)
+
+
+def _sealed(sealed: Any, folder: Path, dry_run: bool, json: bool, **more: Any) -> None:
+    sealed.path = folder / sealed.path.name
     if json:
-        document(sealed.as_json())
+        document(sealed.as_json() | ({"dry_run": True} if dry_run else {}) | more)
         return
     words = f"{sealed.rows} rows, {sealed.needs_review} need review, {sealed.approved} approved"
     sides = ", ".join(f"{count} {side}" for side, count in sealed.split.items() if side)
-    out(f"{sealed.path}: {words}{f'; {sides}' if sides else ''}")
+    out(f"{sealed.path}{' would hold' if dry_run else ':'} {words}{f'; {sides}' if sides else ''}")
     for note in sealed.notes:
         say(f"note: {note}")

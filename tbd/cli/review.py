@@ -49,7 +49,7 @@ def review(
     filters = options.pairs(where, "--where")
     place = next(iter(options.roots(root).values()), None)
 
-    def session(person: str) -> Any:
+    def session(person: str, folder: Path = folder) -> Any:
         from tbd.annotate.gates import GATES, check
         from tbd.review.session import ReviewSession
 
@@ -58,7 +58,10 @@ def review(
         )
 
     if dry_run:
-        return _dry_run(session(names[0]), json)
+        from tbd.manifest.rehearsal import rehearsed
+
+        with rehearsed(folder) as copy:
+            return _dry_run(session(names[0], copy), json)
     if web:
         from tbd.review.web import serve_review
 

@@ -133,18 +133,23 @@ def pull(
 def add(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files, folders of files, or zip archives.")],
     weights_dir: Target = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Take in weights that you fetched yourself: recognised by their hash, whatever their names.
 
     Example: tbd weights add ~/Downloads/buffalo_l.zip
     """
-    found = weights_add.add(files, weights_dir)
+    found = weights_add.add(files, weights_dir, dry_run=dry_run)
     if json:
         document({"added": [asdict(one) for one in found]})
     for one in () if json else found:
         how = "published" if one.published else "by its name alone: nobody published its hash"
-        out(f"{one.file}: {one.key}, {how}, {one.path}" if one.key else f"{one.file}: no weights that tbd knows")
+        out(
+            f"{one.file}: {one.key}, {how}, {one.path or 'not copied'}"
+            if one.key
+            else f"{one.file}: no weights that tbd knows"
+        )
     if not any(one.key for one in found):
         raise typer.Exit(1)
 

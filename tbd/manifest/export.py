@@ -65,6 +65,7 @@ def export_manifest(
     roots: Mapping[str, Path] | None = None,
     approved: bool = False,
     media_right: bool = False,
+    dry_run: bool = False,
 ) -> Exported:
     """Write a manifest in another form.
 
@@ -81,6 +82,7 @@ def export_manifest(
         roots: where each dataset lies; what is not named is taken from ``run.json``.
         approved: only rows that are approved.
         media_right: the user has the right to copy media whose terms forbid handing them on.
+        dry_run: check and count, and write nothing.
 
     Raises:
         UsageError: no such format.
@@ -97,6 +99,8 @@ def export_manifest(
     left_out: tuple[str, ...] = ()
     if format in ("huggingface", "webdataset", "captions"):
         table, left_out = _with_media(table, found, media_right)
+    if dry_run:
+        return Exported(out, len(table), left_out)
     building = out.with_name(f".{out.name}.tmp")
     with workspace.writing(out):
         try:

@@ -21,6 +21,7 @@ def push_manifest(
     approved: bool = False,
     media_right: bool = False,
     public: bool = False,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Send a manifest to the Hub as a dataset, with a split each for train and test where every row has one.
 
@@ -30,6 +31,7 @@ def push_manifest(
         approved: only rows that are approved.
         media_right: the media go along; the user has the right to hand them on.
         public: everybody may read it; private otherwise.
+        dry_run: check and count, and send nothing.
 
     Returns:
         ``repository rows splits media public``.
@@ -50,7 +52,8 @@ def push_manifest(
             else _text_only(table)
         )
         notice = licence_notice(table["dataset"].unique().to_pylist())
-        _send(dataset, repository, notice, private=not public)
+        if not dry_run:
+            _send(dataset, repository, notice, private=not public)
     splits = {name: len(part) for name, part in dataset.items()}
     return {
         "repository": repository,
