@@ -107,7 +107,8 @@ class Medium:
         reference_frame: 0-based index, counted from the start of the file.
         face_box: raw detection on the reference frame.
         crop_box: the square of the canonical clip in native pixels; it may leave the frame.
-        image_sha256: of the canonical crop of the reference frame (512 x 512 x 3 uint8 RGB).
+        image_sha256: of the canonical crops that a model sees (512 x 512 x 3 uint8 RGB each): the reference frame's,
+            and with ``chain.frames`` above 1 those of other moments around it.
         flags: what is wrong or worth knowing about the medium.
     """
 

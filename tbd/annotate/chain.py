@@ -52,8 +52,9 @@ class Chain:
     Attributes:
         key: stable name; a server routes by it.
         topic: what is to be annotated; replies are filled in as they come.
-        image: canonical crop ``(512, 512, 3)`` uint8 RGB, or None for a backend that needs none.
-        image_sha256: stands for the picture in the keys of the journal.
+        images: canonical crops ``(n, 512, 512, 3)`` uint8 RGB, or None for a backend that needs none.
+        image_sha256: stands for the pictures in the keys of the journal.
+        pictures: how many there are: known before they are decoded.
         round: 0, and one more each time the text was asked for anew (``--retry``).
         reuse: replies of earlier rounds stand, up to the one that failed.
         turns: finished exchanges.
@@ -63,8 +64,9 @@ class Chain:
 
     key: str
     topic: Annotation
-    image: np.ndarray[Any, np.dtype[np.uint8]] | None = None
+    images: np.ndarray[Any, np.dtype[np.uint8]] | None = None
     image_sha256: str | None = None
+    pictures: int = 1
     round: int = 0
     reuse: bool = False
     turns: list[Turn] = field(default_factory=list)
@@ -127,7 +129,7 @@ class ChainRunner:
         system = self.prompts.system()
         examples = tuple(Turn(*example) for example in self.prompts.examples)
         starts = [
-            ConversationStart(chain.key, chain.image, system, chain.topic, tuple(chain.turns), examples)
+            ConversationStart(chain.key, chain.images, system, chain.topic, tuple(chain.turns), examples)
             for chain in chains
         ]
         riding = list(chains)
@@ -146,7 +148,7 @@ class ChainRunner:
         note = f"\n\n{NOTES[chain.defect]}" if chain.attempt else ""
         return Question(
             step=step,
-            text=self.prompts.question(step, chain.topic) + note,
+            text=self.prompts.question(step, chain.topic, chain.pictures) + note,
             schema=schema(step, budget),
             max_tokens=budget * (2 if chain.defect == "truncated" and chain.attempt else 1),
             temperature=AGAIN if chain.attempt or chain.round else 0.0,

@@ -108,7 +108,7 @@ def _estimate(prepared: PreparedRun) -> dict[str, Any]:
     budgets = recipe.chain.max_tokens if len(steps) == 4 else recipe.chain.max_tokens[-1:] if steps else ()
     whole = computed = before = 0
     for question, budget in zip(asked[1:], budgets, strict=False):
-        fresh = question + (0 if before else asked[0] + IMAGE_TOKENS)
+        fresh = question + (0 if before else asked[0] + IMAGE_TOKENS * recipe.chain.frames)
         whole, computed, before = whole + before + fresh, computed + fresh, before + fresh + budget
     return {
         "prompt_tokens": whole * chains,
@@ -141,13 +141,21 @@ def _conversation(prepared: PreparedRun) -> list[dict[str, str]]:
     clips = [group.todo[0] for group in prepared.plan.groups[:1]] or list(prepared.selection[:1])
     if not clips:
         return []
-    prompts = load_prompts(prepared.request.recipe.chain.prompts)
-    topic = plan.chain_topic(clips[0], prepared.request.recipe)
+    recipe = prepared.request.recipe
+    frames = recipe.chain.frames if recipe.backend.name != "facs" else 1
+    prompts = load_prompts(recipe.chain.prompts, frames)
+    topic = plan.chain_topic(clips[0], recipe)
     turns = [{"role": "system", "text": prompts.system()}]
     for index, step in enumerate(STEPS[topic.mode]):
-        picture = "[the canonical crop of the reference frame]\n" if index == 0 else ""
-        turns.append({"role": f"user, {step}", "text": picture + prompts.question(step, topic)})
+        picture = _picture(frames) if index == 0 else ""
+        turns.append({"role": f"user, {step}", "text": picture + prompts.question(step, topic, frames)})
     return turns
+
+
+def _picture(frames: int) -> str:
+    if frames > 1:
+        return f"[{frames} canonical crops, spread over the clip]\n"
+    return "[the canonical crop of the reference frame]\n"
 
 
 def _more(count: int) -> list[str]:

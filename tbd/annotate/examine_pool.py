@@ -14,12 +14,12 @@ from tbd.media.canonical import ClipRule
 from tbd.pools import JobFailure, WorkerPool
 from tbd.schema import Medium
 
-Image = np.ndarray[Any, np.dtype[np.uint8]]
+Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
 class ExamineJob:
-    """One clip to examine. With ``medium`` known, only the picture of its reference frame is made."""
+    """One clip to examine, and how many moments of it are to be seen. With ``medium`` known, only these are decoded."""
 
     path: Path
     audio: Path | None
@@ -27,6 +27,7 @@ class ExamineJob:
     end: float | None
     rule: ClipRule
     medium: Medium | None = None
+    frames: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Examined:
     """What was found, or why nothing could be; ``trace`` is the traceback of a bug."""
 
     medium: Medium | None = None
-    image: Image | None = None
+    images: Images | None = None
+    """``(n, size, size, 3)`` uint8 RGB; see ``tbd.media.examine.moments``."""
     error: str | None = None
     trace: str = ""
 
@@ -51,14 +53,17 @@ def examine_clip(job: ExamineJob) -> Examined:
         InputError: it cannot be read.
     """
     from tbd.media.canonical import CanonicalClip
-    from tbd.media.examine import examine
+    from tbd.media.examine import examine, moments
 
     try:
         if job.medium and job.medium.crop_box and job.medium.reference_frame is not None:
             clip = CanonicalClip(job.path, job.start, job.end, job.medium.crop_box, job.rule, job.audio)
-            return Examined(job.medium, clip.picture(job.medium.reference_frame))
-        medium, image = examine(job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule)
-        return Examined(medium, image)
+            places = moments(*clip.source.window(job.start, job.end), job.medium.reference_frame, job.frames)
+            return Examined(job.medium, np.stack(list(clip.pictures(places))))
+        medium, images = examine(
+            job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule, frames=job.frames
+        )
+        return Examined(medium, images)
     except OSError as error:
         raise InputError(f"{job.path.name}: {error}") from error
 

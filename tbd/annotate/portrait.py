@@ -61,7 +61,7 @@ def annotate_portrait(
     )
     backend = backends.open_all(recipe, endpoints, devices)[0]
     seen = examine_clip(ExamineJob(image, None, None, None, recipe.clip))
-    if seen.medium is None or seen.image is None:
+    if seen.medium is None or seen.images is None:
         raise InputError(
             f"{image}: {seen.error or 'no face found'}", next="take a picture that shows one face from the front"
         )
@@ -69,7 +69,7 @@ def annotate_portrait(
         chain_runner = ChainRunner(
             recipe, load_prompts(recipe.chain.prompts), journal, (backend.name, backend.model, backend.revision)
         )
-        chain = Chain(clip.clip_id, plan.chain_topic(clip, recipe), seen.image, seen.medium.image_sha256)
+        chain = Chain(clip.clip_id, plan.chain_topic(clip, recipe), seen.images, seen.medium.image_sha256)
         chain_runner.recall(chain)
         if not chain.ended:
             chain_runner.run([chain], backend)

@@ -22,6 +22,8 @@ class ChainSettings(Recipe):
     """Folder below ``annotate/prompts/``."""
     max_tokens: tuple[int, int, int, int] = (128, 384, 384, 256)
     """New tokens for steps I to IV; ``describe`` takes the last."""
+    frames: int = Field(1, ge=1, le=8)
+    """Moments of a clip that the model sees, in order of time; the paper shows the reference frame alone."""
     attempts: int = Field(3, ge=1, le=5)
     """Asks a step gets until its reply can be read."""
     seed: int = Field(0, ge=0)

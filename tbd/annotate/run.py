@@ -97,7 +97,9 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
     )
     before = read_run(request.folder)
     origin, missing = _origin(request, before, dry)
-    identity = plan.run_identity(request.recipe, load_prompts(request.recipe.chain.prompts), origin)
+    identity = plan.run_identity(
+        request.recipe, load_prompts(request.recipe.chain.prompts, request.recipe.chain.frames), origin
+    )
     changes = tuple(difference(before.identity, identity)) if before and before.identity else ()
     if changes and not request.update:
         raise UsageError(
@@ -197,7 +199,7 @@ def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> bool:
         return False
     planned = prepared.identity["backend"]
     origin = (planned["name"], planned["model"], planned["revision"])
-    prompts = load_prompts(request.recipe.chain.prompts)
+    prompts = load_prompts(request.recipe.chain.prompts, request.recipe.chain.frames)
     opened = backends.open_all(request.recipe, request.endpoints, request.devices)
     if origin != (now := (opened[0].name, opened[0].model, opened[0].revision)):
         raise UsageError(

@@ -178,11 +178,12 @@ class Runner:
             return
         eyes = any(backend.needs_image for backend in self.backends)
         work.chain.image_sha256 = found.medium.image_sha256 if eyes else None
-        work.chain.image = found.image if eyes else None
+        work.chain.images = found.images if eyes else None
+        work.chain.pictures = min(self._frames, found.medium.num_frames or 1) if eyes else 1
         self.chain_runner.recall(work.chain)
         if work.chain.ended:
             self._finish(work)
-        elif eyes and work.chain.image is None:
+        elif eyes and work.chain.images is None:
             clip = work.group.candidates[work.tried]
             job = replace(self._job(clip), medium=found.medium)
             then = partial(self._pictured, work)
@@ -191,11 +192,11 @@ class Runner:
             self._ready.setdefault(len(work.chain.turns), []).append(work)
 
     def _pictured(self, work: _GroupProgress, found: Examined) -> None:
-        if found.image is None:
+        if found.images is None:
             work.tried += 1
             self._seek(work)
             return
-        work.chain.image = found.image
+        work.chain.images = found.images
         self._ready.setdefault(len(work.chain.turns), []).append(work)
 
     def _ask(self, batch: list[_GroupProgress]) -> None:
@@ -228,7 +229,7 @@ class Runner:
 
     def _finish(self, work: _GroupProgress) -> None:
         """The chain has ended: write the rows of its clips as their media are known."""
-        work.chain.image = None
+        work.chain.images = None
         for clip in work.group.todo:
             self._examine(work, clip, partial(self._write, work, clip))
 
@@ -247,18 +248,24 @@ class Runner:
         def examined(found: Examined) -> None:
             if found.medium:
                 work.media.append((name, stamp, json.dumps(asdict(found.medium))))
-            work.examined[clip.clip_id] = replace(found, image=None)
+            work.examined[clip.clip_id] = replace(found, images=None)
             then(found)
 
         self._futures[self._pool.submit(self._job(clip))] = examined
 
     def _job(self, clip: Clip) -> ExamineJob:
         audio = self.root / clip.audio_file_name if clip.audio_file_name else None
-        return ExamineJob(self.root / clip.file_name, audio, clip.start, clip.end, self.chain_runner.recipe.clip)
+        rule = self.chain_runner.recipe.clip
+        return ExamineJob(self.root / clip.file_name, audio, clip.start, clip.end, rule, frames=self._frames)
+
+    @property
+    def _frames(self) -> int:
+        """Moments of a clip that a model sees; a backend without eyes sees none, so that no more is decoded for it."""
+        return self.chain_runner.recipe.chain.frames if any(backend.needs_image for backend in self.backends) else 1
 
     def _name(self, clip: Clip) -> str:
         window = [clip.file_name, clip.audio_file_name, clip.start, clip.end, essence(self.chain_runner.recipe.clip)]
-        return digest(window)[:32]
+        return digest(window + [self._frames] * (self._frames > 1))[:32]
 
     def _write(self, work: _GroupProgress, clip: Clip, found: Examined) -> None:
         chain = work.chain

@@ -30,6 +30,9 @@ STEPS: Mapping[Mode, tuple[str, ...]] = {
 }
 """Calls to the model in each mode. ``label`` needs none: its prompt is the label in words."""
 
+FIRST = ("step1", "describe")
+"""The calls that show the picture."""
+
 
 @dataclass(frozen=True)
 class Prompts:
@@ -49,20 +52,25 @@ class Prompts:
         """The system message of every conversation."""
         return self.texts["system"]
 
-    def question(self, step: str, topic: Annotation) -> str:
-        """The words of one step about one topic."""
-        return string.Template(self.texts[step]).substitute(_blanks(topic))
+    def question(self, step: str, topic: Annotation, pictures: int = 1) -> str:
+        """The words of one step about one topic; the first step says so where it shows several ``pictures``."""
+        before = f"{self.texts['frames']}\n\n" if pictures > 1 and step in FIRST else ""
+        return string.Template(before + self.texts[step]).substitute(_blanks(topic, pictures))
 
 
-def load_prompts(version: str) -> Prompts:
+def load_prompts(version: str, frames: int = 1) -> Prompts:
     """Read ``annotate/prompts/<version>/``.
+
+    Args:
+        version: name of the folder.
+        frames: pictures that a model sees; several need the words of ``frames.md``.
 
     Raises:
         RecipeError: a file is missing, or one has a blank that no topic fills.
     """
     folder = workspace.find(f"annotate/prompts/{version}")
     texts = {}
-    for step in ("system", *STEPS["cot"], *STEPS["describe"]):
+    for step in ("system", *STEPS["cot"], *STEPS["describe"], *(["frames"] if frames > 1 else [])):
         try:
             texts[step] = (folder / f"{step}.md").read_text(encoding="utf-8").strip()
             string.Template(texts[step]).substitute(_blanks(Annotation("cot", "happiness", 2)))
@@ -117,7 +125,7 @@ def _longest(schema: Mapping[str, Any]) -> int:
     return sum(len(name) + 6 + _longest(inner) for name, inner in schema["properties"].items()) + 2
 
 
-def _blanks(topic: Annotation) -> dict[str, str]:
+def _blanks(topic: Annotation, pictures: int = 1) -> dict[str, str]:
     strength = topic.intensity or ""
     noun = topic.emotion or "emotion"
     adjective = _adjective(topic)
@@ -130,6 +138,7 @@ def _blanks(topic: Annotation) -> dict[str, str]:
         "scene_form": "{A} {ethnicity} {gender} in {age} with {appearance}, is speaking with "
         f"{_article(adjective)} {adjective} emotion",
         "strength_noun": f"{strength} {noun}".strip().title(),
+        "pictures": str(pictures),
     }
 
 

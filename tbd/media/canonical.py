@@ -226,9 +226,13 @@ class CanonicalClip:
         Raises:
             InputError: there is no such frame, or it cannot be decoded.
         """
+        return next(self.pictures([source_frame]))
+
+    def pictures(self, source_frames: Sequence[int]) -> Iterator[Pixels]:
+        """The canonical crops of some source frames, in ascending order, in one pass; see ``picture``."""
         from tbd.media import video
 
-        return self._crop(next(video.frames(self.source, [source_frame]))[1])
+        return (self._crop(frame) for _, frame in video.frames(self.source, source_frames))
 
     def audio(self) -> npt.NDArray[np.float32]:
         """Mono ``(round(num_frames / fps * sample_rate),)`` float32 in [-1, 1], exactly as long as ``frames``.

@@ -52,6 +52,7 @@ def examine(
     end: float | None = None,
     audio: Path | None = None,
     rule: ClipRule | None = None,
+    frames: int = 1,
 ) -> tuple[Medium, Pixels | None]:
     """Probe a clip, find its face, choose the reference frame and the crop, in one forward pass.
 
@@ -68,10 +69,11 @@ def examine(
         start, end: window in seconds from the beginning of the file.
         audio: speech outside the video file.
         rule: None takes the default rule.
+        frames: moments that are to be seen; see ``moments``.
 
     Returns:
-        The medium, and the canonical crop of the reference frame as ``(size, size, 3)`` uint8 RGB; None when
-        no face was found. Flags: ``no_face`` (error); ``many_faces``, ``face_lost``, ``no_audio``,
+        The medium, and the canonical crops of the moments as ``(n, size, size, 3)`` uint8 RGB, in order of time; n is
+        ``frames``, or all frames of a shorter window. None when no face was found. Flags: ``no_face`` (error); ``many_faces``, ``face_lost``, ``no_audio``,
         ``variable_fps``, ``short_clip``, ``window_cut``, ``media_damaged``, ``sound_gaps``, ``hdr_colours``, ``padded``
         (warnings); ``resampled_fps``, ``upscaled``, ``interlaced``, ``transparent``, ``stretched``, ``tight_crop`` (info).
 
@@ -87,30 +89,30 @@ def examine(
     candidates, places = positions(first, stop, rule.candidates)
     looks = follow(_look(source, places))
     seen = [look for look in looks if look.face]
-    medium = Medium(
+    found, pictures = Medium(), None
+    if seen:
+        best = reference(seen, candidates, source)
+        faces = [look.face.box for look in seen if look.face]
+        box = crop_box(faces, source.width, source.height, rule)
+        pictures = _pictures(source, best, moments(first, stop, best.index, frames), box, rule)
+        found = Medium(
+            reference_frame=best.index,
+            face_box=best.face.box if best.face else None,
+            crop_box=box,
+            image_sha256=hashlib.sha256(pictures.tobytes()).hexdigest(),
+            flags=tuple(_crop_flags(box, faces, source, rule)),
+        )
+    medium = replace(
+        found,
         has_audio=audio is not None or source.has_audio,
         fps=source.fps,
         num_frames=stop - first,
         duration=None if source.is_picture and audio is None else clip.duration,
         width=source.width,
         height=source.height,
-        flags=(*_clip_flags(clip), *display_flags(source), *damage_flags(source), *_face_flags(looks)),
+        flags=(*_clip_flags(clip), *display_flags(source), *damage_flags(source), *_face_flags(looks), *found.flags),
     )
-    if not seen:
-        return medium, None
-    best = reference(seen, candidates, source)
-    faces = [look.face.box for look in seen if look.face]
-    box = crop_box(faces, source.width, source.height, rule)
-    picture = crop(video.rgb(best.frame, source), box, rule.size)
-    found = replace(
-        medium,
-        reference_frame=best.index,
-        face_box=best.face.box if best.face else None,
-        crop_box=box,
-        image_sha256=hashlib.sha256(picture.tobytes()).hexdigest(),
-        flags=(*medium.flags, *_crop_flags(box, faces, source, rule)),
-    )
-    return found, picture
+    return medium, pictures
 
 
 def positions(first: int, stop: int, candidates: int) -> tuple[list[int], list[int]]:
@@ -124,6 +126,20 @@ def positions(first: int, stop: int, candidates: int) -> tuple[list[int], list[i
     middle = {first + int(share * (stop - 1 - first) + 0.5) for share in shares}
     margins = {first + int(share * (stop - 1 - first) + 0.5) for share in MARGINS}
     return sorted(middle), sorted(middle | margins)
+
+
+def moments(first: int, stop: int, reference: int, count: int) -> list[int]:
+    """The frames that a model sees: spread evenly over the window; the nearest to the reference gives way to it.
+
+    Args:
+        first, stop: the window in frames, ``stop`` excluded.
+        reference: the reference frame, inside the window.
+        count: how many; a shorter window gives all its frames.
+    """
+    count = min(count, stop - first)
+    places = [first + int((k + 0.5) * (stop - first) / count) for k in range(count)]
+    nearest = min(range(count), key=lambda k: abs(places[k] - reference))
+    return [*places[:nearest], reference, *places[nearest + 1 :]]
 
 
 def follow(looks: Sequence[Look]) -> list[Look]:
@@ -172,6 +188,14 @@ def _look(source: Probe, places: Sequence[int]) -> list[Look]:
         if any(faces) or max(source.width, source.height) <= longest:
             break
     return [Look(index, frame, seen) for (index, frame), seen in zip(found, faces, strict=True)]
+
+
+def _pictures(source: Probe, best: Look, places: Sequence[int], box: Box, rule: ClipRule) -> Pixels:
+    """``(n, size, size, 3)``: the canonical crops of some frames, of which the reference is decoded already."""
+    others = video.frames(source, [index for index in places if index != best.index]) if len(places) > 1 else ()
+    shown = {best.index: crop(video.rgb(best.frame, source), box, rule.size)}
+    shown |= {index: crop(frame, box, rule.size) for index, frame in others}
+    return np.stack([shown[index] for index in places])
 
 
 def _distance(one: Face, other: Face) -> float:

@@ -16,7 +16,7 @@ from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.steps import load_prompts
 from tbd.schema import Annotation
 
-IMAGE = np.zeros((8, 8, 3), np.uint8)
+IMAGES = np.zeros((1, 8, 8, 3), np.uint8)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def chain_runner(journal, recipe=None, origin=("scripted", "scripted-1", "r1"), 
 
 def chains(count=1, **changes):
     topic = Annotation("cot", "happiness", 2)
-    return [Chain(f"chain{n}", replace(topic, **changes), IMAGE, f"image{n}") for n in range(count)]
+    return [Chain(f"chain{n}", replace(topic, **changes), IMAGES, f"image{n}") for n in range(count)]
 
 
 def bad(*replies, step="step2", key=None):
@@ -183,6 +183,20 @@ def test_describe_mode_is_one_call(journal):
     chain_runner(journal, AnnotateRecipe(chain={"mode": "describe"})).run([chain], backend)
     assert [question.step for _, question in backend.asked] == ["describe"]
     assert len(chain.topic.prompts) == 1
+
+
+def test_several_moments_are_told_in_the_first_question_and_change_every_key(journal):
+    recipe = AnnotateRecipe(chain={"frames": 4})
+    one, four = chains(2)
+    one.image_sha256 = four.image_sha256
+    four.pictures = 4
+    backend = ScriptedBackend()
+    runner = chain_runner(journal, recipe, prompts=load_prompts("v1", 4))
+    assert runner.key(one, "step1") != runner.key(four, "step1")
+    runner.run([one, four], backend)
+    told = [(key, question.step) for key, question in backend.asked if "The 4 pictures show" in question.text]
+    assert told == [(four.key, "step1")]
+    assert "$" not in backend.asked[1][1].text
 
 
 def test_few_shot_turns_of_the_prompt_folder_come_before_the_first_question(journal, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def faces():
     tones = (40, 200)
     return [
         ConversationStart(
-            f"chain{tone}", np.full((64, 64, 3), tone, np.uint8), "You look.", Annotation("cot", "anger", 2)
+            f"chain{tone}", np.full((1, 64, 64, 3), tone, np.uint8), "You look.", Annotation("cot", "anger", 2)
         )
         for tone in tones
     ]

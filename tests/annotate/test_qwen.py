@@ -41,9 +41,9 @@ def own(folders):
     return QwenBackend(folders["qwen2_vl"])
 
 
-def face(seed, *, size=112, system="You look.", history=()):
-    image = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    return ConversationStart(f"face{seed}", image, system, Annotation("cot", "anger"), tuple(history))
+def face(seed, *, size=112, system="You look.", history=(), frames=1):
+    images = np.random.default_rng(seed).integers(0, 256, (frames, size, size, 3), dtype=np.uint8)
+    return ConversationStart(f"face{seed}", images, system, Annotation("cot", "anger"), tuple(history))
 
 
 def question(text, limit=8, **kwargs):
@@ -102,13 +102,13 @@ def recomputed(model, row):
     ids = torch.tensor([row.ids])
     with torch.no_grad():
         return model(
-            input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == 5).int(), **row.image
+            input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == 5).int(), **row.pixels
         ).logits[0]
 
 
 def test_cached_logits_equal_full_recomputation_in_a_ragged_batch(backend, monkeypatch):
     recorder = Recorder(monkeypatch)
-    faces = [face(1), face(2, system="You look at faces, closely."), face(3, size=168)]
+    faces = [face(1), face(2, system="You look at faces, closely.", frames=3), face(3, size=168, frames=2)]
     with backend.open(faces) as session:
         for questions in dialogue(3):
             session.ask(questions)
@@ -116,7 +116,7 @@ def test_cached_logits_equal_full_recomputation_in_a_ragged_batch(backend, monke
 
 
 def test_tokens_equal_those_of_generate_without_a_cache(backend):
-    faces, turns = [face(1), face(2, system="You look at faces, closely.")], dialogue(2)
+    faces, turns = [face(1, frames=2), face(2, system="You look at faces, closely.")], dialogue(2)
     with backend.open(faces) as session:
         for questions in turns:
             replies = session.ask(questions)
@@ -129,7 +129,7 @@ def test_tokens_equal_those_of_generate_without_a_cache(backend):
                     max_new_tokens=asked.max_tokens,
                     suppress_tokens=session.writer.never.tolist(),
                     do_sample=False,
-                    **row.image,
+                    **row.pixels,
                 )
                 assert written[0, before.shape[1] :].tolist() == list(reply.token_ids)
 
@@ -169,7 +169,7 @@ def test_the_comparison_sees_a_wrong_offset(backend, monkeypatch, offset):
 
 
 def test_a_resumed_chain_goes_on_exactly(backend):
-    faces, turns = [face(1), face(2, system="You look at faces, closely.")], dialogue(2)
+    faces, turns = [face(1, frames=2), face(2, system="You look at faces, closely.")], dialogue(2)
     whole = converse(backend, faces, turns)
     for done in (1, 2, 3):
         histories = [
@@ -177,7 +177,7 @@ def test_a_resumed_chain_goes_on_exactly(backend):
             for row in range(2)
         ]
         resumed = [
-            ConversationStart(old.key, old.image, old.system, old.topic, tuple(past))
+            ConversationStart(old.key, old.images, old.system, old.topic, tuple(past))
             for old, past in zip(faces, histories, strict=True)
         ]
         assert tokens(converse(backend, resumed, turns[done:])) == tokens(whole[done:])

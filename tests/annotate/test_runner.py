@@ -103,7 +103,7 @@ def test_the_shared_picture_does_not_depend_on_the_selection(dataset, tmp_path, 
     seen = []
 
     def script(face, question, good):
-        seen.append((face.key, int(face.image[0, 0, 0])))
+        seen.append((face.key, int(face.images[0, 0, 0, 0])))
         return good
 
     use(ScriptedBackend(script))
@@ -133,6 +133,18 @@ def test_a_group_takes_its_picture_from_the_next_clip_when_the_first_is_broken(d
     rows = {row["clip_id"]: row for row in table(tmp_path / "out")}
     assert rows["mead_M003_front_angry_1_001"]["status"] == "error"
     assert rows["mead_M003_front_angry_1_002"]["status"] == "success"
+
+
+def test_several_moments_are_shown_and_journalled_apart(dataset, tmp_path, use):
+    shown = []
+    backend = use(ScriptedBackend(lambda face, question, good: (shown.append(len(face.images)), good)[1]))
+    annotate(dataset, tmp_path / "out")
+    recipe = AnnotateRecipe(chain={"frames": 8}, backend={"name": "facs"})
+    annotate(dataset, tmp_path / "out", recipe=recipe, update=True)
+    assert set(shown[: len(shown) // 2]) == {1} and set(shown[len(shown) // 2 :]) == {8}
+    asked = len(backend.asked)
+    annotate(dataset, tmp_path / "out", update=True)
+    assert len(backend.asked) == asked, "the replies to one picture are in the journal still"
 
 
 def test_retry_asks_only_the_failed_rows(dataset, tmp_path, use):

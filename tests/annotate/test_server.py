@@ -86,9 +86,9 @@ def serve():
         one.close() if isinstance(one, ServerBackend) else one.die()
 
 
-def face(key="mead_M003_front_anger_2_001", history=(), seed=0):
-    image = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    return ConversationStart(key, image, "You describe faces.", TOPIC, tuple(history))
+def face(key="mead_M003_front_anger_2_001", history=(), seed=0, frames=1):
+    images = np.random.default_rng(seed).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8)
+    return ConversationStart(key, images, "You describe faces.", TOPIC, tuple(history))
 
 
 def question(text="Who is it?", step="step1", **more):
@@ -142,7 +142,19 @@ def test_the_picture_travels_in_the_first_turn_only_and_is_the_one_we_have(serve
     kind, data = opening["content"][0]["image_url"]["url"].split(",")
     assert kind == "data:image/jpeg;base64"
     seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), np.int16)
-    assert np.abs(seen - shown.image).mean() < 6
+    assert np.abs(seen - shown.images[0]).mean() < 6
+
+
+def test_several_pictures_travel_in_order_before_the_words(serve):
+    server = LyingServer(says("one"), says("two"))
+    shown = face(frames=3)
+    ask(serve(server), question("first"), question("second", "step2"), frames=3)
+    opening = server.bodies[1]["messages"][1]["content"]
+    assert [part["type"] for part in opening] == ["image_url"] * 3 + ["text"]
+    for part, image in zip(opening, shown.images, strict=False):
+        seen = Image.open(io.BytesIO(base64.b64decode(part["image_url"]["url"].split(",")[1])))
+        assert np.abs(np.asarray(seen, np.int16) - image).mean() < 6
+    assert all(isinstance(turn["content"], str) for turn in server.bodies[1]["messages"][2:])
 
 
 def test_a_resumed_conversation_sends_its_history(serve):

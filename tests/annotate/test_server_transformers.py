@@ -67,7 +67,7 @@ def _wait(health, process, log):
 
 def face(history=()):
     """One colour: JPEG keeps it exactly, so that the server sees what a local model sees."""
-    image = np.full((112, 112, 3), 90, np.uint8)
+    image = np.full((1, 112, 112, 3), 90, np.uint8)
     return ConversationStart("mead_M003", image, "You describe faces.", Annotation("cot", "anger", 2), tuple(history))
 
 

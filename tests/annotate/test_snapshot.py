@@ -20,7 +20,7 @@ from tbd.annotate.backends.qwen import QwenBackend
 from tbd.errors import InputError, MissingError, RecipeError
 from tbd.schema import Annotation
 
-FACE = ConversationStart("face", np.zeros((56, 56, 3), np.uint8), "You look.", Annotation("cot", "anger"))
+FACE = ConversationStart("face", np.zeros((1, 56, 56, 3), np.uint8), "You look.", Annotation("cot", "anger"))
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def backend(tmp_path_factory, prompts):
 
 def faces(prompts, count: int, side: int = SIDE) -> list[ConversationStart]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-    return [ConversationStart(str(row), image, prompts.system(), TOPIC) for row, image in enumerate(pixels)]
+    return [ConversationStart(str(row), image[None], prompts.system(), TOPIC) for row, image in enumerate(pixels)]
 
 
 def chain(session: QwenSession, questions: Sequence[Question]) -> list[list[Reply]]:
@@ -69,7 +69,7 @@ def growing_calls(session: QwenSession, replies: Sequence[Reply]) -> list[list[i
             max_new_tokens=NEW_TOKENS,
             suppress_tokens=session.writer.never.tolist(),
             do_sample=False,
-            **{name: value.to(ids.device) for name, value in row.image.items()},
+            **{name: value.to(ids.device) for name, value in row.pixels.items()},
         )
         written.append(output[0, ids.shape[1] :].tolist())
     return written

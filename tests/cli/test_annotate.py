@@ -74,7 +74,7 @@ def test_the_pictures_of_prepare_are_those_of_the_sheet_and_of_the_model(workspa
     code, _, _ = tbd(capfd, "prepare", "data_manifests/mead", "-o", "clips", "-q")
     assert code == 0
     for row in pq.read_table("data_manifests/mead/manifest.parquet").to_pylist():
-        seen = examine_clip(ExamineJob(workspace / "mead" / row["file_name"], None, None, None, ClipRule())).image
+        seen = examine_clip(ExamineJob(workspace / "mead" / row["file_name"], None, None, None, ClipRule())).images[0]
         with Image.open(workspace / "clips" / row["clip_id"] / "reference.png") as picture:
             assert np.array_equal(np.asarray(picture), seen)
 

@@ -56,7 +56,7 @@ def test_positions_by_hand():
 def test_a_clean_clip(tmp_path, sees):
     fake = sees(one)
     path = video(tmp_path / "a.mp4", frames=100, size=SIZE, audio=tone(4))
-    medium, picture = examine.examine(path, rule=RULE)
+    medium, pictures = examine.examine(path, rule=RULE)
     assert (medium.fps, medium.num_frames, medium.width, medium.height) == (25, 100, 320, 240)
     assert medium.duration == pytest.approx(4)
     assert medium.has_audio
@@ -64,10 +64,27 @@ def test_a_clean_clip(tmp_path, sees):
     assert medium.crop_box == (55, 15, 225, 185)  # side 1.7 x 100, centre (140, 110) lifted by 10
     assert codes(medium) == {}
     assert fake.seen == 12
-    assert picture.shape == (64, 64, 3)
-    assert medium.image_sha256 == hashlib.sha256(picture.tobytes()).hexdigest()
+    assert pictures.shape == (1, 64, 64, 3)
+    assert medium.image_sha256 == hashlib.sha256(pictures.tobytes()).hexdigest()
     clip = CanonicalClip(path, None, None, medium.crop_box, RULE)
-    assert np.array_equal(clip.picture(medium.reference_frame), picture)
+    assert np.array_equal(clip.picture(medium.reference_frame), pictures[0])
+
+
+@pytest.mark.parametrize(("length", "asked", "found"), [(100, 1, 1), (100, 8, 8), (5, 8, 5), (1, 8, 1)])
+def test_several_moments_lie_in_order_and_hold_the_reference_frame(tmp_path, sees, length, asked, found):
+    sees(one)
+    path = video(tmp_path / "a.mp4", frames=length, size=SIZE)
+    medium, pictures = examine.examine(path, rule=RULE, frames=asked)
+    places = examine.moments(0, length, medium.reference_frame, asked)
+    assert len(places) == found == len(set(places)) and places == sorted(places)
+    assert medium.reference_frame in places and 0 <= places[0] <= places[-1] < length
+    clip = CanonicalClip(path, None, None, medium.crop_box, RULE)
+    assert np.array_equal(np.stack([clip.picture(index) for index in places]), pictures)
+    assert medium.image_sha256 == hashlib.sha256(pictures.tobytes()).hexdigest()
+    alone, _ = examine.examine(path, rule=RULE)
+    assert (alone.reference_frame, alone.crop_box, alone.flags) == (
+        medium.reference_frame, medium.crop_box, medium.flags
+    )  # fmt: skip
 
 
 def test_the_same_clip_gives_the_same_medium(tmp_path, sees):
@@ -163,8 +180,8 @@ def test_a_hand_on_a_few_frames_is_no_second_face(tmp_path, sees):
 def test_no_face_keeps_what_is_known(tmp_path, sees):
     fake = sees(lambda i: [])
     path = video(tmp_path / "a.mp4", frames=50, size=SIZE, audio=tone(2))
-    medium, picture = examine.examine(path, rule=RULE)
-    assert picture is None
+    medium, pictures = examine.examine(path, rule=RULE)
+    assert pictures is None
     assert codes(medium) == {"no_face": ERROR}
     assert (medium.num_frames, medium.has_audio, medium.fps) == (50, True, 25)
     assert medium.crop_box is medium.face_box is medium.reference_frame is medium.image_sha256 is None
@@ -219,9 +236,9 @@ def test_flags_of_the_file(tmp_path, sees, options, expected):
 
 def test_a_small_crop_is_said_to_be_enlarged(tmp_path, sees):
     sees(one)
-    medium, picture = examine.examine(video(tmp_path / "a.mp4", frames=50, size=SIZE, audio=tone(2)))
+    medium, pictures = examine.examine(video(tmp_path / "a.mp4", frames=50, size=SIZE, audio=tone(2)))
     assert codes(medium) == {"upscaled": INFO}
-    assert picture.shape == (512, 512, 3)
+    assert pictures.shape == (1, 512, 512, 3)
 
 
 def test_a_window_that_asks_for_more_than_there_is(tmp_path, sees):
@@ -235,22 +252,22 @@ def test_a_window_that_asks_for_more_than_there_is(tmp_path, sees):
 def test_rotated_videos_have_their_boxes_upright(tmp_path, monkeypatch):
     monkeypatch.setattr(examine, "detector", FakeDetector(lambda picture: [face(60, 100, 140, 200)]))
     path = video(tmp_path / "a.mp4", frames=50, size=SIZE, rotation=90)
-    medium, picture = examine.examine(path, rule=RULE)
+    medium, pictures = examine.examine(path, rule=RULE)
     assert (medium.width, medium.height) == (240, 320)
     assert medium.face_box == (60 * 240 / 192, 100 * 320 / 256, 140 * 240 / 192, 200 * 320 / 256)
     clip = CanonicalClip(path, None, None, medium.crop_box, RULE)
-    assert np.array_equal(clip.picture(medium.reference_frame), picture)
+    assert np.array_equal(clip.picture(medium.reference_frame), pictures[0])
 
 
 def test_a_portrait_with_speech(tmp_path, sees):
     sees(one)
     audio.write_wav(tmp_path / "a.wav", tone(2))
     path = still(tmp_path / "a.png", numbered(7, SIZE))
-    medium, picture = examine.examine(path, audio=tmp_path / "a.wav", rule=RULE)
+    medium, pictures = examine.examine(path, audio=tmp_path / "a.wav", rule=RULE)
     assert codes(medium) == {}
     assert (medium.fps, medium.num_frames, medium.duration, medium.has_audio) == (None, 1, 2, True)
     assert medium.reference_frame == 0
-    assert picture.shape == (64, 64, 3)
+    assert pictures.shape == (1, 64, 64, 3)
     alone, _ = examine.examine(path, rule=RULE)
     assert codes(alone) == {"no_audio": WARNING}
     assert alone.duration is None
@@ -271,7 +288,7 @@ def test_a_broken_file_is_an_input_error(tmp_path):
 def test_it_works_in_a_spawned_worker_with_the_real_detector(tmp_path):
     path = video(tmp_path / "a.mp4", frames=30, audio=tone(1.2))
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        medium, picture = pool.submit(examine.examine, path, rule=RULE).result()
-    assert picture is None
+        medium, pictures = pool.submit(examine.examine, path, rule=RULE).result()
+    assert pictures is None
     assert codes(medium) == {"no_face": ERROR}
     assert pickle.loads(pickle.dumps(medium)) == medium

@@ -77,11 +77,11 @@ def fake_examine(job: ExamineJob) -> Examined:
     medium = Medium(True, 25.0, 50, 2.0, 512, 512, 12)
     if words.startswith(b"faceless"):
         return Examined(medium)
-    tone = hashlib.sha256(words).digest()[0]
-    image = np.full((8, 8, 3), tone, np.uint8)
-    sha = hashlib.sha256(image.tobytes()).hexdigest()
+    tone = max(hashlib.sha256(words).digest()[0], 8)
+    images = np.stack([np.full((8, 8, 3), tone - index, np.uint8) for index in range(job.frames)])
+    sha = hashlib.sha256(images.tobytes()).hexdigest()
     box = (100.0, 100.0, 300.0, 300.0)
-    return Examined(replace(medium, face_box=box, crop_box=(0.0, 0.0, 512.0, 512.0), image_sha256=sha), image)
+    return Examined(replace(medium, face_box=box, crop_box=(0.0, 0.0, 512.0, 512.0), image_sha256=sha), images)
 
 
 def mead_tree(root: Path, clips: Sequence[tuple[str, str, int, int]], words: str = "clip") -> Path:

@@ -2,7 +2,7 @@
 
 A backend knows nothing of FACS, journals or retries. It gets questions and returns replies::
 
-    with backend.open(starts) as session:           # one canonical crop a chain
+    with backend.open(starts) as session:           # canonical crops of each chain
         replies = session.ask(questions)           # step I for every chain of the batch
         replies = session.ask(next_questions)      # step II: the session keeps what came before
 """
@@ -35,7 +35,8 @@ class ConversationStart:
 
     Attributes:
         key: stable name of the chain; a server backend routes by it.
-        image: canonical crop, ``(512, 512, 3)`` uint8 RGB; None when the backend needs no image.
+        images: canonical crops, ``(n, 512, 512, 3)`` uint8 RGB, in order of time; n is 1 unless ``chain.frames`` asks
+            for more. None when the backend needs no image.
         system: system message.
         history: exchanges that are journalled already (a resumed chain, or a retry).
         examples: few-shot turns before the first question; they show no picture.
@@ -43,7 +44,7 @@ class ConversationStart:
     """
 
     key: str
-    image: np.ndarray[Any, np.dtype[np.uint8]] | None
+    images: np.ndarray[Any, np.dtype[np.uint8]] | None
     system: str
     topic: Annotation
     history: tuple[Turn, ...] = ()
@@ -119,7 +120,7 @@ class Backend(Protocol):
 
     @property
     def needs_image(self) -> bool:
-        """Whether a chain has to bring its picture."""
+        """Whether a chain has to bring its pictures."""
 
     def open(self, starts: Sequence[ConversationStart]) -> AbstractContextManager[Session]:
         """Start a batch of conversations. All starts have equally long histories."""

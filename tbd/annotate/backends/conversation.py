@@ -57,7 +57,7 @@ class Conversation:
         self.setting, self.key = setting, start.key
         self.order = sorted(setting.endpoints, key=lambda endpoint: digest([endpoint.url, start.key]))
         self.order.sort(key=lambda endpoint: endpoint.resting)
-        self.image = None if start.image is None else _data_url(start.image)
+        self.images = [] if start.images is None else [_data_url(image) for image in start.images]
         self.messages: list[dict[str, Any]] = [{"role": "system", "content": start.system}] if start.system else []
         for example in start.examples:
             self.messages += [
@@ -191,11 +191,11 @@ class Conversation:
         self.begun = True
 
     def _user(self, text: str) -> dict[str, Any]:
-        """A turn of ours; the first one carries the picture."""
-        if self.begun or self.image is None:
+        """A turn of ours; the first one carries the pictures."""
+        if self.begun or not self.images:
             return {"role": "user", "content": text}
-        picture = {"type": "image_url", "image_url": {"url": self.image}}
-        return {"role": "user", "content": [picture, {"type": "text", "text": text}]}
+        pictures = [{"type": "image_url", "image_url": {"url": image}} for image in self.images]
+        return {"role": "user", "content": [*pictures, {"type": "text", "text": text}]}
 
 
 def denied(endpoint: Endpoint, error: AccessDenied) -> MissingError:

@@ -43,7 +43,7 @@ class PrefixCache:
 
         Args:
             pieces: the next token ids of each row; an empty piece leaves its row as it is.
-            images: ``pixel_values`` and ``image_grid_thw`` of each row's picture, with the first piece.
+            images: ``pixel_values`` and ``image_grid_thw`` of each row's pictures, with the first piece.
 
         Returns:
             ``(B, vocabulary)`` float32 logits after the last token of each piece.

@@ -44,15 +44,15 @@ class QwenConversation:
     """One conversation.
 
     Attributes:
-        ids: everything said so far, the picture's tokens included.
-        image: ``pixel_values (patches, values)`` and ``image_grid_thw (1, 3)`` of the picture.
+        ids: everything said so far, the pictures' tokens included.
+        pixels: ``pixel_values (patches, values)`` and ``image_grid_thw (n, 3)`` of its n pictures.
         question: what is being asked.
         failure: why this row cannot go on.
     """
 
     start: ConversationStart
     ids: list[int] = field(default_factory=list)
-    image: dict[str, torch.Tensor] = field(default_factory=dict)
+    pixels: dict[str, torch.Tensor] = field(default_factory=dict)
     question: Question | None = None
     failure: str = ""
 
@@ -105,7 +105,7 @@ class QwenSession:
         return [replies.get(row) or Reply(f"the model failed: {row.failure}", "failed") for row in self.rows]
 
     def _put(self, row: QwenConversation, question: Question) -> None:
-        """Append the question to the row's ids; with the first one come picture and history."""
+        """Append the question to the row's ids; with the first one come pictures and history."""
         if row.failure:
             return
         row.question = question
@@ -113,7 +113,7 @@ class QwenSession:
             if row.ids:
                 row.ids += self.writer.next(question.text)
             else:
-                row.ids, row.image = self.writer.start(row.start, question.text)
+                row.ids, row.pixels = self.writer.start(row.start, question.text)
         except _FAILURES as error:
             row.failure = f"{type(error).__name__}: {error}"
 
@@ -121,7 +121,7 @@ class QwenSession:
         started = time.perf_counter()
         context = batch.context or PrefixCache(self.model, len(batch.rows))
         cached = list(context.read)
-        images = [row.image for row in batch.rows] if batch.context is None else []
+        images = [row.pixels for row in batch.rows] if batch.context is None else []
         batch.context = context
         questions = [row.question for row in batch.rows if row.question]
         logits = context.feed([row.ids[seen:] for row, seen in zip(batch.rows, cached, strict=True)], images)
@@ -177,12 +177,12 @@ class ChatFormat:
         self.never = torch.tensor(sorted({*special, *unused} - self.stop), dtype=torch.long, device=model.device)
 
     def start(self, start: ConversationStart, text: str) -> tuple[list[int], dict[str, torch.Tensor]]:
-        """Ids and picture of a conversation up to the reply to ``text``, its history included.
+        """Ids and pictures of a conversation up to the reply to ``text``, its history included.
 
         Raises:
             ValueError: there is no picture.
         """
-        if start.image is None:
+        if start.images is None:
             raise ValueError("this backend needs a picture")
         asked = [*(turn.question for turn in start.history), text]
         messages = [
@@ -192,9 +192,12 @@ class ChatFormat:
                 for turn in start.examples
                 for role, words in (("user", turn.question), ("assistant", turn.reply))
             ),
-            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": self._plain(asked[0])}]},
+            {
+                "role": "user",
+                "content": [{"type": "image"}] * len(start.images) + [{"type": "text", "text": self._plain(asked[0])}],
+            },
         ]
-        encoded = self.processor(text=[self._render(messages)], images=[start.image], return_tensors="pt")
+        encoded = self.processor(text=[self._render(messages)], images=list(start.images), return_tensors="pt")
         ids = encoded["input_ids"][0].tolist()
         for turn, question in zip(start.history, asked[1:], strict=True):
             ids += self._ids(self._plain(turn.reply)) if turn.token_ids is None else turn.token_ids

@@ -37,6 +37,9 @@ _PATTERNS = {
         re.compile(
             r"(?i)\b(?:the|this|these|each|provided|given) (?:image|picture|photo|photograph|video|screenshot)s?\b"
             r"|\b(?:this|each|in the) (?:clip|frame)\b|\b(?:image|frame|picture) \d"
+            r"|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|last|next|previous|final|initial|earlier|later|other|\dth) "
+            r"(?:image|picture|photo|frame|still)s?\b|\b(?:across|between|throughout|over|in|through) (?:(?:the|all|these) )*(?:\w+ )?"
+            r"(?:images|pictures|photos|frames|stills)\b|\bframe (?:to|by) frame\b|\bfrom (?:frame|picture|image) to (?:frame|picture|image|the next|another)\b"
         ),
     ),
     "markdown_left": (
