@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tbd.annotate import recipe as settings
-from tbd.annotate.backends.base import Backend, ConversationStart, Question, Reply, Turn
+from tbd.annotate.backends.base import Backend, ConversationStart, Question, Reply, ShownFace, Turn
 from tbd.annotate.gates import judge_reply
 from tbd.annotate.gates.instruction_echo import hands_back
 from tbd.annotate.journal import Journal, StepRecord
@@ -55,6 +55,7 @@ class Chain:
         images: canonical crops ``(n, 512, 512, 3)`` uint8 RGB, or None for a backend that needs none.
         image_sha256: stands for the pictures in the keys of the journal.
         pictures: how many there are: known before they are decoded.
+        shown: what a drawn clip is known to show, for the oracle.
         round: 0, and one more each time the text was asked for anew (``--retry``).
         reuse: replies of earlier rounds stand, up to the one that failed.
         turns: finished exchanges.
@@ -67,6 +68,7 @@ class Chain:
     images: np.ndarray[Any, np.dtype[np.uint8]] | None = None
     image_sha256: str | None = None
     pictures: int = 1
+    shown: ShownFace | None = None
     round: int = 0
     reuse: bool = False
     turns: list[Turn] = field(default_factory=list)
@@ -129,7 +131,7 @@ class ChainRunner:
         system = self.prompts.system()
         examples = tuple(Turn(*example) for example in self.prompts.examples)
         starts = [
-            ConversationStart(chain.key, chain.images, system, chain.topic, tuple(chain.turns), examples)
+            ConversationStart(chain.key, chain.images, system, chain.topic, tuple(chain.turns), examples, chain.shown)
             for chain in chains
         ]
         riding = list(chains)
@@ -218,8 +220,10 @@ class ChainRunner:
     def key(self, chain: Chain, step: str) -> str:
         """Hash of everything that can change this step's reply."""
         question = self._question(replace(chain, attempt=0), step)
+        shown = {"shown": chain.shown.source} if chain.shown else {}
         return digest(
-            {
+            shown
+            | {
                 "origin": self.origin,
                 "image": chain.image_sha256,
                 "system": [self.prompts.system(), self.prompts.examples]

@@ -103,7 +103,7 @@ def words(prepared: PreparedRun, description: dict[str, Any]) -> list[str]:
 def _estimate(prepared: PreparedRun) -> dict[str, Any]:
     """Token sums from the prompts' lengths, and time from what this folder's journal has measured."""
     recipe, chains = prepared.request.recipe, len(prepared.plan.groups)
-    steps = STEPS[recipe.chain.mode] if recipe.backend.name != "facs" else ()
+    steps = STEPS[recipe.chain.mode] if recipe.backend.name not in plan.BLIND else ()
     asked = [round(len(turn["text"]) / CHARACTERS_A_TOKEN) for turn in _conversation(prepared)]
     budgets = recipe.chain.max_tokens if len(steps) == 4 else recipe.chain.max_tokens[-1:] if steps else ()
     whole = computed = before = 0

@@ -21,6 +21,9 @@ from tbd.manifest.schema import SCHEMA_VERSION
 from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip
 
+BLIND = ("facs", "oracle")
+"""Backends that look at no picture and ask no model."""
+
 _ASKED_AS = {"error": "failed", "unanswered": "failed", "unfinished": "truncated"}
 RETRIES = ("failed", "refused", "truncated", "rejected")
 """What ``--retry`` may name; ``failed`` is status ``error``, ``rejected`` is a person's verdict."""
@@ -96,6 +99,7 @@ def make_plan(
     states: Mapping[str, RowState],
     retry: Collection[str] = (),
     rejected: Collection[str] = (),
+    beside: str = "",
 ) -> AnnotationPlan:
     """Compare a selection with what the journal has.
 
@@ -103,8 +107,9 @@ def make_plan(
         clips: the selection.  everything: all clips of the dataset, sorted by ``clip_id``.
         states: finished rows by clip_id.
         retry: names of ``RETRIES``.  rejected: clip_ids that people rejected for their text.
+        beside: ending of a file next to each clip that its text also depends on.
     """
-    stamps = {clip.clip_id: clip_stamp(clip, root) for clip in clips}
+    stamps = {clip.clip_id: clip_stamp(clip, root, beside) for clip in clips}
     reasons: Counter[str] = Counter()
     rounds, todo = {}, []
     for clip in clips:
@@ -124,9 +129,11 @@ def make_plan(
     return AnnotationPlan(len(clips), len(clips) - len(todo), groups, dict(reasons), rounds, reuse, stamps, gone)
 
 
-def clip_stamp(clip: Clip, root: Path) -> str:
-    """Hash of the clip's description and of the size and time of its files."""
+def clip_stamp(clip: Clip, root: Path, beside: str = "") -> str:
+    """Hash of the clip's description and of the size and time of its files, of the one with the ending ``beside`` too."""
     words = f"{clip!r}\n{files_stamp(clip, root)}"
+    if beside:
+        words += f" {_stamp(str((root / clip.file_name).with_suffix(beside)))}"
     return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
@@ -155,7 +162,7 @@ def chain_id(clip: Clip, per: Literal["clip", "identity"]) -> str:
 
 def chain_topic(clip: Clip, recipe: AnnotateRecipe) -> Annotation:
     """What the chain is asked about. Only a backend without eyes takes the gender from metadata."""
-    blind = recipe.backend.name == "facs" or not STEPS[recipe.chain.mode]
+    blind = recipe.backend.name in BLIND or not STEPS[recipe.chain.mode]
     return Annotation(
         mode=recipe.chain.mode,
         emotion=clip.emotion,

@@ -32,7 +32,7 @@ class ChainSettings(Recipe):
 class BackendSettings(Recipe):
     """The language model."""
 
-    name: Literal["qwen2-vl", "server", "facs"] = "qwen2-vl"
+    name: Literal["qwen2-vl", "server", "facs", "oracle"] = "qwen2-vl"
     model: str | None = None
     """A hub id or a folder; None is the paper's Qwen/Qwen2-VL-7B-Instruct, or the only model of a server."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"

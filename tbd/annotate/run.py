@@ -25,6 +25,7 @@ from tbd.locks import folder_lock
 from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected_clips, reviews, seal_as_recorded
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.run import ManifestRun, read_run, write_run
+from tbd.media.drawn_units import UNITS_FILE
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
 from tbd.selection import Selection, select
@@ -185,6 +186,7 @@ def _plan(
         states=states,
         retry=request.retry,
         rejected=rejected_clips(request.folder) if "rejected" in request.retry else (),
+        beside=UNITS_FILE if request.recipe.backend.name == "oracle" else "",
     )
 
 

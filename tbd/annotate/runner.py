@@ -24,11 +24,12 @@ from typing import Any
 from tbd.annotate import plan as planning
 from tbd.annotate import rows
 from tbd.annotate.backends.base import Backend
+from tbd.annotate.backends.oracle import shown_face
 from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.examine_pool import Examined, ExamineJob, open_pool
 from tbd.annotate.journal import RowState
 from tbd.console import Progress
-from tbd.errors import TbdError
+from tbd.errors import InputError, TbdError
 from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip, Flag, Medium
 
@@ -177,6 +178,8 @@ class Runner:
             self._seek(work)
             return
         eyes = any(backend.needs_image for backend in self.backends)
+        if self.chain_runner.recipe.backend.name == "oracle" and not self._known(work, found.medium):
+            return
         work.chain.image_sha256 = found.medium.image_sha256 if eyes else None
         work.chain.images = found.images if eyes else None
         work.chain.pictures = min(self._frames, found.medium.num_frames or 1) if eyes else 1
@@ -190,6 +193,16 @@ class Runner:
             self._futures[self._pool.submit(job)] = lambda found: self._guard(work, lambda: then(found))
         else:
             self._ready.setdefault(len(work.chain.turns), []).append(work)
+
+    def _known(self, work: _GroupProgress, medium: Medium) -> bool:
+        """Read what a drawn clip shows; a clip of which nobody knows it ends with that as its error."""
+        chain, clip = work.chain, work.group.candidates[work.tried]
+        try:
+            chain.shown = shown_face(self.root / clip.file_name, medium.reference_frame or 0)
+        except InputError as error:
+            chain.status, chain.ended, chain.answered, chain.error = "error", True, False, error.message
+            self._finish(work)
+        return chain.shown is not None
 
     def _pictured(self, work: _GroupProgress, found: Examined) -> None:
         if found.images is None:

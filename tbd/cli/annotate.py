@@ -19,6 +19,7 @@ class BackendName(StrEnum):
     qwen = "qwen2-vl"
     server = "server"
     facs = "facs"
+    oracle = "oracle"
 
 
 class ModeName(StrEnum):

@@ -22,6 +22,7 @@ from tbd.demo.landmarks import Units, opening
 from tbd.demo.voice import energy, speak
 from tbd.errors import InputError, UsageError
 from tbd.media import video
+from tbd.media.drawn_units import BLINK, COLUMNS, units_path
 from tbd.pools import JobFailure, WorkerPool
 
 Pixels = npt.NDArray[np.uint8]
@@ -32,10 +33,6 @@ VERSION = 2
 """Raised when the same seed draws other pictures."""
 SETTINGS = ".drawn.json"
 """What a folder was drawn with; its dot hides it from those who look for clips."""
-
-
-UNITS_FILE = ".units.csv"
-"""Ending of the file beside a clip with the truth about each of its frames."""
 
 
 @dataclass(frozen=True)
@@ -228,15 +225,15 @@ def write_units(path: Path, acting: Acting, loudness: npt.NDArray[np.float64], f
         loudness: ``(frames,)`` of the voice, 0 to 1.
         fps: frames a second.
     """
-    units = sorted({*acting.units, 45})
-    lines = [",".join(["frame,seconds,energy,opening", *(f"au{unit}_left,au{unit}_right" for unit in units)])]
+    units = sorted({*acting.units, BLINK})
+    lines = [",".join([*COLUMNS, *(f"au{unit}_left,au{unit}_right" for unit in units)])]
     for number, loud in enumerate(loudness.tolist()):
         now = acting.expression(number / fps, loud)
         sides = [value for unit in units for value in now.pair(unit)[::-1]]
         lines.append(
             ",".join([f"{number},{number / fps:.3f},{loud:.4f},{opening(now):.4f}", *(f"{v:.3f}" for v in sides)])
         )
-    workspace.write_text(path.with_suffix(UNITS_FILE), "\n".join(lines) + "\n")
+    workspace.write_text(units_path(path), "\n".join(lines) + "\n")
 
 
 def _cast(identity: Identity, faces: int) -> list[Identity]:

@@ -1,4 +1,4 @@
-"""The three backends, made from a recipe."""
+"""The four backends, made from a recipe."""
 
 from __future__ import annotations
 

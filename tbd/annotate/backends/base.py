@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tbd.schema import Annotation
+from tbd.schema import ActionUnit, Annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,23 @@ class Turn:
     reply: str
     token_ids: tuple[int, ...] | None = None
     """The reply as the model generated it; re-tokenised text need not give the same ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFace:
+    """What a drawn clip is known to show: the truth that the ``oracle`` backend answers from.
+
+    Attributes:
+        units: at the reference frame, with sides and letters; none for a face at rest.
+        onset: seconds from the beginning of the clip until the expression has its strength.
+        opening: distance of the lips at the reference frame, in distances between the pupils.
+        source: of the truth, for the journal's keys: a hash of its file, and the frame.
+    """
+
+    units: tuple[ActionUnit, ...]
+    onset: float
+    opening: float
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,7 @@ class ConversationStart:
         history: exchanges that are journalled already (a resumed chain, or a retry).
         examples: few-shot turns before the first question; they show no picture.
         topic: what is to be annotated, for backends that know the answer without a model.
+        shown: what a drawn clip shows, for the oracle.
     """
 
     key: str
@@ -49,6 +67,7 @@ class ConversationStart:
     topic: Annotation
     history: tuple[Turn, ...] = ()
     examples: tuple[Turn, ...] = ()
+    shown: ShownFace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +119,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """``qwen2-vl``, ``server`` or ``facs``."""
+        """``qwen2-vl``, ``server``, ``facs`` or ``oracle``."""
 
     @property
     def model(self) -> str:

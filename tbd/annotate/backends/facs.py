@@ -64,12 +64,18 @@ def _reply(topic: Annotation, step: str) -> Reply:
     return Reply(json.dumps(_STEPS[step](topic, emotion), ensure_ascii=False))
 
 
-def _facial_information(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
+def facial_information(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
+    """Step I's reply: what the topic tells about the person, else "unknown"."""
     names = ("gender", "age_range", "ethnicity", "appearance")
     return {name: getattr(topic, name) or "unknown" for name in names}
 
 
 def _action_units(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
+    return action_units(emotion.at(topic.level).mentions)
+
+
+def action_units(mentions: Sequence[Mention]) -> dict[str, Any]:
+    """Step II's reply about some units."""
     return {
         "action_units": [
             {
@@ -79,7 +85,7 @@ def _action_units(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
                 "intensity": mention.intensity or "",
                 "description": _description(mention),
             }
-            for mention in emotion.at(topic.level).mentions
+            for mention in mentions
         ]
     }
 
@@ -91,14 +97,18 @@ def _description(mention: Mention) -> str:
 
 
 def _muscles(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:
-    mentions = emotion.at(topic.level).mentions
-    muscles = [
+    return muscles(emotion, emotion.at(topic.level).mentions)
+
+
+def muscles(emotion: EmotionFacts, mentions: Sequence[Mention]) -> dict[str, Any]:
+    """Step III's reply about some units, each named once."""
+    named = [
         {"name": MUSCLES[key].name, "au": mention.au, "action": _action(mention, key)}
         for mention in mentions
         for key in (ACTION_UNITS[mention.au].all_muscles if mention.au else _RESTING)
     ]
     return {
-        "muscles": muscles,
+        "muscles": named,
         "synergies": _synergies(mentions),
         "variation": emotion.variation,
         "social": emotion.social,
@@ -118,12 +128,20 @@ def _synergies(mentions: Sequence[Mention]) -> str:
 
 
 def _prompts(topic: Annotation, emotion: EmotionFacts) -> dict[str, str]:
-    level = emotion.at(topic.level)
-    the = _POSSESSIVE.get(topic.gender or "", "the")
-    label = f"{topic.intensity or ''} {emotion.noun}".strip().title()
-    blanks = {"the": the, "The": the.capitalize(), "label": label}
+    level, the = emotion.at(topic.level), whose(topic)
+    blanks = {"the": the, "The": the.capitalize(), "label": label(topic, emotion)}
     texts = {"expression": level.expression, "muscles": level.muscles, "dynamics": level.dynamics}
     return {"scene": scene(topic, emotion.adjective)} | {name: text.format_map(blanks) for name, text in texts.items()}
+
+
+def whose(topic: Annotation) -> str:
+    """``her``, ``his``, or ``the`` of somebody unknown."""
+    return _POSSESSIVE.get(topic.gender or "", "the")
+
+
+def label(topic: Annotation, emotion: EmotionFacts) -> str:
+    """``Moderate Happiness``."""
+    return f"{topic.intensity or ''} {emotion.noun}".strip().title()
 
 
 def scene(topic: Annotation, adjective: str) -> str:
@@ -147,7 +165,7 @@ def _describe(topic: Annotation, emotion: EmotionFacts) -> dict[str, str]:
 
 
 _STEPS: Mapping[str, Callable[[Annotation, EmotionFacts], Mapping[str, Any]]] = {
-    "step1": _facial_information,
+    "step1": facial_information,
     "step2": _action_units,
     "step3": _muscles,
     "step4": _prompts,

@@ -21,13 +21,21 @@ def create(recipe: AnnotateRecipe, endpoints: Sequence[str] = (), device: str | 
 
     Raises:
         MissingError: the weights are not on this machine, or no server answers.
-        UsageError: ``server`` without an endpoint.
+        UsageError: ``server`` without an endpoint, or ``oracle`` with chains that clips share.
     """
     chosen = recipe.backend
     if chosen.name == "facs":
         from tbd.annotate.backends.facs import FacsBackend
 
         return FacsBackend()
+    if chosen.name == "oracle":
+        from tbd.annotate.backends.oracle import OracleBackend
+
+        if recipe.chain.per == "identity":
+            raise UsageError(
+                "each drawn clip shows units of its own: --per identity would share them", next="--per clip"
+            )
+        return OracleBackend()
     if chosen.name == "server":
         from tbd.annotate.backends.server import ServerBackend
 
