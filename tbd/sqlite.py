@@ -92,6 +92,11 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    def copy(self, target: Path) -> None:
+        """Copy the file as one moment saw it, even while somebody writes."""
+        with self._lock, explained(target, self.what), contextlib.closing(sqlite3.connect(target)) as new:
+            self.connection.backup(new)
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

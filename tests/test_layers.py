@@ -20,6 +20,7 @@ GROUND = {
     "weights_add",
     "filenames",
     "hashes",
+    "hidden_characters",
     "labels",
     "locks",
     "pools",

@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] | None = None) -> Path:
-    """Draw ``sheet.png``: up to 64 rows, spread evenly over the manifest.
+    """AuditDraw ``sheet.png``: up to 64 rows, spread evenly over the manifest.
 
     Raises:
         InputError: no manifest, or its dataset has moved.
@@ -53,7 +53,7 @@ def write_beside(folder: Path, changed: bool = True) -> dict[str, str]:
 def report(manifest: Path) -> dict[str, Any]:
     """Write ``report.json`` and ``report.md``, with what the journal and the reviewers have to say."""
     from tbd.manifest import write_report
-    from tbd.review.summary import summary
+    from tbd.manifest.review_figures.summary import summary
 
     return write_report(manifest, costs(manifest), summary(manifest))
 

@@ -10,7 +10,6 @@ import dataclasses
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
@@ -217,6 +216,6 @@ def combine_histories(histories: Sequence[Sequence[reviews.Event]]) -> list[revi
 
 
 def _store(path: Path, history: Sequence[reviews.Event]) -> None:
-    with closing(reviews.create_reviews(path)) as connection, connection:
+    with reviews.open_reviews(path) as store, store.transaction():
         for event in history:
-            reviews.add_event(connection, event)
+            reviews.add_event(store, event)

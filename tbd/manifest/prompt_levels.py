@@ -7,9 +7,13 @@ most 75. Only k = 1, all in one text, may pass 77; the trainer then takes two ch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tbd.errors import UsageError
+from tbd.manifest.tokens import count_tokens
 
+LEVELS = ("scene", "expression", "muscles", "dynamics")
+"""The four prompts of a chain, coarse to fine."""
 CLIP_LIMIT = 77
 """Tokens that CLIP's text model takes, both specials included."""
 SCENE_LIMIT = 40
@@ -48,3 +52,36 @@ def coarse_and_fine(prompts: Sequence[str]) -> tuple[str | None, str | None]:
     """
     texts = levels(prompts, 2) if all(prompt.strip() for prompt in prompts) else []
     return (texts[0] if texts else None), (texts[1] if len(texts) > 1 else None)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBudget:
+    """CLIP tokens that a prompt takes, both specials included, and how many it may.
+
+    Attributes:
+        name: the level, or the levels that share the limit joined by `` + ``.
+    """
+
+    name: str
+    tokens: int
+    limit: int
+
+    @property
+    def over(self) -> int:
+        """Tokens too many."""
+        return max(0, self.tokens - self.limit)
+
+
+def level_names(count: int) -> tuple[str, ...]:
+    """``scene expression muscles dynamics`` for four prompts, else ``prompt``, or ``coarse fine``."""
+    named = {1: ("prompt",), 2: ("coarse", "fine"), 4: LEVELS}
+    return named.get(count, tuple(f"level {at + 1}" for at in range(count)))
+
+
+def token_budgets(prompts: Sequence[str]) -> tuple[TokenBudget, ...]:
+    """The limits that hold for prompts: scene 40, the others together 75, a single one 77."""
+    names = level_names(len(prompts))
+    if len(prompts) < 2:
+        return tuple(TokenBudget(names[0], count_tokens(text), CLIP_LIMIT) for text in prompts)
+    rest = TokenBudget(" + ".join(names[1:]), count_tokens(" ".join(prompts[1:])), REST_LIMIT)
+    return TokenBudget(names[0], count_tokens(prompts[0]), SCENE_LIMIT), rest

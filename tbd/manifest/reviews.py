@@ -8,15 +8,13 @@ the reviewer saw, and a decision about a text that is no longer the row's has no
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tbd.errors import InputError
-from tbd.sqlite import open_database
+from tbd.sqlite import Database, open_database
 
 FILE = "reviews.sqlite"
 WHAT = "a review store"
@@ -53,8 +51,13 @@ CREATE TRIGGER IF NOT EXISTS event_never_goes BEFORE DELETE ON event
 """
 
 
-_LATER = ("note TEXT", "refuted TEXT", "bulk INTEGER")
-"""Columns that a store of an older tbd lacks."""
+_FIRST = (
+    *("id", "clip_id", "reviewer", "time", "action", "before_hash", "after", "reason", "flags", "seconds"),
+    *("undo_of", "queue", "batch"),
+)
+_LATER = {"note": "TEXT", "refuted": "TEXT", "bulk": "INTEGER"}
+"""Columns that a store of an older tbd lacks, with their types."""
+_COLUMNS = (*_FIRST, *_LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,38 +161,71 @@ def text_hash(prompts: Sequence[str]) -> str:
     return digest(list(prompts))
 
 
-def create_reviews(path: Path) -> sqlite3.Connection:
-    """Open ``reviews.sqlite`` for writing and make its table if it is new. The caller closes it."""
-    connection = sqlite3.connect(path, check_same_thread=False)  # a session keeps its threads apart
-    connection.executescript(_TABLE)
-    known = {column[1] for column in connection.execute("PRAGMA table_info(event)")}
-    for column in _LATER:
-        if column.split()[0] not in known:
-            connection.execute(f"ALTER TABLE event ADD COLUMN {column}")
-    return connection
+def open_reviews(path: Path, more: str = "") -> Database:
+    """Open ``reviews.sqlite`` for writing; make its table if it is new, and bring one of an older tbd up to date.
+
+    Args:
+        more: statements that make further tables, each with ``IF NOT EXISTS``.
+
+    Raises:
+        InputError: the file is no review store, or one of a newer tbd; it, or its folder, cannot be written.
+        MissingError: the disk is full, or the store stays locked.
+    """
+    store = open_database(path, what=WHAT, schema=_TABLE + more)
+    try:
+        for column in missing_columns(store):
+            store.write(f"ALTER TABLE event ADD COLUMN {column} {_LATER[column]}")
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
-def add_event(connection: sqlite3.Connection, event: Event) -> int:
-    """Append an event; the caller commits. ``event.id`` is not used; the store gives the id it returns."""
+def missing_columns(store: Database) -> list[str]:
+    """The columns that a store of an older tbd lacks.
+
+    Raises:
+        InputError: it is no review store, or one of a newer tbd.
+    """
+    known = {column[1] for column in store.all("PRAGMA table_info(event)")}
+    if lacking := [name for name in _FIRST if name not in known]:
+        why = f"its table event has no {lacking[0]}" if known else "it has no table event"
+        raise InputError(f"{store.path}: not {WHAT} ({why})", next=f"move {store.path} away")
+    if later := sorted(known - set(_COLUMNS)):
+        raise InputError(f"{store.path}: a newer tbd wrote it (column {later[0]})", next="update tbd")
+    return [name for name in _LATER if name not in known]
+
+
+def add_event(store: Database, event: Event) -> int:
+    """Append an event; ``event.id`` is not used; the store gives the id it returns."""
     values = (
         *(event.clip_id, event.reviewer, event.time, event.action, event.before_hash),
         *(None if event.after is None else json.dumps(event.after), event.reason, json.dumps(event.flags)),
         *(event.seconds, event.undo_of, event.queue, event.batch),
         *(event.note, json.dumps(event.refuted) if event.refuted else None, event.bulk or None),
     )
-    names = (
-        "clip_id, reviewer, time, action, before_hash, after, reason, flags, seconds, undo_of, queue, batch, "
-        "note, refuted, bulk"
-    )
     marks = ", ".join("?" * len(values))
-    cursor = connection.execute(f"INSERT INTO event ({names}) VALUES ({marks})", values)
-    return int(cursor.lastrowid or 0)
+    return store.write(f"INSERT INTO event ({', '.join(_COLUMNS[1:])}) VALUES ({marks})", *values)
 
 
-def from_row(row: Sequence[Any]) -> Event:
-    """An event from a row of the table ``event``."""
+def events(store: Database, condition: str = "TRUE", *values: Any) -> Iterator[Event]:
+    """The events of an open store that meet a condition, ``id > ?``; oldest first unless it says otherwise.
+
+    Raises:
+        InputError: the file is not a review store.
+    """
+    absent = missing_columns(store)
+    names = ", ".join("NULL" if name in absent else name for name in _COLUMNS)
+    order = "" if "ORDER BY" in condition else " ORDER BY id"
+    try:
+        yield from map(_event, store.rows(f"SELECT {names} FROM event WHERE {condition}{order}", *values))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{store.path}: not {WHAT} ({error})", next=f"move {store.path} away") from None
+
+
+def _event(row: Sequence[Any]) -> Event:
     id, clip_id, reviewer, time, action, before, after, reason, flags, *more = row
-    seconds, undo_of, queue, batch, note, refuted, bulk = (*more, None, None, None)[:7]
+    seconds, undo_of, queue, batch, note, refuted, bulk = more
     return Event(
         *(id, clip_id, reviewer, time, action, before, _list(after), reason, _list(flags) or ()),
         *(seconds, undo_of, queue, batch, note, _list(refuted) or (), bool(bulk)),
@@ -205,10 +241,7 @@ def read_events(path: Path) -> list[Event]:
     if not path.is_file():
         return []
     with open_database(path, what=WHAT, read_only=True) as store:
-        try:
-            return [from_row(row) for row in store.rows("SELECT * FROM event ORDER BY id")]
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}: not {WHAT} ({error})", next=f"move {path} away") from None
+        return list(events(store))
 
 
 def state(folder: Path) -> int:
@@ -223,8 +256,8 @@ def state(folder: Path) -> int:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a store as one moment saw it, even while somebody is reviewing."""
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+    with open_database(source, what=WHAT, read_only=True) as store:
+        store.copy(target)
 
 
 def read_decisions(folder: Path) -> Decisions:
@@ -338,6 +371,11 @@ def combine(held: Sequence[Opinion]) -> Decision:
         return Decision("rejected", None, reviewers, (lasting or rejections)[-1].reason)
     texts = [opinion.prompts for opinion in held if opinion.prompts is not None]
     return Decision("edited" if texts else "accepted", texts[-1] if texts else None, reviewers)
+
+
+def disagree(held: Sequence[Opinion]) -> bool:
+    """Two reviewers want different things."""
+    return any(not held[0].agrees(other) for other in held[1:])
 
 
 def _list(text: str | None) -> tuple[str, ...] | None:

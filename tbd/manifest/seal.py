@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from tbd import workspace
 from tbd.errors import InputError
 from tbd.manifest import reviews
+from tbd.manifest.curation import write_curation
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.reader import MANIFEST, locate_manifest, open_manifest, row_groups
 from tbd.manifest.review_columns import decided_texts_gone, with_reviews
@@ -89,7 +90,9 @@ def seal_manifest(
     """
     with manifest_lock(folder):
         made = reviews.read_decisions(folder) if decisions is None else decisions
-        return write_manifest(folder / MANIFEST, parse_rows(rows), split=split, decisions=made)
+        sealed = write_manifest(folder / MANIFEST, parse_rows(rows), split=split, decisions=made)
+        write_curation(folder, made)
+        return sealed
 
 
 def seal_as_recorded(folder: Path, rows: Iterable[str | bytes]) -> Sealed:
@@ -117,7 +120,9 @@ def reseal_manifest(path: str | Path, *, decisions: reviews.Decisions | None = N
         _refuse_loss(file, split)
         made = reviews.read_decisions(file.parent) if decisions is None else decisions
         rows = (group.cast(MODEL_SCHEMA) for group in row_groups(file, MODEL_COLUMNS))
-        return write_manifest(file, rows, split=split, decisions=made)
+        sealed = write_manifest(file, rows, split=split, decisions=made)
+        write_curation(file.parent, made)
+        return sealed
 
 
 def resplit_manifest(path: str | Path, split: SplitRule) -> Sealed:

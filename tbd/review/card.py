@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tbd.errors import TbdError
-from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
+from tbd.manifest.prompt_levels import level_names
 from tbd.manifest.reviews import Opinion
-from tbd.manifest.tokens import count_tokens
 from tbd.review.kinds import Verb
-from tbd.schema import Box, Flag
+from tbd.schema import Flag
 
-LEVELS = ("scene", "expression", "muscles", "dynamics")
 FILTERS = ("flag", "emotion", "level", "subject", "bookmark", "text")
 """What a queue can be narrowed by; ``text`` is searched in prompts and ``clip_id``."""
 LEVEL_SIGNS = 4_000
 """Signs that one prompt level may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """CLIP tokens that a prompt takes, both specials included, and how many it may.
-
-    Attributes:
-        name: the level, or the levels that share the limit joined by `` + ``.
-    """
-
-    name: str
-    tokens: int
-    limit: int
-
-    @property
-    def over(self) -> bool:
-        """The text does not fit."""
-        return self.tokens > self.limit
-
-
-def level_names(count: int) -> tuple[str, ...]:
-    """``scene expression muscles dynamics`` for four prompts, else ``prompt``, or ``coarse fine``."""
-    named = {1: ("prompt",), 2: ("coarse", "fine"), 4: LEVELS}
-    return named.get(count, tuple(f"level {at + 1}" for at in range(count)))
-
-
-def budgets(prompts: Sequence[str]) -> tuple[Budget, ...]:
-    """The limits that hold for prompts (design: scene 40, the others together 75, a single one 77)."""
-    names = level_names(len(prompts))
-    if len(prompts) < 2:
-        return tuple(Budget(names[0], count_tokens(text), CLIP_LIMIT) for text in prompts)
-    rest = Budget(" + ".join(names[1:]), count_tokens(" ".join(prompts[1:])), REST_LIMIT)
-    return Budget(names[0], count_tokens(prompts[0]), SCENE_LIMIT), rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,90 +90,6 @@ class Card:
         """Names of the prompts, ``scene`` … ``dynamics``."""
         return level_names(len(self.prompts))
 
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """CLIP tokens of each prompt, both specials included."""
-        return tuple(map(count_tokens, self.prompts))
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """The limits that hold for the prompts."""
-        return budgets(self.prompts)
-
-    @property
-    def emotion(self) -> str | None:
-        """Canonical label."""
-        return self._text("emotion")
-
-    @property
-    def level(self) -> int | None:
-        """1 to 3; None where the dataset has no levels."""
-        level: int | None = self.row["level"]
-        return level
-
-    @property
-    def intensity(self) -> str | None:
-        """The paper's word for ``level``."""
-        return self._text("intensity")
-
-    @property
-    def subject(self) -> str:
-        """Who is seen."""
-        return self._text("subject") or ""
-
-    @property
-    def dataset(self) -> str:
-        """Which dataset it is from; ``path`` lies below its root."""
-        return self._text("dataset") or ""
-
-    @property
-    def file_name(self) -> str:
-        """The video or picture, relative to the dataset's root."""
-        return self._text("file_name") or ""
-
-    @property
-    def start(self) -> float | None:
-        """Seconds from the start of the file; None: from its start."""
-        start: float | None = self.row["start"]
-        return start
-
-    @property
-    def end(self) -> float | None:
-        """Seconds from the start of the file; None: to its end."""
-        end: float | None = self.row["end"]
-        return end
-
-    @property
-    def crop_box(self) -> Box | None:
-        """The square of the canonical clip, in pixels of the source."""
-        box = self.row["crop_box"]
-        return tuple(box) if box else None
-
-    @property
-    def reference_frame(self) -> int | None:
-        """0-based, from the start of the file."""
-        frame: int | None = self.row["reference_frame"]
-        return frame
-
-    @property
-    def step_outputs(self) -> tuple[str, ...]:
-        """The raw replies of the chain's steps, in order."""
-        return tuple(self.row["step_outputs"])
-
-    @property
-    def status(self) -> str:
-        """``success``, ``truncated``, ``refused`` or ``error``."""
-        return self._text("status") or ""
-
-    @property
-    def error(self) -> str | None:
-        """Why the row failed."""
-        return self._text("error")
-
-    def _text(self, name: str) -> str | None:
-        value: str | None = self.row[name]
-        return value
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -277,6 +158,11 @@ class LevelDifference:
     seen: str
     theirs: str
     mine: str
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The three by the names that both faces give them."""
+        return {"you saw": self.seen, "now": self.theirs, "yours": self.mine}
 
 
 class Stale(TbdError):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tbd.manifest.prompt_levels import level_names
 from tbd.manifest.reviews import Opinion, combine, text_hash
-from tbd.review.card import Card, level_names
+from tbd.manifest.row_lookup import RowLookup
+from tbd.review.card import Card
 from tbd.review.decisions import DecisionLog
 from tbd.review.findings import Findings, Meanings, fold
 from tbd.review.kinds import QueueName
 from tbd.review.queue_view import QueueView
-from tbd.review.rows import Rows
 from tbd.schema import Flag
 
 
@@ -28,7 +29,7 @@ class CardMaker:
         meanings: of the flag codes, for their advice.
     """
 
-    rows: Rows
+    rows: RowLookup
     log: DecisionLog
     findings: Findings
     view: QueueView

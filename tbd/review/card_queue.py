@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from tbd.manifest.review_figures.audit_draw import recorded_draw
 from tbd.review import queue as queues
 from tbd.review.card import Card, ReviewProgress
 from tbd.review.card_maker import CardMaker
@@ -62,7 +63,7 @@ class CardQueue:
                 chosen = shared.log.conflicts()
             elif self.queue == QueueName.DECIDED:
                 chosen = shared.log.decided_by(self.reviewer)
-            draw = queues.recorded_draw(self.folder)
+            draw = recorded_draw(self.folder)
             found = queues.build(self.queue, filters, shared.rows, draw, chosen, bookmarks)
             self._view = QueueView(found, shared.rows, shared.log, self.reviewer, self._overlap, self.queue)
             self._maker = CardMaker(

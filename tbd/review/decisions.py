@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event, Opinion
-from tbd.review.rows import Rows
+from tbd.manifest.row_lookup import RowLookup
 from tbd.review.store import Store
 
 
@@ -18,7 +18,7 @@ class DecisionLog:
         changes: the clips of all events, in their order; a view remembers how far it has looked.
     """
 
-    def __init__(self, store: Store, rows: Rows) -> None:
+    def __init__(self, store: Store, rows: RowLookup) -> None:
         self._store, self.rows = store, rows
         self._events: dict[str, list[Event]] = {}
         self.changes: list[str] = []
@@ -74,7 +74,7 @@ class DecisionLog:
 
     def conflicts(self) -> list[int]:
         """Rows about whose present text reviewers disagree."""
-        found = [self.rows.number(clip_id) for clip_id in self._events if disagree(self.opinions(clip_id))]
+        found = [self.rows.number(clip_id) for clip_id in self._events if reviews.disagree(self.opinions(clip_id))]
         return sorted(found)
 
     def changed(self, clip_id: str, seen: int, reviewer: str | None = None) -> bool:
@@ -88,8 +88,3 @@ class DecisionLog:
         return [event.id for event in now if reviewer in (None, event.reviewer)] != [
             event.id for event in then if reviewer in (None, event.reviewer)
         ]
-
-
-def disagree(held: Sequence[Opinion]) -> bool:
-    """Two reviewers want different things."""
-    return any(not held[0].agrees(other) for other in held[1:])

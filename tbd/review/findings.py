@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from tbd.review.card import FoldedFinding, level_names
-from tbd.review.text_marks import hidden_flags, part
+from tbd.errors import TbdError
+from tbd.review.card import FoldedFinding
+from tbd.review.text_marks import part
 from tbd.schema import INFO, ActionUnit, Annotation, Flag, Muscle
+from tbd.sqlite import Database, open_database
 
 Check = Callable[[Annotation], Sequence[Flag]]
 
@@ -41,50 +43,46 @@ class Findings:
     """Flags with message, place and quote, for rows whose manifest keeps only the codes."""
 
     def __init__(self, folder: Path, check: Check | None) -> None:
-        self._check, self._journal = check, folder / "journal.sqlite"
-        self._db = self._opened()
+        self._check, self._path = check, folder / "journal.sqlite"
+        self._journal: Database | None = None
+        self.open_again()
 
     def of(self, row: Mapping[str, Any]) -> list[Flag]:
         """The row's flags, the severest first: those of the journal when it still holds this text."""
         found = self._journalled(row)
         if found is None:
-            flags = self._check(annotation(row, row["prompts"])) if self._check else ()
-            found = [flag for flag in flags if flag.code in row["flags"]]
+            found = [flag for flag in self.fresh(row, row["prompts"]) if flag.code in row["flags"]]
             known = {flag.code for flag in found}
             found += [Flag(code, row["severity"], _UNKNOWN) for code in row["flags"] if code not in known]
-        found += hidden_flags(row["prompts"], level_names(len(row["prompts"])))
         return sorted(found, key=lambda flag: -flag.severity)
 
     def fresh(self, row: Mapping[str, Any], prompts: Sequence[str]) -> list[Flag]:
         """The gates run on the row's chain with other prompts; none when there are no gates."""
-        flags = list(self._check(annotation(row, prompts))) if self._check else []
-        flags += hidden_flags(prompts, level_names(len(prompts)))
+        flags = self._check(annotation(row, prompts)) if self._check else ()
         return sorted(flags, key=lambda flag: -flag.severity)
 
     def open_again(self) -> None:
-        """Look at the journal that is there now."""
+        """Look at the journal that is there now; one that cannot be read is none: the gates can still say it."""
         self.close()
-        self._db = self._opened()
-
-    def _opened(self) -> sqlite3.Connection | None:
-        uri = f"{self._journal.absolute().as_uri()}?mode=ro"
-        return sqlite3.connect(uri, uri=True, check_same_thread=False) if self._journal.is_file() else None
+        with suppress(TbdError):
+            self._journal = open_database(self._path, what="a journal of tbd", read_only=True)
 
     def close(self) -> None:
         """Close the journal."""
-        if self._db:
-            self._db.close()
+        if self._journal:
+            self._journal.close()
+        self._journal = None
 
     def _journalled(self, row: Mapping[str, Any]) -> list[Flag] | None:
-        if not (row["flags"] and self._db):
+        if not (row["flags"] and self._journal):
             return None
         try:
-            found = self._db.execute("SELECT body FROM row WHERE clip_id = ?", [row["clip_id"]]).fetchone()
+            found = self._journal.one("SELECT body FROM row WHERE clip_id = ?", row["clip_id"])
             body = json.loads(zlib.decompress(found[0])) if found else {}
             same = body.get("prompts") == row["prompts"] and body.get("flags") == row["flags"]
             return [Flag(**finding) for finding in body["findings"]] if same else None
-        except (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError):
-            return None  # a damaged journal: the gates can still say it
+        except (TbdError, zlib.error, ValueError, TypeError, KeyError):
+            return None  # a damaged journal
 
 
 def fold(flags: Sequence[Flag], levels: Sequence[str], meanings: Meanings) -> tuple[FoldedFinding, ...]:

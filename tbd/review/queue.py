@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,36 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tbd.errors import UsageError
-from tbd.hashes import seeded_fraction
-from tbd.manifest.run import read_run
+from tbd.manifest.review_figures.audit_draw import AuditDraw
+from tbd.manifest.row_lookup import RowLookup
 from tbd.review.card import FILTERS
 from tbd.review.kinds import QueueName
-from tbd.review.rows import Rows
 from tbd.selection import Selection, nearest, select
 
 _COLUMNS = ("chain_id", "flags", "severity", "needs_review", "emotion", "level", "subject")
 Numbers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """The seeded share of the clean chains that is audited: recipe keys ``gates.audit``, ``chain.seed``."""
-
-    share: float = 0.01
-    seed: int = 0
-
-    def drawn(self, chains: Iterable[str]) -> list[str]:
-        """The share of the chains, rounded up, in random order: a beginning of it is a random sample too."""
-        ordered = sorted(set(chains), key=lambda chain: (seeded_fraction(self.seed, "audit", chain), chain))
-        return ordered[: math.ceil(self.share * len(ordered))]
-
-
-def recorded_draw(folder: Path) -> Draw:
-    """The audit that ``run.json``'s recipe asks for."""
-    run = read_run(folder)
-    recipe = run.recipe if run else {}
-    given = {"share": recipe.get("gates", {}).get("audit"), "seed": recipe.get("chain", {}).get("seed")}
-    return Draw(**{key: value for key, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -75,8 +51,8 @@ class Queue:
 def build(
     name: str,
     filters: Mapping[str, str],
-    rows: Rows,
-    draw: Draw,
+    rows: RowLookup,
+    draw: AuditDraw,
     chosen: Sequence[int] = (),
     bookmarks: Collection[str] = (),
 ) -> Queue:
@@ -104,7 +80,7 @@ def build(
     return _queue(_ordered(name, units, table, clean, draw, chosen), table["flags"], table["severity"], choices)
 
 
-def canonical(filters: Mapping[str, str], rows: Rows) -> dict[str, str]:
+def canonical(filters: Mapping[str, str], rows: RowLookup) -> dict[str, str]:
     """Filters in the spelling of the manifest: ``emotion=angry`` is ``anger``, ``level=intense`` is ``3``.
 
     Raises:
@@ -135,7 +111,7 @@ def _ordered(
     units: Mapping[str, list[int]],
     table: pa.Table,
     clean: npt.NDArray[np.bool_],
-    draw: Draw,
+    draw: AuditDraw,
     chosen: Sequence[int],
 ) -> list[list[int]]:
     if name == QueueName.FLAGGED:
@@ -156,7 +132,7 @@ def _units(chains: list[str], numbers: list[int]) -> dict[str, list[int]]:
     return units
 
 
-def _drawn(table: pa.Table, clean: npt.NDArray[np.bool_], draw: Draw) -> list[str]:
+def _drawn(table: pa.Table, clean: npt.NDArray[np.bool_], draw: AuditDraw) -> list[str]:
     """Drawn among all clean chains, whatever the filters, so that a filter never changes the sample."""
     return draw.drawn(table["chain_id"].filter(pa.array(clean)).to_pylist())
 

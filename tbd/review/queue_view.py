@@ -8,11 +8,12 @@ import numpy as np
 
 from tbd.errors import UsageError
 from tbd.hashes import seeded_fraction
+from tbd.manifest import reviews
+from tbd.manifest.row_lookup import RowLookup
 from tbd.review.card import ReviewProgress
-from tbd.review.decisions import DecisionLog, disagree
+from tbd.review.decisions import DecisionLog
 from tbd.review.kinds import QueueName
 from tbd.review.queue import Queue
-from tbd.review.rows import Rows
 from tbd.review.store import person
 from tbd.schema import INFO
 
@@ -25,7 +26,9 @@ class QueueView:
         overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
     """
 
-    def __init__(self, queue: Queue, rows: Rows, log: DecisionLog, reviewer: str, overlap: float, name: str) -> None:
+    def __init__(
+        self, queue: Queue, rows: RowLookup, log: DecisionLog, reviewer: str, overlap: float, name: str
+    ) -> None:
         self.queue, self._rows, self._log = queue, rows, log
         self._reviewer, self._overlap, self.name = reviewer, overlap, name
         self.open = np.ones(len(queue), bool)
@@ -64,7 +67,7 @@ class QueueView:
         held = self._log.opinions(self._rows.clip(number))
         if self.place(number) is not None:
             if self.name == QueueName.DISAGREEMENTS:
-                return bool(held) and disagree(held)
+                return bool(held) and reviews.disagree(held)
             if self.name == QueueName.DECIDED:
                 return number not in self._again
         others = {opinion.reviewer for opinion in held}

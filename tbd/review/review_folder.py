@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from tbd.errors import InputError
 from tbd.hashes import file_stamp
 from tbd.manifest import run
+from tbd.manifest.row_lookup import RowLookup
 from tbd.manifest.seal import Sealed, reseal_manifest
-from tbd.review import curation, validation
+from tbd.review import validation
 from tbd.review.card import Card
 from tbd.review.card_maker import path_of
 from tbd.review.decisions import DecisionLog
 from tbd.review.findings import Check, Findings, Meanings
-from tbd.review.rows import Rows
 from tbd.review.store import Store
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ReviewFolder:
         self, folder: str | Path, reviewer: str, check: Check | None, root: Path | None, meanings: Meanings
     ) -> None:
         self.lock = threading.RLock()
-        self.rows = Rows(folder)
+        self.rows = RowLookup(folder)
         self.folder = self.rows.file.parent
         validation.refuse_lost_store(self.rows)
         self.store = Store(self.folder)
@@ -79,14 +79,10 @@ class ReviewFolder:
         self.store.close()
         self.findings.close()
         self.rows.close()
-        if not behind:
-            return None
-        sealed = reseal_manifest(self.folder)
-        curation.write(self.folder)
-        return sealed
+        return reseal_manifest(self.folder) if behind else None
 
     def _open_again(self) -> None:
-        rows = Rows(self.rows.file)
+        rows = RowLookup(self.rows.file)
         if rows.same_rows(self.rows):
             self.rows.stamp = rows.stamp
             rows.close()

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tbd.errors import TbdError, UsageError
+from tbd.manifest.review_figures.agreement import agreement
 from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
-from tbd.manifest.tokens import count_tokens
 from tbd.review import queue as queues
 from tbd.review import validation
-from tbd.review.agreement import agreement
 from tbd.review.card import Card, Receipt, ReviewProgress
 from tbd.review.card_queue import CardQueue
 from tbd.review.findings import Check, Meanings
@@ -271,15 +270,9 @@ class ReviewSession(CardQueue):
             self._view.look_again(clips)
             return Receipt("redo", clips, undone=action)
 
-    def recheck(self, card: Card, prompts: Sequence[str]) -> tuple[list[Flag], list[int]]:
-        """Run the gates on an edited text, without writing anything.
-
-        Returns:
-            The flags (none when the session has no ``check``), the severest first, and the CLIP tokens
-            of each level. ``card.budgets`` and ``tbd.review.card.budgets`` give the limits.
-        """
-        text = validation.as_typed(card, prompts)
-        return self._shared.findings.fresh(card.row, text), [count_tokens(prompt) for prompt in text]
+    def recheck(self, card: Card, prompts: Sequence[str]) -> list[Flag]:
+        """Run the gates on an edited text, without writing anything: its flags, the severest first."""
+        return self._shared.findings.fresh(card.row, validation.as_typed(card, prompts))
 
     def canonical(self, card: Card | str) -> CanonicalClip | None:
         """A card's first clip, or any clip by id (``InputError`` for an unknown one); None when its file is not here."""

@@ -1,56 +1,20 @@
-"""Text as both faces show it: hidden signs made visible, quotes of the gates found, and the words that an edit changed."""
+"""Text as both faces show it: the quotes of the gates found in it, and the words that an edit changed."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
-from tbd.review.card import LEVELS
+from tbd.hidden_characters import hidden_characters, visible
+from tbd.manifest.prompt_levels import LEVELS
 from tbd.schema import ERROR, INFO, WARNING, Flag
 
 SIGNS = {ERROR: "✖", WARNING: "▲", INFO: "•"}
 WORDS = {ERROR: "error", WARNING: "warning", INFO: "info"}
 """Severity -> how it is drawn and called."""
-
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-
-
-def visible(text: str) -> str:
-    """A text with a sign in place of everything that cannot be seen, or would command a terminal.
-
-    Control characters get their picture (``␛``); marks that turn the direction of reading, signs of no width, soft
-    hyphens, variation selectors and halves of a surrogate pair get their number (``⟨202E⟩``). Tabs become spaces.
-    """
-    return _HIDDEN.sub(_sign, text).replace("\t", " ")
-
-
-def one_line(text: str | None) -> str:
-    """A ``visible`` text with its white space joined, for a place that has a single line."""
-    return " ".join(visible(text or "").split())
-
-
-def without_hidden(text: str) -> str:
-    """A text in one line without its hidden signs, as an edit is kept."""
-    return " ".join(_HIDDEN.sub("", text.replace("\n", " ").replace("\r", " ")).split())
-
-
-def hidden_flags(prompts: Sequence[str], levels: Sequence[str]) -> list[Flag]:
-    """A warning for every prompt in which something cannot be seen."""
-    found = []
-    for level, text in zip(levels, prompts, strict=False):
-        if signs := list(dict.fromkeys(_HIDDEN.findall(text))):
-            names = ", ".join(unicodedata.name(sign, f"U+{ord(sign):04X}").lower() for sign in signs[:3])
-            found.append(
-                Flag("hidden_signs", WARNING, f"{len(_HIDDEN.findall(text))} hidden: {names}", level, signs[0])
-            )
-    return found
 
 
 def part(where: str, levels: Sequence[str]) -> str:
@@ -76,7 +40,7 @@ def concerning(flags: Iterable[Flag], place: str, levels: Sequence[str]) -> list
 
 def spans(text: str, quote: str) -> list[tuple[int, int]]:
     """Every place of a quote in a text, as (start, end): letter for letter, else whatever its case and white space."""
-    if not quote or (not quote.strip() and not _HIDDEN.search(quote)):
+    if not quote or (not quote.strip() and not hidden_characters(quote)):
         return []
     exact = [match.span() for match in re.finditer(re.escape(quote), text)]
     loose = r"\s+".join(map(re.escape, quote.split()))
@@ -100,18 +64,10 @@ Change = Literal["same", "gone", "new"]
 
 
 def word_changes(before: str, after: str) -> list[tuple[Change, str]]:
-    """An edit word by word, in reading order: runs of words that stayed, that are gone, and that are new."""
+    """An edit word by word, in reading order: runs of words that stayed, are gone, are new; none when all stayed."""
     old, new = before.split(), after.split()
-    found: list[tuple[Change, str]] = []
+    found: list[tuple[Change, list[str]]] = []
     for kind, start, end, first, last in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            found.append(("same", " ".join(old[start:end])))
-            continue
-        found += [("gone", " ".join(old[start:end]))] if end > start else []
-        found += [("new", " ".join(new[first:last]))] if last > first else []
-    return [(change, visible(words)) for change, words in found]
-
-
-def _sign(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return "␡" if code == 127 else chr(0x2400 + code) if code < 32 else f"⟨{code:04X}⟩"
+        found += [("same", old[start:end])] if kind == "equal" else [("gone", old[start:end]), ("new", new[first:last])]
+    runs: list[tuple[Change, str]] = [(change, visible(" ".join(words))) for change, words in found if words]
+    return [] if all(change == "same" for change, _ in runs) else runs

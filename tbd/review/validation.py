@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 import pyarrow.compute as pc
 
 from tbd.errors import InputError, UsageError
+from tbd.hidden_characters import without_hidden
 from tbd.manifest import reviews
+from tbd.manifest.prompt_levels import LEVELS
 from tbd.manifest.reviews import Event
-from tbd.review.card import LEVEL_SIGNS, LEVELS, Card, LevelDifference, Stale
+from tbd.manifest.row_lookup import RowLookup
+from tbd.review.card import LEVEL_SIGNS, Card, LevelDifference, Stale
 from tbd.review.card_maker import CardMaker
 from tbd.review.kinds import QueueName, Reason, Verb
-from tbd.review.rows import Rows
-from tbd.review.text_marks import without_hidden
 from tbd.review.words import GONE
 
 _NAME = 80
@@ -47,7 +48,7 @@ def refuse_share(overlap: float) -> None:
         raise UsageError(f"an overlap of {overlap}: it is a share of the cards, 0 to 1", next="--overlap 0.1")
 
 
-def refuse_lost_store(rows: Rows) -> None:
+def refuse_lost_store(rows: RowLookup) -> None:
     """Raises ``InputError`` where the manifest shows reviews whose store is gone: a new one would bury them."""
     store = rows.file.parent / reviews.FILE
     if store.is_file():

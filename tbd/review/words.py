@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from tbd.console import human_seconds
-from tbd.review.card import Card, Receipt, ReviewProgress
-from tbd.review.kinds import QueueName, Reason, Verb
-from tbd.review.text_marks import one_line
+from tbd.hidden_characters import one_line
+from tbd.review.card import Receipt, ReviewProgress
+from tbd.review.kinds import QueueName, Reason
 
 
 class KeyHelp(NamedTuple):
@@ -51,7 +50,6 @@ REASONS: Mapping[Reason, KeyHelp] = {
 DONE: Mapping[str, str] = {"accept": "accepted", "edit": "edited", "reject": "rejected", "skip": "skipped"}
 """What a decision did, by its verb."""
 STATES: Mapping[str, str] = {"accepted": "✔ accepted", "edited": "✎ edited", "rejected": "✖ rejected"}
-STEPS = ("I  face", "II  action units", "III  muscles", "IV  prompts")
 VERDICTS: Mapping[str | None, str] = {"right": "✔", "wrong": "✖", None: " "}
 GONE = "the text was annotated anew while this card was open"
 
@@ -73,25 +71,6 @@ def said(receipt: Receipt, reason: str | None = None) -> str:
 def filters(active: Mapping[str, str]) -> str:
     """``flag loop, emotion anger``."""
     return ", ".join(f"{key} {one_line(value)}" for key, value in active.items())
-
-
-def label(card: Card) -> str:
-    """What was asked for: ``anger · intense · M003``."""
-    return " · ".join(
-        word for word in (card.emotion or "no emotion label", card.intensity, one_line(card.subject)) if word
-    )
-
-
-def opinions(card: Card) -> list[tuple[str, str]]:
-    """What reviewers decided about the card before, oldest first: who, and what, when and why."""
-    lines = []
-    for opinion in card.opinions:
-        event = opinion.event
-        why = f" ({event.reason})" if event.reason else ""
-        note = f": {one_line(event.note)}" if event.note else ""
-        ago = human_seconds(max(0.0, time.time() - event.time))
-        lines.append((one_line(opinion.reviewer), f"{DONE.get(event.action, event.action)}{why} {ago} ago{note}"))
-    return lines
 
 
 def ending(progress: ReviewProgress, queue: str, active: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -146,8 +125,3 @@ def next_command(progress: ReviewProgress, folder: str) -> str:
 def count(number: int, noun: str) -> str:
     """``1 card``, ``2,000 cards``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def verb_of(action: str) -> Verb:
-    """A verb as it is sent; an unknown one is kept, to be refused with words."""
-    return Verb(action) if action in set(Verb) else action  # type: ignore[return-value]

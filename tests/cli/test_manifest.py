@@ -106,7 +106,7 @@ def test_review_in_a_pipe_is_refused_with_a_way_on(project, capfd):
 def test_seal_applies_reviews(project, capfd):
     folder = project / "data_manifests/mead"
     first = pq.read_table(folder / "manifest.parquet").to_pylist()[0]
-    with reviews.create_reviews(folder / reviews.FILE) as store:
+    with reviews.open_reviews(folder / reviews.FILE) as store:
         text = reviews.text_hash(first["prompts"])
         reviews.add_event(store, reviews.Event(0, first["clip_id"], "anna", 1.0, "reject", text, reason="text"))
     code, out, _ = tbd(capfd, "manifest", "seal", "data_manifests/mead")

@@ -1,12 +1,10 @@
-import sqlite3
-
 import pytest
 from review_events import decide, record, undo
 from rows import PROMPTS, row, sealed
 
 from tbd.errors import InputError
 from tbd.manifest import Decision, read_decisions, read_manifest, rejected_clips, text_hash
-from tbd.manifest.reviews import FILE, create_reviews, read_events
+from tbd.manifest.reviews import FILE, open_reviews, read_events
 
 MODEL = text_hash(PROMPTS)
 EDIT, OTHER = ("an edit",), ("another edit",)
@@ -114,14 +112,12 @@ def test_no_store_means_no_decisions(tmp_path):
 @pytest.mark.parametrize("change", ["UPDATE event SET action = 'reject'", "DELETE FROM event"])
 def test_events_are_only_added(tmp_path, change):
     decide(tmp_path, "a", "accept", PROMPTS)
-    connection = create_reviews(tmp_path / FILE)
-    with pytest.raises(sqlite3.IntegrityError, match="only added"):
-        connection.execute(change)
-    connection.close()
+    with open_reviews(tmp_path / FILE) as store, pytest.raises(InputError, match="only added"):
+        store.write(change)
 
 
 def test_an_unknown_action_is_refused(tmp_path):
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(InputError, match="CHECK"):
         record(tmp_path, "a", "approve")
 
 

@@ -6,7 +6,7 @@ from review import FAIL, flagged, manifest
 from review_events import decide, record
 
 from tbd.manifest import text_hash
-from tbd.review.agreement import ac1, agreement, alpha, interval, percent, tally
+from tbd.manifest.review_figures.agreement import ac1, agreement, alpha, interval, percent, tally
 from tbd.review.session import ReviewSession
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): one text an observer, one sign a unit, "." is missing.

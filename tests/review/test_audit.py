@@ -6,11 +6,11 @@ import pytest
 from review import FAIL, WARN, flagged, manifest, meanings
 
 from tbd.manifest import rejected_clips
+from tbd.manifest.curation import curation
+from tbd.manifest.review_figures.audit import ANY, audit
+from tbd.manifest.review_figures.summary import summary
 from tbd.manifest.reviews import FILE
-from tbd.review.audit import ANY, audit
-from tbd.review.curation import curation
 from tbd.review.session import ReviewSession
-from tbd.review.summary import summary
 
 
 def folder_of(tmp_path, bad=10, clean=100, share=0.2):

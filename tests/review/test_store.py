@@ -14,7 +14,7 @@ from review import small
 from tbd.errors import InputError
 from tbd.manifest import read_decisions, read_manifest
 from tbd.manifest.reviews import FILE, read_events
-from tbd.review.rows import Rows
+from tbd.manifest.row_lookup import RowLookup
 from tbd.review.session import ReviewSession
 from tbd.review.store import Store
 
@@ -140,8 +140,8 @@ def test_only_overlap_cards_are_given_to_both(tmp_path):
 
 def test_a_decision_waits_for_the_disk(tmp_path):
     store = Store(tmp_path)
-    assert store.db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
-    assert store.db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert store.db.one("PRAGMA synchronous")[0] == 2  # FULL
+    assert store.db.one("PRAGMA journal_mode")[0] == "wal"
     store.close()
 
 
@@ -149,20 +149,20 @@ def test_what_fails_inside_a_transaction_leaves_nothing(tmp_path):
     folder = small(tmp_path / "m", 2)
     session = ReviewSession(folder, "Ann")
     card = session.next()
-    session._shared.store.db.execute(
+    session._shared.store.db.connection.execute(
         "CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
     with pytest.raises(InputError):
         session.decide(card, "accept")
     assert read_events(folder / FILE) == [] and session.progress().left == 2
-    session._shared.store.db.execute("DROP TRIGGER broken")
+    session._shared.store.db.connection.execute("DROP TRIGGER broken")
     assert session.decide(card, "accept").clips == card.clips
 
 
 def test_rows_are_found_in_every_row_group(tmp_path, monkeypatch):
     for module in ("tbd.manifest.rows", "tbd.manifest.seal"):
         monkeypatch.setattr(sys.modules[module], "ROW_GROUP", 3)
-    rows = Rows(small(tmp_path / "m", 10))
+    rows = RowLookup(small(tmp_path / "m", 10))
     assert rows._parquet.num_row_groups == 4
     for number in range(10):
         clip_id = f"clip_{number:03}"

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import row
+from rows import PROMPTS, row
 
+from tbd.annotate.gates import check
+from tbd.hidden_characters import hidden_characters, one_line, visible, without_hidden
 from tbd.review import words
 from tbd.review.card import Card, Receipt, ReviewProgress
+from tbd.review.findings import annotation
 from tbd.review.replies import outline
 from tbd.review.terminal import player
 from tbd.review.terminal.facts import changed, marked
-from tbd.review.text_marks import concerning, hidden_flags, one_line, spans, visible, without_hidden, word_changes
+from tbd.review.text_marks import concerning, spans, word_changes
 from tbd.schema import Flag
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -35,7 +38,7 @@ def test_what_is_shown_can_be_seen_and_commands_nothing(text):
     assert visible(shown) == shown
     shown.encode()
     assert {unicodedata.category(letter) for letter in shown if letter != "\n"}.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
-    assert not hidden_flags([shown], ["scene"]) and not hidden_flags([without_hidden(text)], ["scene"])
+    assert not hidden_characters(shown) and not hidden_characters(without_hidden(text))
 
 
 def test_control_characters_are_shown_by_their_signs():
@@ -134,11 +137,12 @@ def test_a_player_that_cannot_be_started_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize("sign", ["\u200b", "\u202e", "\u00ad", "\u2066", "\ufeff", "\u200d", "\U000e0041"])
-def test_a_hidden_sign_is_shown_and_flagged_where_it_is(sign):
+def test_a_hidden_character_is_shown_and_flagged_by_a_gate_where_it_is(sign):
     assert visible(f"a{sign}b") == f"a⟨{ord(sign):04X}⟩b"
-    (flag,) = hidden_flags(["plain", f"a{sign}b"], ["scene", "expression"])
-    assert (flag.code, flag.severity, flag.where) == ("hidden_signs", 2, "expression")
-    assert spans(f"a{sign}b", flag.quote) == [(1, 2)]
+    text = f"Her face shows Moderate{sign} Happiness."
+    found = [flag for flag in check(annotation(row("c"), [PROMPTS[0], text, *PROMPTS[2:]])) if flag.quote == sign]
+    assert [(flag.code, flag.severity, flag.where) for flag in found] == [("hidden_characters", 2, "expression")]
+    assert spans(text, found[0].quote) == [(23, 24)]
 
 
 def test_an_edit_is_shown_word_by_word():

@@ -12,8 +12,9 @@ from review_page import Site
 
 from tbd.errors import InputError
 from tbd.media.canonical import CanonicalClip
-from tbd.review.web import strips
-from tbd.review.web.strips import Strips, moments, strip
+from tbd.media.strip import SIDE, draw_strip, strip_frames
+from tbd.review.web import media
+from tbd.review.web.media import Strips
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def clip(tmp_path):
 def cells(data, columns):
     """The frames of a strip, in reading order."""
     picture = np.asarray(Image.open(io.BytesIO(data)))
-    side = strips.SIDE
+    side = SIDE
     assert picture.shape == (8 // columns * side, columns * side, 3)
     return [
         picture[y : y + side, x : x + side]
@@ -35,22 +36,22 @@ def cells(data, columns):
 
 @pytest.mark.parametrize("columns", [8, 2])
 def test_a_strip_shows_the_middles_of_eight_equal_parts_in_reading_order(clip, columns):
-    assert [number(cell) for cell in cells(strip(clip, columns), columns)] == [5, 15, 25, 35, 45, 55, 65, 75]
+    assert [number(cell) for cell in cells(draw_strip(clip, columns), columns)] == [5, 15, 25, 35, 45, 55, 65, 75]
 
 
 def test_a_strip_keeps_to_the_window_and_the_crop_of_the_clip(tmp_path):
     path = video(tmp_path / "a.mp4", frames=60, size=(192, 96))
-    found = moments(CanonicalClip(path, start=0.8, end=1.6))
+    found = strip_frames(CanonicalClip(path, start=0.8, end=1.6))
     assert all(20 <= number(frame[frame.shape[0] // 4 : -frame.shape[0] // 4]) < 40 for frame in found)
-    right = moments(CanonicalClip(path, crop_box=(96, 48, 144, 96)))[0]
+    right = strip_frames(CanonicalClip(path, crop_box=(96, 48, 144, 96)))[0]
     assert right[..., 2].mean() > 180  # the blue quarter alone
     assert right[..., 0].mean() < 80
 
 
 def test_a_clip_shorter_than_eight_frames_and_a_still_fill_the_strip(tmp_path):
-    short = moments(CanonicalClip(video(tmp_path / "a.mp4", frames=3, size=(96, 96))))
+    short = strip_frames(CanonicalClip(video(tmp_path / "a.mp4", frames=3, size=(96, 96))))
     assert [number(frame) for frame in short] == [0, 0, 0, 1, 1, 2, 2, 2]
-    assert [number(frame) for frame in moments(CanonicalClip(still(tmp_path / "a.png")))] == [7] * 8
+    assert [number(frame) for frame in strip_frames(CanonicalClip(still(tmp_path / "a.png")))] == [7] * 8
 
 
 def test_a_strip_is_drawn_once_however_many_ask_at_once():
@@ -71,7 +72,7 @@ def test_a_strip_is_drawn_once_however_many_ask_at_once():
 
 
 def test_only_the_strips_used_last_are_kept(monkeypatch):
-    monkeypatch.setattr(strips, "KEPT", 2)
+    monkeypatch.setattr(media, "KEPT", 2)
     kept, drawn = Strips(), []
     for name in "abacab":
         kept.get(name, lambda name=name: drawn.append(name) or b"")

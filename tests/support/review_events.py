@@ -1,9 +1,7 @@
 """Reviews as a person makes them: events in the store of a manifest folder."""
 
-from contextlib import closing
-
 from tbd.manifest import Event, text_hash
-from tbd.manifest.reviews import FILE, add_event, create_reviews
+from tbd.manifest.reviews import FILE, add_event, open_reviews
 
 _clock = iter(range(1_000_000_000, 2_000_000_000))
 
@@ -13,8 +11,8 @@ def record(folder, clip_id, action, *, reviewer="ann", before_hash="", after=Non
     when = float(next(_clock)) if time is None else time
     after = None if after is None else tuple(after)
     event = Event(0, clip_id, reviewer, when, action, before_hash, after, undo_of=undo_of)
-    with closing(create_reviews(folder / FILE)) as connection, connection:
-        return add_event(connection, event)
+    with open_reviews(folder / FILE) as store:
+        return add_event(store, event)
 
 
 def decide(folder, clip_id, action, prompts, *, reviewer="ann", after=None, time=None):

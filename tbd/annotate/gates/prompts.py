@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from tbd.annotate.facs import parse_action_units
 from tbd.annotate.gates.replies import bad_characters, foreign, loop_in
 from tbd.annotate.gates.table import flag
-from tbd.manifest.prompt_levels import CLIP_LIMIT, REST_LIMIT, SCENE_LIMIT
+from tbd.hidden_characters import hidden_characters
+from tbd.manifest.prompt_levels import CLIP_LIMIT, LEVELS, REST_LIMIT, SCENE_LIMIT
 from tbd.schema import Annotation, Flag
 
-LEVELS = ("scene", "expression", "muscles", "dynamics")
 LEAST_WORDS = 3
 ALIKE = 0.9
 """Share of common words above which two prompts say the same."""
@@ -157,6 +158,9 @@ def _words(where: str, text: str) -> Iterator[Flag]:
         yield flag("repetition", f"the {where} prompt goes in circles", where, words)
     if bad := bad_characters(text):
         yield flag("bad_characters", f"characters that no text should hold in the {where} prompt: {bad}", where)
+    if hidden := [sign for sign in hidden_characters(text) if not bad_characters(sign)]:
+        names = ", ".join(unicodedata.name(sign, f"U+{ord(sign):04X}").lower() for sign in dict.fromkeys(hidden[:3]))
+        yield flag("hidden_characters", f"{len(hidden)} hidden in the {where} prompt: {names}", where, hidden[0])
 
 
 def _alike(prompts: list[tuple[str, str]]) -> Iterator[Flag]:

@@ -27,6 +27,7 @@ GATES: Mapping[str, Gate] = {
     "truncated": Gate(WARNING, "a reply ran into its token limit", "look whether the last part is whole"),
     "broken_json": Gate(WARNING, "a reply begins as JSON and does not end as such", "compare the parts with the reply"),
     "bad_characters": Gate(ERROR, "control characters, or halves of characters", "remove them"),
+    "hidden_characters": Gate(WARNING, "a prompt has characters that nobody sees", "edit it, which takes them out"),
     "entry_unread": Gate(WARNING, "a part of a reply could not be read", "compare the reply with what was taken"),
     "form_echoed": Gate(WARNING, "words of the question instead of an answer", "write what was asked for, or reject"),
     # who is seen

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from inspect import isawaitable
 from typing import Any
 
 from textual import work
 
 from tbd.errors import TbdError
+from tbd.hidden_characters import one_line, visible
 from tbd.review import words
 from tbd.review.card import Card, Receipt, Stale
 from tbd.review.kinds import Verb
@@ -17,10 +19,7 @@ from tbd.review.terminal import facts
 from tbd.review.terminal.dialogs import Ask, Narrow, Ticks, Write
 from tbd.review.terminal.frame import ReviewFrame
 from tbd.review.terminal.player import play
-from tbd.review.text_marks import one_line, visible
-
-REASON_KEYS = {one.key: reason for reason, one in words.REASONS.items()}
-REASONS = {one.key: f"{reason}: {one.help}" for reason, one in words.REASONS.items()}
+from tbd.review.words import REASONS
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,22 @@ class Wish:
 
 class ReviewApp(ReviewFrame):
     """One reviewer in one session. The session is the caller's to close."""
+
+    def ask(self, question: str, choices: Mapping[str, str], then: Callable[[str], object]) -> None:
+        """Ask; ``then`` gets the key of the answer, unless the question is left."""
+
+        async def answer(key: str | None) -> None:
+            after = then(key) if key else None
+            if isawaitable(after):
+                await after
+
+        self.push_screen(Ask(question, choices), answer)
+
+    def ask_reason(self, question: str, then: Callable[[str], object]) -> None:
+        """Ask why something is rejected; ``then`` gets the reason."""
+        reasons = {one.key: reason for reason, one in REASONS.items()}
+        choices = {one.key: f"{reason}: {one.help}" for reason, one in REASONS.items()}
+        self.ask(question, choices, lambda key: then(reasons[key]))
 
     def wish(self, action: Verb, **more: Any) -> Wish:
         """A decision about the card on the screen."""
@@ -50,7 +65,7 @@ class ReviewApp(ReviewFrame):
         except Stale as stale:
             self._too_late(wish, stale)
         except TbdError as error:
-            self.tell(error.message, "error")
+            self.tell(error.message, "$text-error")
         else:
             self.tell(words.said(receipt, wish.more.get("reason")))
             await self.lay_next()
@@ -82,13 +97,7 @@ class ReviewApp(ReviewFrame):
 
     def action_reject(self) -> None:
         """Ask why, then reject."""
-        wish = self.wish(Verb.REJECT)
-
-        async def answer(key: str | None) -> None:
-            if key:
-                await self.decide(replace(wish, more={**wish.more, "reason": REASON_KEYS[key]}))
-
-        self.push_screen(Ask("Reject: what is wrong?", REASONS), answer)
+        self.ask_reason("Reject: what is wrong?", lambda reason: self.decide(self.wish(Verb.REJECT, reason=reason)))
 
     async def action_undo(self) -> None:
         """Take the last decision back and show its card again."""
@@ -99,69 +108,65 @@ class ReviewApp(ReviewFrame):
         await self._again(self.attempt(self.session.redo), "There is nothing to make again.")
 
     async def _again(self, receipt: Receipt | None, nothing: str) -> None:
-        if receipt is None:
-            self.tell(nothing)
-        else:
+        if receipt is not None:
             await self.lay(self.session.card(receipt.clip_id))
-            self.tell(words.said(receipt))
+        self.tell(words.said(receipt) if receipt else nothing)
 
-    def action_all(self, action: str) -> None:
-        """Decide all shown cards that share one flag with this one; asks which, and why."""
+    # ---- many at once
+
+    def action_all_accept(self) -> None:
+        """Accept all shown cards that have no heavier flag than one of this card's."""
+        question = "Accept all cards shown here that have no heavier flag than …"
+        self._ask_flag(question, lambda code: self._decide_all(code, "accept", None))
+
+    def action_all_reject(self) -> None:
+        """Reject all shown cards that share one flag with this one; asks which, and why."""
+        self._ask_flag("Reject all cards shown here that have the flag …", self._reject_all, only=self._reject_all)
+
+    def _ask_flag(
+        self, question: str, then: Callable[[str], object], only: Callable[[str], object] | None = None
+    ) -> None:
+        """Ask for one of the card's flags; ``only`` takes the only one there is without a question."""
         shared = self.session.progress().by_flag
         codes = [one.code for one in self.held.folded if one.code in shared][:9]
+        named = [f"{one_line(code)}: {words.count(shared[code], 'card')}" for code in codes]
+        choices = {str(at): line for at, line in enumerate(named, 1)}
         if not codes:
-            return self.tell("this card has no flag that other cards could share")
-        choices = {
-            str(at): f"{one_line(code)}: {words.count(shared[code], 'card')}" for at, code in enumerate(codes, 1)
-        }
+            self.tell("this card has no flag that other cards could share")
+        elif only and len(codes) == 1:
+            only(codes[0])
+        else:
+            self.ask(question, choices, lambda key: then(codes[int(key) - 1]))
 
-        def answer(key: str | None) -> None:
-            if key and action == "accept":
-                self._decide_all(codes[int(key) - 1], action, None)
-            elif key:
-                self._reject_all(codes[int(key) - 1], shared)
-
-        if action == "reject" and len(codes) == 1:
-            return self._reject_all(codes[0], shared)
-        what = "have no heavier flag than …" if action == "accept" else "have the flag …"
-        self.push_screen(Ask(f"{action.title()} all cards shown here that {what}", choices), answer)
-        return None
-
-    def _reject_all(self, code: str, shared: Mapping[str, int]) -> None:
-        title = f"Reject {words.count(shared[code], 'card')} here with {one_line(code)}: what is wrong?"
-
-        def answer(key: str | None) -> None:
-            if key:
-                self._decide_all(code, "reject", REASON_KEYS[key])
-
-        self.push_screen(Ask(title, REASONS), answer)
+    def _reject_all(self, code: str) -> None:
+        number = words.count(self.session.progress().by_flag[code], "card")
+        question = f"Reject {number} here with {one_line(code)}: what is wrong?"
+        self.ask_reason(question, lambda reason: self._decide_all(code, "reject", reason))
 
     @work(thread=True, exclusive=True, group="bulk")
     def _decide_all(self, code: str, action: str, reason: str | None, worse: bool = False) -> None:
         """One decision about every shown card with a flag, with word of how far it is."""
 
         def tell(done: int, total: int) -> None:
-            if done:
-                self.call_from_thread(self.tell, f"{done:,} of {total:,} clips …")
+            self.call_from_thread(self.tell, f"{done:,} of {total:,} clips …")
 
         try:
             receipt = self.session.decide_all(code, action, reason, worse=worse, tell=tell)
         except TbdError as error:
-            self.call_from_thread(self.tell, error.message, "error")
+            self.call_from_thread(self.tell, error.message, "$text-error")
         else:
             self.call_from_thread(self._decided_all, code, receipt, reason)  # type: ignore[arg-type]
 
     async def _decided_all(self, code: str, receipt: Receipt, reason: str | None) -> None:
-        def answer(key: str | None) -> None:
+        def answer(key: str) -> None:
             if key == "y":
                 self._decide_all(code, "accept", None, worse=True)
 
         await self.lay_next()
         self.tell(f"{words.said(receipt, reason)} u takes it back.")
         if receipt.worse:
-            title = f"On {words.count(len(receipt.worse), 'clip')} another flag weighs as much as {one_line(code)}."
-            choices = {"y": "accept them too, unseen", "n": "no, show them one by one"}
-            self.push_screen(Ask(title, choices), answer)
+            question = f"On {words.count(len(receipt.worse), 'clip')} another flag weighs as much as {one_line(code)}."
+            self.ask(question, {"y": "accept them too, unseen", "n": "no, show them one by one"}, answer)
 
     # ---- editing
 
@@ -181,20 +186,17 @@ class ReviewApp(ReviewFrame):
 
     async def action_leave(self) -> None:
         """Leave the editors; what was typed is thrown away only after a question."""
-
-        async def answer(key: str | None) -> None:
-            if key == "s":
-                await self.action_save()
-            elif key == "d":
-                self.editing = False
-                await self.view.leave()
-                self.view.read()
-                self.refresh_bindings()
-
         if self.view.changed:
-            self.push_screen(Ask("Leave the edit?", {"s": "save it", "d": "throw it away"}), answer)
+            choices = {"s": "save it", "d": "throw it away"}
+            self.ask("Leave the edit?", choices, lambda key: self.action_save() if key == "s" else self._read())
         else:
-            await answer("d")
+            await self._read()
+
+    async def _read(self) -> None:
+        self.editing = False
+        await self.view.leave()
+        self.view.read()
+        self.refresh_bindings()
 
     # ---- what goes with a decision
 
@@ -215,20 +217,17 @@ class ReviewApp(ReviewFrame):
     def action_split(self) -> None:
         """Choose which clips of the card the next decision applies to."""
         card = self.held
-        if len(card.clips) == 1:
-            return self.tell("this card is one clip")
         own = {clip: [code for code, clips in card.only.items() if clip in clips] for clip in card.clips}
         choices = {clip: f"{clip}  {' '.join(own[clip])}" for clip in card.clips}
         self._tick("Which clips does the decision apply to?", choices, "chosen", "s", some=True)
-        return None
 
     def action_missing(self) -> None:
         """Name the flags that this card should have and has not."""
         choices = {code: f"{code}  {meaning}" for code, meaning in self.session.missing(self.held).items()}
-        if not choices:
-            return self.tell("there is no other flag to name")
-        self._tick("What is wrong here and no finding says?", choices, "named", "m", some=False)
-        return None
+        if choices:
+            self._tick("What is wrong here and no finding says?", choices, "named", "m", some=False)
+        else:
+            self.tell("there is no other flag to name")
 
     def _tick(self, title: str, choices: Mapping[str, str], name: str, key: str, *, some: bool) -> None:
         def answer(ticked: tuple[str, ...] | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,41 +13,62 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from tbd.hidden_characters import one_line
 from tbd.review import words
-from tbd.review.text_marks import one_line
+
+Answer = TypeVar("Answer")
 
 
-class Ask(ModalScreen[str | None]):
-    """A question with one key for each answer. Esc answers None; the arrow keys scroll a long body.
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """A question, what to look at or to choose from, and the keys that answer it. Esc answers None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", priority=True)]
+    kind = ""
+
+    def __init__(self, question: str, keys: Mapping[str, str]) -> None:
+        super().__init__()
+        self.question, self.keys = question, {**keys, "Esc": "back"}
+
+    def compose(self) -> ComposeResult:
+        """Question, body, keys."""
+        lines = [Content.assemble((f" {key} ", "bold reverse"), f" {said} ") for key, said in self.keys.items()]
+        between = "\n" if max(map(len, self.keys.values())) > 12 else " "
+        with Vertical(classes=f"dialog {self.kind}"):
+            yield Static(Content.styled(self.question, "bold"), classes="question")
+            yield from self.body()
+            yield Static(Content(between).join(lines), classes="answers")
+
+    def body(self) -> ComposeResult:
+        """What stands between question and keys."""
+        yield from ()
+
+
+class Ask(Dialog[str]):
+    """A question with one key for each answer; the arrow keys scroll a long text.
 
     Args:
-        title: the question.
+        question: what is asked.
         choices: key, one of ``t m l k s d y n 1`` … ``9`` -> what it means.
-        body: what to look at first.
+        text: what to look at first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", priority=True),
-        *(Binding(key, f"answer('{key}')", priority=True) for key in "tmlksdyn123456789"),
+        Binding(key, f"answer('{key}')", priority=True) for key in "tmlksdyn123456789"
     ]
 
-    def __init__(self, title: str, choices: Mapping[str, str], body: Content | str = "") -> None:
-        super().__init__()
-        self.title_line, self.choices = title, choices
-        self.body = body if isinstance(body, Content) else Content(body)
+    def __init__(self, question: str, choices: Mapping[str, str], text: Content | str = "") -> None:
+        super().__init__(question, choices)
+        self.choices, self.text = choices, text
 
-    def compose(self) -> ComposeResult:
-        """Title, body, one line an answer."""
-        with Vertical(classes="dialog"):
-            yield Static(Content.styled(self.title_line, "bold"), classes="question")
-            if self.body:
-                with VerticalScroll():
-                    yield Static(self.body)
-            yield Static(_answers({**self.choices, "Esc": "back"}), classes="answers")
+    def body(self) -> ComposeResult:
+        """The text."""
+        if self.text:
+            with VerticalScroll():
+                yield Static(self.text, markup=False)
 
     def on_mount(self) -> None:
-        """Let the arrow keys reach the body."""
-        if self.body:
+        """Let the arrow keys reach the text."""
+        if self.text:
             self.query_one(VerticalScroll).focus()
 
     def action_answer(self, key: str) -> None:
@@ -56,54 +77,42 @@ class Ask(ModalScreen[str | None]):
             self.dismiss(key)
 
 
-class Write(ModalScreen[str | None]):
-    """A line to write. None when left with Esc."""
+class Write(Dialog[str]):
+    """A line to write."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", priority=True)]
+    def __init__(self, question: str, line: str) -> None:
+        super().__init__(question, {"Enter": "keep"})
+        self.line = line
 
-    def __init__(self, title: str, text: str) -> None:
-        super().__init__()
-        self.title_line, self.text = title, text
-
-    def compose(self) -> ComposeResult:
+    def body(self) -> ComposeResult:
         """The line."""
-        with Vertical(classes="dialog"):
-            yield Static(Content.styled(self.title_line, "bold"), classes="question")
-            yield Input(self.text, compact=True)
-            yield Static(_answers({"Enter": "keep", "Esc": "back"}), classes="answers")
+        yield Input(self.line, compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Answer with what was written."""
         self.dismiss(event.value)
 
 
-class Narrow(ModalScreen[Mapping[str, str] | None]):
-    """Choose a filter: type to narrow the list, Enter takes the marked line. None when left with Esc.
+class Narrow(Dialog[Mapping[str, str]]):
+    """Choose a filter: type to narrow the list, Enter takes the marked line.
 
     Args:
         active: the filters that hold now; the answer is these with one more, or one replaced, or none.
         choices: (filter, value, remark), as they are listed.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "dismiss(None)", "back"),
-        ("down", "move(1)", ""),
-        ("up", "move(-1)", ""),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [("down", "move('down')", ""), ("up", "move('up')", "")]
 
     def __init__(self, active: Mapping[str, str], choices: Sequence[tuple[str, str, str]]) -> None:
-        super().__init__()
+        now = f" (now: {words.filters(active)})" if active else ""
+        super().__init__(f"Show only …{now}", {"↑ ↓": "move", "Enter": "show"})
         self.active, self.choices = active, choices
         self.listed: list[dict[str, str]] = []
 
-    def compose(self) -> ComposeResult:
+    def body(self) -> ComposeResult:
         """A line to type in, and the list."""
-        now = f" (now: {words.filters(self.active)})" if self.active else ""
-        with Vertical(classes="dialog"):
-            yield Static(Content.styled(f"Show only …{now}", "bold"), classes="question")
-            yield Input(placeholder="type to search, Enter to choose", compact=True)
-            yield OptionList(markup=False, compact=True)
-            yield Static(_answers({"↑ ↓": "move", "Enter": "show", "Esc": "back"}), classes="answers")
+        yield Input(placeholder="type to search, Enter to choose", compact=True)
+        yield OptionList(markup=False, compact=True)
 
     def on_mount(self) -> None:
         """Begin with the whole list."""
@@ -116,20 +125,17 @@ class Narrow(ModalScreen[Mapping[str, str] | None]):
 
     def on_input_submitted(self) -> None:
         """Take the marked line."""
-        self._choose(self.query_one(OptionList).highlighted)
+        at = self.query_one(OptionList).highlighted
+        if at is not None:
+            self.dismiss(self.listed[at])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take the line that was clicked, or entered in the list itself."""
-        self._choose(event.option_index)
+        self.dismiss(self.listed[event.option_index])
 
-    def action_move(self, step: int) -> None:
+    async def action_move(self, way: str) -> None:
         """Move the mark while the cursor stays in the line."""
-        options = self.query_one(OptionList)
-        (options.action_cursor_down if step > 0 else options.action_cursor_up)()
-
-    def _choose(self, at: int | None) -> None:
-        if at is not None:
-            self.dismiss(self.listed[at])
+        await self.query_one(OptionList).run_action(f"cursor_{way}")
 
     def _list(self, typed: str) -> None:
         options, asked = self.query_one(OptionList), typed.casefold().split()
@@ -145,11 +151,11 @@ class Narrow(ModalScreen[Mapping[str, str] | None]):
         options.highlighted = 0 if lines else None
 
 
-class Ticks(ModalScreen[tuple[str, ...] | None]):
-    """Tick some of many. None when left with Esc.
+class Ticks(Dialog[tuple[str, ...]]):
+    """Tick some of many.
 
     Args:
-        title: the question.
+        question: what is asked.
         choices: name -> its line.
         ticked: those that are ticked already.
         key: takes what is ticked, as Enter does.
@@ -157,55 +163,42 @@ class Ticks(ModalScreen[tuple[str, ...] | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", priority=True),
         Binding("space", "tick", priority=True),
         Binding("enter", "take", priority=True),
         *(Binding(key, f"press('{key}')", priority=True) for key in "smna"),
     ]
+    kind = "ticks"
 
-    def __init__(self, title: str, choices: Mapping[str, str], ticked: Iterable[str], key: str, some: bool) -> None:
-        super().__init__()
-        self.title_line, self.choices, self.key, self.some = title, choices, key, some
-        self.ticked = set(ticked)
+    def __init__(self, question: str, choices: Mapping[str, str], ticked: Iterable[str], key: str, some: bool) -> None:
+        super().__init__(question, {"space": "tick", "n": "none", "a": "all", key: "take these"})
+        self.choices, self.ticked, self.key, self.some = choices, set(ticked), key, some
 
-    def compose(self) -> ComposeResult:
+    def body(self) -> ComposeResult:
         """A list to tick."""
-        keys = {"space": "tick", "n": "none", "a": "all", self.key: "take these", "Esc": "back"}
-        with Vertical(classes="dialog ticks"):
-            yield Static(Content.styled(self.title_line, "bold"), classes="question")
-            yield OptionList(*map(Option, map(self._line, self.choices)), markup=False, compact=True)
-            yield Static(_answers(keys), classes="answers")
+        yield OptionList(*map(Option, map(self._line, self.choices)), markup=False, compact=True)
 
     def action_tick(self) -> None:
         """Tick the marked line, or no longer."""
         at = self.query_one(OptionList).highlighted
         if at is not None:
-            self.ticked ^= {list(self.choices)[at]}
-            self._draw()
+            self._tick(self.ticked ^ {list(self.choices)[at]})
 
     def action_press(self, key: str) -> None:
         """``n`` nothing, ``a`` everything, and the key that takes what is ticked."""
         if key == self.key:
-            return self.action_take()
-        if key in "na":
-            self.ticked = set(self.choices) if key == "a" else set()
-            self._draw()
-        return None
+            self.action_take()
+        elif key in "na":
+            self._tick(set(self.choices) if key == "a" else set())
 
     def action_take(self) -> None:
         """Answer with what is ticked."""
         if self.ticked or not self.some:
             self.dismiss(tuple(name for name in self.choices if name in self.ticked))
 
+    def _tick(self, ticked: set[str]) -> None:
+        self.ticked = ticked
+        for at, name in enumerate(self.choices):
+            self.query_one(OptionList).replace_option_prompt_at_index(at, self._line(name))
+
     def _line(self, name: str) -> Content:
         return Content(f"[{'x' if name in self.ticked else ' '}] {one_line(self.choices[name])}")
-
-    def _draw(self) -> None:
-        options = self.query_one(OptionList)
-        for at, name in enumerate(self.choices):
-            options.replace_option_prompt_at_index(at, self._line(name))
-
-
-def _answers(keys: Mapping[str, str]) -> Content:
-    lines = [Content.assemble((f" {key} ", "bold reverse"), f" {said} ") for key, said in keys.items()]
-    return Content("\n").join(lines) if max(map(len, keys.values())) > 12 else Content(" ").join(lines)

@@ -1,22 +1,24 @@
-"""What a card says besides its prompts, drawn for the terminal: who, which findings, the steps, what others decided."""
+"""What a card says besides its prompts, drawn for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from textual.content import Content
 
-from tbd.review import words
-from tbd.review.card import Budget, Card, FoldedFinding, Stale
+from tbd.hidden_characters import one_line, visible
+from tbd.review import card_text
+from tbd.review.card import Card, FoldedFinding, Stale
 from tbd.review.replies import outline
-from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, one_line, pieces, spans, visible, word_changes
+from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, pieces, word_changes
+from tbd.review.words import VERDICTS
 from tbd.schema import ERROR, INFO, WARNING, Flag
 
 COLOURS = {ERROR: "bold $text-error", WARNING: "bold $text-warning", INFO: "$text-secondary"}
 MARKS = {ERROR: "bold reverse $text-error", WARNING: "bold underline $text-warning", INFO: "italic $text-secondary"}
 """How the words that bit are drawn; without colour they are inverted, underlined or slanted."""
 CHANGES: Mapping[Change, str] = {"same": "dim", "gone": "strike $text-error", "new": "bold underline $text-success"}
+REMARKS = {"state": "bold", "held": "bold $text-warning", "blind": "italic", "trouble": "bold $text-error"}
 TITLE = "bold $text-primary"
 
 
@@ -27,10 +29,7 @@ def marked(text: str, flags: Iterable[Flag]) -> Content:
 
 def changed(before: str, after: str) -> Content:
     """An edit word by word against the model's text; nothing when it is the same."""
-    runs = word_changes(before, after)
-    if all(change == "same" for change, _ in runs):
-        return Content("")
-    return Content(" ").join([Content.styled(run, CHANGES[change]) for change, run in runs])
+    return Content(" ").join([Content.styled(run, CHANGES[change]) for change, run in word_changes(before, after)])
 
 
 def worst_sign(flags: Iterable[Flag]) -> tuple[str, str]:
@@ -39,100 +38,58 @@ def worst_sign(flags: Iterable[Flag]) -> tuple[str, str]:
     return (f" {SIGNS[worst]}", COLOURS[worst]) if worst else ("", "")
 
 
-def heading(card: Card, chosen: Sequence[str], named: Sequence[str], note: str, limits: Sequence[Budget]) -> Content:
+def heading(card: Card, chosen: Sequence[str], named: Sequence[str], note: str, prompts: Sequence[str]) -> Content:
     """What was asked for, token budgets, how many clips a decision is about, and what goes with it."""
-    parts: list[tuple[str, str]] = [(words.label(card), TITLE)]
-    for head, limit in zip(("coarse", "fine") if len(limits) > 1 else ("prompt",), limits, strict=False):
-        over = f", {limit.tokens - limit.limit} too many" if limit.over else ""
-        style = "bold $text-error" if limit.over else "dim"
-        parts.append((f" · {head} {limit.tokens} of {limit.limit} tokens{over}", style))
-    parts.append((f"\n{one_line(card.clip_id)}", "dim"))
-    if card.bookmarked:
-        parts.append((" ★", "bold"))
-    if card.state != "open":
-        parts.append((f" {words.STATES[card.state]}", "bold"))
-    if card.blind:
-        parts.append((" blind audit: what the gates say is hidden", "italic"))
-    if card.held_by:
-        parts.append((f" {one_line(card.held_by)} has this card open", "bold $text-warning"))
-    if len(card.clips) > 1:
-        count = words.count(len(card.clips), "clip")
-        some = f"{len(chosen)} of {count}" if len(chosen) < len(card.clips) else count
-        parts.append((f" · applies to {some}, s splits", "bold"))
-    if named:
-        parts.append((f"\nmissing: {', '.join(map(one_line, named))}", "bold $text-warning"))
-    if note:
-        parts.append((f"\nnote: {one_line(note)}", "italic"))
-    if card.status != "success" or card.error:
-        parts.append((f"\n{card.status}: {visible(card.error or 'no reason given')}", "bold $text-error"))
+    parts: list[tuple[str, str]] = [(card_text.label(card), TITLE)]
+    for name, budget, taken in card_text.budget_texts(prompts):
+        parts.append((f" · {name} {taken}", "bold $text-error" if budget.over else "dim"))
+    parts.append((f"\n{one_line(card.clip_id)}{' ★' if card.bookmarked else ''}", "dim"))
+    if scope := card_text.applies_to(card, chosen):
+        parts.append((f" · {scope}, s splits", "bold"))
+    parts += [(f" {words}", REMARKS[kind]) for kind, words in card_text.remarks(card).items()]
+    parts += [(f"\nmissing: {', '.join(map(one_line, named))}", "bold $text-warning")] if named else []
+    parts += [(f"\nnote: {one_line(note)}", "italic")] if note else []
     return Content.assemble(*parts)
 
 
 def details(card: Card) -> Content:
     """Where the clip comes from, for the side column."""
-    row = card.row
-    seconds = None if row["duration"] is None else f"{row['duration']:.1f} s"
-    frame = None if card.reference_frame is None else f"frame {card.reference_frame}"
-    pairs = (
-        ("dataset", " · ".join(filter(None, (card.dataset, row["view"], row["split"])))),
-        ("file", PurePosixPath(card.file_name).name),
-        ("clip", " · ".join(filter(None, (seconds, frame)))),
-        ("asked", row["instruction"]),
-        ("says", row["transcript"]),
-        ("by", " ".join(dict.fromkeys(filter(None, (row["backend"], row["model"]))))),
-    )
-    lines = [Content.assemble((f"{name} ", "dim"), one_line(said)) for name, said in pairs if said]
+    lines = [Content.assemble((f"{name} ", "dim"), said) for name, said in card_text.origin(card).items()]
     return Content("\n").join(lines)
 
 
 def findings(
-    folded: Sequence[FoldedFinding],
-    texts: Mapping[str, str],
-    only: Mapping[str, tuple[str, ...]],
-    verdicts: Mapping[str, str],
+    card: Card, folded: Sequence[FoldedFinding], prompts: Sequence[str], verdicts: Mapping[str, str]
 ) -> Content:
     """One code a line: number, verdict, severity as sign and word, what is wrong, where, what to do; notes in one line.
 
     Args:
-        texts: part of the card -> its text as shown; a quote that is marked there is not said again.
-        only: flag code -> the clips that have it, where not all of the card's have.
+        folded: of the text as it stands; ``prompts`` are that text.
         verdicts: flag code -> ``right`` or ``wrong``, as the reviewer says.
     """
     lines = []
-    for at, one in enumerate((one for one in folded if one.severity > INFO), 1):
-        flag, times = one.flags[0], f" ×{len(one.flags)}" if len(one.flags) > 1 else ""
-        verdict = words.VERDICTS[verdicts.get(one.code)]
-        parts = [(f"{at if at < 10 else ' '}[{verdict}] ", "dim")]
-        parts.append((f"{SIGNS[one.severity]} {WORDS[one.severity]} {one_line(one.code)}", COLOURS[one.severity]))
-        parts.append((f"{times}  {one_line(flag.message)}", ""))
-        if flag.quote.strip() and not spans(texts.get(flag.where, ""), flag.quote):
-            parts.append((f" “{one_line(flag.quote)}”", "italic"))
-        parts.append((f"  {one_line(flag.where)}", "dim"))
-        if some := only.get(one.code):
-            parts.append((f"  on {len(some)} of these clips", "dim"))
-        if one.advice:
-            parts.append((f"  → {one.advice}", "italic"))
+    for one in card_text.finding_texts(card, folded, card_text.part_texts(card, prompts)):
+        parts = [(f"{one.number or ' '}[{VERDICTS[verdicts.get(one.code)]}] ", "dim")]
+        parts.append((f"{SIGNS[one.severity]} {WORDS[one.severity]} {one.code}", COLOURS[one.severity]))
+        parts.append((f"{one.times}  {one.message}", ""))
+        parts.append((f" “{one.quote}”" if one.quote else "", "italic"))
+        parts.append(("".join(f"  {words}" for words in (one.where, one.some) if words), "dim"))
+        parts.append((f"  → {one.advice}" if one.advice else "", "italic"))
         lines.append(Content.assemble(*parts))
-    notes = [
-        f"{one_line(one.code)}{f' ×{len(one.flags)}' if len(one.flags) > 1 else ''}"
-        for one in folded
-        if one.severity <= INFO
-    ]
-    return Content("\n").join(
-        [*lines, *([Content.styled(f"{SIGNS[INFO]} {', '.join(notes)}", "dim")] if notes else [])]
-    )
+    if notes := ", ".join(code for code, _ in card_text.note_texts(folded)):
+        lines.append(Content.styled(f"{SIGNS[INFO]} {notes}", "dim"))
+    return Content("\n").join(lines)
 
 
 def steps(card: Card) -> Content:
     """The replies of the chain, each under its name and marked where a gate bit; then earlier decisions."""
     parts = []
-    for at, reply in enumerate(card.step_outputs):
-        name = words.STEPS[at] if len(card.step_outputs) > 1 and at < len(words.STEPS) else "the model's reply"
-        flags = concerning(card.findings, f"step{at + 1}", card.levels)
+    for title, place, reply in card_text.step_titles(card):
+        flags = concerning(card.findings, place, card.levels)
         text = marked(_shown(reply, flags), flags) if reply.strip() else Content.styled("empty", "italic")
-        parts.append(Content.assemble((name, TITLE), worst_sign(flags), "\n", text))
+        parts.append(Content.assemble((title, TITLE), worst_sign(flags), "\n", text))
     if card.opinions:
-        said = [Content.assemble((name, "bold"), f" {what}") for name, what in words.opinions(card)]
+        said = [Content.assemble((name, "bold"), f" {what}") for name, what in card_text.opinions(card)]
         parts.append(Content("\n").join([Content.styled("decided before", TITLE), *said]))
     return Content("\n\n").join(parts)
 
@@ -147,7 +104,6 @@ def difference(stale: Stale) -> Content:
     """What changed meanwhile, and each level in its versions."""
     parts = [Content(visible(stale.message))]
     for level in stale.difference:
-        versions = (("you saw", level.seen), ("theirs", level.theirs), ("mine", level.mine))
-        lines = [Content.assemble((f"{name:8}", "bold"), visible(text)) for name, text in versions]
+        lines = [Content.assemble((f"{name:9}", "bold"), visible(text)) for name, text in level.versions.items()]
         parts.append(Content("\n").join([Content.styled(level.level, TITLE), *lines]))
     return Content("\n\n").join(parts)

@@ -14,41 +14,32 @@ from textual.events import Event, Key, Resize
 from textual.widgets import Footer, Static
 
 from tbd.errors import TbdError
+from tbd.hidden_characters import one_line
 from tbd.review import words
 from tbd.review.card import Card
 from tbd.review.session import ReviewSession
 from tbd.review.terminal import facts
+from tbd.review.terminal.key_places import at_its_place
 from tbd.review.terminal.side import Side
 from tbd.review.terminal.status import StatusLine
 from tbd.review.terminal.view import CardView
-from tbd.review.text_marks import one_line
+from tbd.review.words import KEYS
 
 RENEWAL = 60.0
 """Seconds after which a card at which somebody typed is held for longer."""
 HELD = 0.5
 """Seconds within which the same deciding key again is a key that is held down, and decides nothing."""
 EDITING = {"save", "leave", "keys", "reset"}
-DECIDING = {
-    "accept",
-    "edit",
-    "reject",
-    "again",
-    "skip",
-    "play",
-    "split",
-    "missing",
-    "all",
-    "verdict",
-    "note",
-    "bookmark",
-}
 MOVING = {"undo", "redo", "next", "previous", "filter", "help", "finish"}
+"""What also works when no card is left."""
+DECIDING = KEYS.keys() - MOVING
+IN_FOOTER = {"accept", "edit", "reject", "again", "skip", "undo", "filter", "note"}
 T = TypeVar("T")
 
 
-def _key(key: str, action: str, words: str = "", key_display: str | None = None) -> Binding:
+def _key(key: str, action: str, label: str = "", display: str | None = None) -> Binding:
     """A key that acts at once, before the next one is looked at, so that fast typing never meets the wrong card."""
-    return Binding(key, action, words, show=bool(words), key_display=key_display, priority=True)
+    return Binding(key, action, label, show=bool(label), key_display=display, priority=True)
 
 
 class ReviewFrame(App[None]):
@@ -60,23 +51,17 @@ class ReviewFrame(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-normal"), (110, "-wide"), (170, "-vast")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        _key("a", "accept", "accept"),
-        _key("e", "edit", "edit"),
-        _key("x", "reject", "reject"),
-        _key("r", "again", "retry"),
-        _key("space", "skip", "skip"),
-        _key("u", "undo", "undo"),
-        _key("f", "filter", "filter"),
-        _key("n", "note", "note"),
+        *(
+            _key(one.key, name, one.label.lower() if name in IN_FOOTER else "")
+            for name, one in KEYS.items()
+            if name not in ("verdict", "help")
+        ),
         *(_key(str(number), f"verdict({number})") for number in range(1, 10)),
-        *(_key(key, action) for key, action in (("j", "next"), ("k", "previous"), ("U", "redo"), ("p", "play"))),
-        *(_key(key, action) for key, action in (("s", "split"), ("m", "missing"), ("b", "bookmark"))),
-        *(_key(key, action) for key, action in (("A", "all('accept')"), ("X", "all('reject')"))),
         Binding("ctrl+s,ctrl+enter", "save", "save", key_display="^s"),  # after the letters before it
         Binding("ctrl+r", "reset", "model's text", key_display="^r"),
         Binding("escape", "leave", "leave", key_display="Esc"),
-        _key("f1", "keys", "help", key_display="F1"),
-        _key("question_mark", "help", "help", key_display="?"),
+        _key("f1", "keys", "help", "F1"),
+        _key("question_mark", "help", "help", "?"),
         _key("q", "finish", "quit"),
         _key("ctrl+q", "quit"),
         Binding("ctrl+c", "quit", show=False),  # an editor and a selection copy with it
@@ -86,7 +71,7 @@ class ReviewFrame(App[None]):
         super().__init__()
         self.session, self.card = session, card
         self.editing = self.awake = False
-        self.last = ("", 0.0)  # the last deciding key, and when
+        self.last = ("", 0.0)  # the last key, and when
 
     def compose(self) -> ComposeResult:
         """Figures, the card with its picture, what was just done, keys."""
@@ -105,7 +90,6 @@ class ReviewFrame(App[None]):
 
     async def lay(self, card: Card | None) -> None:
         """Show a card, or, when none is left, what there is to do now."""
-        keys = (self.editing, self.card is None)
         self.card, self.editing = card, False
         self.query_one(StatusLine).show(self.session.progress(), self.session.filters)
         self.query_one(Side).show(card)
@@ -117,10 +101,9 @@ class ReviewFrame(App[None]):
         else:
             await self.view.show(card)
         if self.session.news:
-            self.tell(self.session.news, "warning")
+            self.tell(self.session.news, "$text-warning")
             self.session.news = ""
-        if keys != (False, card is None):
-            self.refresh_bindings()
+        self.refresh_bindings()
 
     def _ending(self) -> Content:
         report = self.session.report()
@@ -144,29 +127,26 @@ class ReviewFrame(App[None]):
         assert self.card is not None
         return self.card
 
-    def tell(self, message: str, style: str = "foreground") -> None:
+    def tell(self, message: str, style: str = "") -> None:
         """Words above the keys, until there are others."""
-        self.query_one("#message", Static).update(
-            Content.styled(one_line(message), f"$text-{style}" if style != "foreground" else "")
-        )
+        self.query_one("#message", Static).update(Content.styled(one_line(message), style))
 
     def attempt(self, do: Callable[[], T]) -> T | None:
         """What ``do`` gives, or None after telling why it cannot be done."""
         try:
             return do()
         except TbdError as error:
-            self.tell(error.message, "error")
+            self.tell(error.message, "$text-error")
             return None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that mean nothing now are off, and the line of keys does not show them."""
-        if len(self.screen_stack) > 1 and action in EDITING | DECIDING | MOVING | {"quit"}:
-            return False  # a question is open
+        question = len(self.screen_stack) > 1
         if action in EDITING:
-            return self.editing
-        if action in DECIDING | MOVING and self.editing:
-            return False
-        return self.card is not None or action not in DECIDING
+            return self.editing and not question
+        if action in DECIDING | MOVING:
+            return not (question or self.editing) and (self.card is not None or action in MOVING)
+        return not (question and action == "quit")
 
     def on_resize(self, event: Resize) -> None:
         """Room between the keys where there is room."""
@@ -175,10 +155,13 @@ class ReviewFrame(App[None]):
     async def on_event(self, event: Event) -> None:
         """Take note of every key, also of those that an editor takes; one that is held down decides once."""
         if isinstance(event, Key):
+            reading = not self.editing and len(self.screen_stack) == 1
+            if reading:
+                event.key = at_its_place(event.key, event.character)
             self.awake = True
             key, when = self.last
             self.last = (event.key, time.monotonic())
-            deciding = event.key in ("a", "r", "space") and not self.editing and len(self.screen_stack) == 1
+            deciding = reading and event.key in (KEYS["accept"].key, KEYS["again"].key, KEYS["skip"].key)
             if deciding and event.key == key and self.last[1] - when < HELD:
                 return self.tell(f"{event.key} again at once: a key that is held down decides one card")
         await super().on_event(event)
@@ -188,4 +171,4 @@ class ReviewFrame(App[None]):
         """While somebody types, the card stays theirs."""
         card, awake, self.awake = self.card, self.awake, False
         if card is not None and awake and self.attempt(lambda: self.session.renew(card)) is False:
-            self.tell("another reviewer has this card now; a decision may meet theirs", "warning")
+            self.tell("another reviewer has this card now; a decision may meet theirs", "$text-warning")

@@ -9,10 +9,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
+from tbd.hidden_characters import visible, without_hidden
 from tbd.manifest.tokens import count_tokens
 from tbd.review.card import LEVEL_SIGNS
 from tbd.review.terminal.facts import changed, marked, worst_sign
-from tbd.review.text_marks import visible, without_hidden
 from tbd.schema import Flag
 
 

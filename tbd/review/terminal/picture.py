@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tbd.errors import TbdError
-from tbd.review.text_marks import one_line
+from tbd.hidden_characters import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,8 +33,8 @@ def load(session: ReviewSession, card: Card) -> Image | str:
     try:
         clip = session.canonical(card)
         if clip is None:
-            return f"{card.file_name} is not on this machine"
-        number = card.reference_frame
+            return f"{card.row['file_name']} is not on this machine"
+        number = card.row["reference_frame"]
         frame = clip.picture(int(clip.indices[len(clip.indices) // 2]) if number is None else number)
         return Image.fromarray(frame).resize((KEPT, KEPT), Image.Resampling.BOX)
     except TbdError as error:
@@ -53,7 +53,7 @@ class Picture(Widget):
         self.lines: dict[tuple[int, int], list[Strip]] = {}  # by content size: drawn once, shown often
 
     def show(self, image: Image | str) -> None:
-        """Draw another picture, or words."""
+        """AuditDraw another picture, or words."""
         self.image = image
         self.lines.clear()
         self.refresh(layout=True)

@@ -17,7 +17,7 @@ def play(card: Card) -> str:
     Nothing is opened over SSH or without a screen: the player would appear on another machine, or nowhere.
     """
     if card.path is None:
-        return f"{card.file_name} is not on this machine; say where its dataset lies with --root"
+        return f"{card.row['file_name']} is not on this machine; say where its dataset lies with --root"
     if reason := hindrance(os.environ):
         return f"{reason}; the clip is {card.path}{_window(card)}"
     opener = "open" if sys.platform == "darwin" else "xdg-open"
@@ -43,6 +43,7 @@ def hindrance(environment: Mapping[str, str]) -> str:
 
 
 def _window(card: Card) -> str:
-    if card.start is None and card.end is None:
+    start, end = card.row["start"], card.row["end"]
+    if start is None and end is None:
         return ""
-    return f", from {card.start or 0:.2f} s to " + ("its end" if card.end is None else f"{card.end:.2f} s")
+    return f", from {start or 0:.2f} s to " + ("its end" if end is None else f"{end:.2f} s")

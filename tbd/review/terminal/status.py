@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from textual.content import Content
 from textual.widget import Widget
 
+from tbd.hidden_characters import one_line
 from tbd.review import words
 from tbd.review.card import ReviewProgress
-from tbd.review.text_marks import one_line
 
 
 class StatusLine(Widget):

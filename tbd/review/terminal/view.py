@@ -11,7 +11,8 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from tbd.errors import TbdError
-from tbd.review.card import LEVELS, Card, budgets, level_names
+from tbd.manifest.prompt_levels import LEVELS, level_names
+from tbd.review.card import Card
 from tbd.review.findings import fold
 from tbd.review.session import ReviewSession
 from tbd.review.terminal import facts
@@ -100,14 +101,12 @@ class CardView(VerticalScroll):
 
     def describe(self) -> None:
         """Show heading, findings and token counts for the text as it stands."""
-        texts = dict(zip((level.level for level in self.levels), self.prompts, strict=True))
-        texts |= {f"step{at + 1}": reply for at, reply in enumerate(self.card.step_outputs)}
-        heading = facts.heading(self.card, self.chosen, self.named, self.note, budgets(self.prompts))
+        heading = facts.heading(self.card, self.chosen, self.named, self.note, self.prompts)
         self.query_one("#heading", Static).update(heading)
         edited = self.flags is not self.card.findings
         folded = fold(self.flags, self.card.levels, self.session.meanings) if edited else self.card.folded
         found = self.query_one("#flags", Static)
-        found.update(facts.findings(folded, texts, self.card.only, self.verdicts))
+        found.update(facts.findings(self.card, folded, self.prompts, self.verdicts))
         found.display = bool(folded)
         for level, flags in self._bitten():
             level.describe(flags)
@@ -151,7 +150,7 @@ class CardView(VerticalScroll):
     @work(thread=True, exclusive=True, group="gates")
     def _recheck(self, card: Card, prompts: tuple[str, ...]) -> None:
         try:
-            flags, _ = self.session.recheck(card, prompts)
+            flags = self.session.recheck(card, prompts)
         except TbdError as error:
             self.app.call_from_thread(self.notify, error.message, markup=False, severity="error")
         else:

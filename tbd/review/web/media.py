@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import mimetypes
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from tbd.review.web.strips import FRAMES, Strips, strip
+from tbd.media.strip import FRAMES, draw_strip
 from tbd.review.web.tabs import BrowserTabs
 
 if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
 
+KEPT = 128
+"""Strips that are kept in memory: about 100 kB each."""
 _PICTURES = ("image/jpeg", "image/png", "image/webp")
+_AGE = {"Cache-Control": "private, max-age=3600"}
+
+
+class Strips:
+    """Strips by name, drawn once: who asks meanwhile waits for that drawing, and a failure is kept too."""
+
+    def __init__(self) -> None:
+        self._lock, self._kept = threading.Lock(), OrderedDict[str, Future[bytes]]()
+
+    def get(self, name: str, draw: Callable[[], bytes]) -> bytes:
+        """The strip ``name``; ``draw`` is called unless it is kept, and its error is raised as often as it is asked for."""
+        with self._lock:
+            first = name not in self._kept
+            found = self._kept.setdefault(name, Future())
+            self._kept.move_to_end(name)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        if first:
+            try:
+                found.set_result(draw())
+            except BaseException as error:  # noqa: BLE001 - else who waits would wait for ever
+                found.set_exception(error)
+        return found.result()
 
 
 class Media:
@@ -28,16 +57,15 @@ class Media:
         """Eight frames as one JPEG, in four rows with ``?rows=4``."""
         rows = 4 if request.query_params.get("rows") == "4" else 1
         clip = self._clip(request)
-        name = f"{rows}:{request.path_params['clip_id']}"
-        drawn = self._strips.get(name, lambda: strip(clip, FRAMES // rows))
-        return Response(drawn, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        drawn = self._strips.get(f"{rows}:{request.path_params['clip_id']}", lambda: draw_strip(clip, FRAMES // rows))
+        return Response(drawn, media_type="image/jpeg", headers=_AGE)
 
     def video(self, request: Request) -> Response:
         """The file as it is, any range of it, and never as something a browser would run."""
         path = self._clip(request).path
         kind = mimetypes.guess_type(path.name)[0] or ""
         safe = kind if kind.startswith("video/") or kind in _PICTURES else "application/octet-stream"
-        return FileResponse(path, media_type=safe, headers={"Cache-Control": "private, max-age=3600"})
+        return FileResponse(path, media_type=safe, headers=_AGE)
 
     def _clip(self, request: Request) -> CanonicalClip:
         """The clip that a request names.

@@ -34,6 +34,10 @@ class BrowserTab:
         self._cards: OrderedDict[str, Card] = OrderedDict()
         self._next: Card | None = None
 
+    def tell(self, done: int, total: int) -> None:
+        """How far a bulk decision is."""
+        self.bulk = (done, total)
+
     def use(self, filters: Mapping[str, str]) -> None:
         """Set the queue to what the address says."""
         if dict(filters) != dict(self.session.filters):

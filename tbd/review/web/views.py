@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
-from tbd.review import words
-from tbd.review.card import FILTERS, LEVELS, Card, budgets
+from tbd.hidden_characters import visible
+from tbd.manifest.prompt_levels import LEVELS
+from tbd.manifest.tokens import count_tokens
+from tbd.review import card_text, words
+from tbd.review.card import FILTERS, LEVEL_SIGNS, Card
 from tbd.review.replies import fields
 from tbd.review.rubric import rubric
-from tbd.review.session import ReviewSession
-from tbd.review.text_marks import SIGNS, WORDS, concerning, part, pieces, visible, word_changes
+from tbd.review.text_marks import SIGNS, WORDS, concerning, pieces, word_changes
 from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
 
@@ -35,7 +38,7 @@ def help_panel() -> Markup:
 
 PAGES = TemplateFolder(
     Path(__file__).parent,
-    {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS, "STATES": words.STATES}
+    {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS, "LEVEL_SIGNS": LEVEL_SIGNS}
     | {"help": help_panel, "flag_tick": flag_tick},
     {"visible": visible, "count": words.count},
 )
@@ -52,41 +55,34 @@ def filters_of(query: Mapping[str, str]) -> dict[str, str]:
     return {name: query[name] for name in FILTERS if query.get(name, "").strip()}
 
 
-def frame(session: ReviewSession, tab: str) -> dict[str, Any]:
-    """What every page of a reviewer shows around the card."""
-    return {
-        "reviewer": session.reviewer,
-        "queue": session.queue,
-        "progress": session.progress(),
-        "filters": session.filters,
-        "choices": session.choices(),
-        "tab": tab,
-        "to": partial(address, filters=session.filters, tab=tab),
-    }
+def media_path(card: Card) -> str:
+    """Where the pictures of a card are."""
+    return f"/clips/{quote(card.clip_id, safe='')}"
 
 
-def card(card: Card) -> dict[str, Any]:
+def parts(card: Card) -> dict[str, Any]:
     """A card cut into what the template shows."""
-    levels = card.levels or LEVELS
-    texts = list(card.prompts) or [""] * len(LEVELS)
-    models = [*card.original, *[""] * len(texts)]
-    tokens = [*card.tokens, *[0] * len(texts)]
-    rows = list(zip(levels, texts, models, tokens, strict=False))
-    titles = ("Prompt",) if len(rows) == 1 else ("Coarse prompt", "Fine prompt")
-    limits = card.budgets or (None, None)
-    steps = (
-        [(words.STEPS[at] if at < len(words.STEPS) else f"Step {at + 1}", f"step{at + 1}", reply, fields(reply))
-         for at, reply in enumerate(card.step_outputs)]
-    )  # fmt: skip
+    levels, texts = card.levels or LEVELS, card.prompts or ("",) * len(LEVELS)
+    rows = [
+        (at, level, text, model, count_tokens(text) if text else 0)
+        for at, (level, text, model) in enumerate(
+            zip_longest(levels, texts, card.original[: len(levels)], fillvalue="")
+        )
+    ]
+    budgets: list[tuple[str, Any, str]] = [*card_text.budget_texts(card.prompts)]
+    budgets = budgets or [("coarse", None, ""), ("fine", None, "")]
     return {
         "card": card,
-        "label": words.label(card),
-        "groups": list(zip(titles, limits, (rows[:1], rows[1:]), strict=False)),
-        "steps": steps,
-        "opinions": words.opinions(card),
+        "label": card_text.label(card),
+        "remarks": card_text.remarks(card),
+        "groups": list(zip(budgets, (rows[:1], rows[1:]), strict=False)),
+        "findings": card_text.finding_texts(card, card.folded, card_text.part_texts(card, card.prompts)),
+        "notes": card_text.note_texts(card.folded),
+        "steps": [(*step, fields(step[2])) for step in card_text.step_titles(card)],
+        "origin": card_text.origin(card),
+        "opinions": card_text.opinions(card),
         "mark": partial(marked, card=card),
-        "where": lambda flag: part(flag.where, card.levels),
-        "media": f"/clips/{quote(card.clip_id, safe='')}",
+        "media": media_path(card),
     }
 
 
@@ -104,8 +100,7 @@ def marked(text: str, place: str, card: Card) -> Markup:
     return found
 
 
-def checked(card: Card, prompts: Sequence[str], tokens: Sequence[int]) -> dict[str, Any]:
-    """An edited text: tokens and changed words of each level, and the limits."""
-    before = [*card.original, *[""] * len(prompts)]
-    changes = [word_changes(old, new) if old else [] for old, new in zip(before, prompts, strict=False)]
-    return {"tokens": list(tokens), "changes": changes, "budgets": budgets(prompts)}
+def changes(card: Card, prompts: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """The changed words of each level of a text that is being edited."""
+    before = zip_longest(prompts, card.original[: len(prompts)], fillvalue="")
+    return [list(word_changes(old, new)) if old else [] for new, old in before]

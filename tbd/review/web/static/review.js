@@ -15,6 +15,8 @@ function tell(words) {
 
 // ---- from page to page ------------------------------------------------------------------------------
 
+const PREFER = { Prefer: "return=representation" }; // the next card at once, instead of its address
+
 async function visit(url, options = {}, history = "push") {
   if (busy) return false;
   if (!options.saves && !mayLeave()) return false;
@@ -23,7 +25,7 @@ async function visit(url, options = {}, history = "push") {
   const waiting = setTimeout(() => document.documentElement.classList.add("busy") ?? tell("Working …"), 400);
   const counting = bulk ? setInterval(count, 500) : 0;
   try {
-    const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(bulk ? 600_000 : 20_000) });
+    const answer = await fetch(url, { ...options, headers: PREFER, signal: AbortSignal.timeout(bulk ? 600_000 : 20_000) });
     show(new DOMParser().parseFromString(await answer.text(), "text/html"), answer, history);
   } catch (error) {
     tell(error.name === "TimeoutError"
@@ -52,7 +54,8 @@ function show(page, answer, history) {
   document.title = page.title;
   one("header").replaceWith(one("header", page));
   one("main").replaceWith(main);
-  if (answer.ok && history === "push" && answer.url !== location.href) window.history.pushState(null, "", answer.url);
+  const url = new URL(answer.headers.get("Content-Location") ?? answer.url, location.href).href;
+  if (answer.ok && history === "push" && url !== location.href) window.history.pushState(null, "", url);
   here = location.href;
   tell(one("#status", page).textContent);
   arrive();
@@ -239,10 +242,10 @@ async function recheck() {
     const { changes, verdict } = await answer.json();
     areas().forEach((area, at) => {
       const tags = { same: "span", gone: "del", new: "ins" };
-      const words = changes[at].length > 1 || changes[at][0]?.[0] === "new" ? changes[at] : [];
-      const pieces = words.flatMap(([kind, text]) => [Object.assign(document.createElement(tags[kind]), { textContent: text }), " "]);
-      const over = area.value.length - 4000;
-      one(".diff", area.parentElement).replaceChildren(over > 0 ? `${over.toLocaleString("en")} signs more than the 4,000 a level may have` : "", ...pieces);
+      const pieces = changes[at].flatMap(([kind, text]) => [Object.assign(document.createElement(tags[kind]), { textContent: text }), " "]);
+      const most = Number(one("#verdict").dataset.most);
+      const over = area.value.length > most ? `${(area.value.length - most).toLocaleString("en")} signs more than the ${most.toLocaleString("en")} a level may have` : "";
+      one(".diff", area.parentElement).replaceChildren(over, ...pieces);
     });
     one("#verdict").innerHTML = verdict; // a template of the server, which escapes
   } catch { /* the text is checked again when it is saved */ }

@@ -16,8 +16,7 @@ import numpy.typing as npt
 from tbd.manifest import reviews
 from tbd.manifest.reader import locate_manifest
 from tbd.manifest.reviews import Event
-from tbd.review.decisions import disagree
-from tbd.review.rows import Rows
+from tbd.manifest.row_lookup import RowLookup
 
 CATEGORIES = ("accept", "edit", "reject")
 Counts = npt.NDArray[np.int64]
@@ -147,7 +146,7 @@ def _judgements(file: Path, history: Sequence[Event]) -> tuple[list[Mapping[str,
     if not history:
         return [], 0
     found: dict[object, Mapping[str, str]] = {}
-    conflicts, rows = 0, Rows(file)
+    conflicts, rows = 0, RowLookup(file)
     for clip_id, of_clip in reviews.by_clip(history).items():
         number = rows.find(clip_id)
         if number is None:
@@ -159,7 +158,7 @@ def _judgements(file: Path, history: Sequence[Event]) -> tuple[list[Mapping[str,
             if event.before_hash == origin and event.queue != "disagreements" and not event.bulk
         }
         held = reviews.opinions(of_clip)
-        conflicts += disagree(held.get(origin) or held.get(reviews.ANY_TEXT) or [])
+        conflicts += reviews.disagree(held.get(origin) or held.get(reviews.ANY_TEXT) or [])
         found[rows.chain(number), origin, tuple(sorted(own.items()))] = own
     rows.close()
     return list(found.values()), conflicts

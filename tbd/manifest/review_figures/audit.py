@@ -22,10 +22,10 @@ import numpy.typing as npt
 
 from tbd.manifest import reviews
 from tbd.manifest.reader import locate_manifest
+from tbd.manifest.review_figures.agreement import Figure
+from tbd.manifest.review_figures.audit_draw import recorded_draw
 from tbd.manifest.reviews import Event
-from tbd.review.agreement import Figure
-from tbd.review.queue import recorded_draw
-from tbd.review.rows import Rows
+from tbd.manifest.row_lookup import RowLookup
 
 ANY = "any flag"
 """The gates as a whole: needs review, or not, against wrong, or not."""
@@ -90,7 +90,7 @@ def audit(folder: str | Path, history: Sequence[Event] | None = None, *, seed: i
         InputError: no manifest, or a damaged store.
     """
     file = locate_manifest(folder)
-    rows = Rows(file)
+    rows = RowLookup(file)
     table = rows.table(["flags", "severity", "needs_review"])
     strata = Counter(_strata(table["severity"].to_pylist(), table["needs_review"].to_pylist()))
     decided = _decided(reviews.read_events(file.parent / reviews.FILE) if history is None else history, rows, table)
@@ -104,7 +104,7 @@ def _strata(severities: Sequence[int], needs: Sequence[bool]) -> list[str]:
     return [f"severity {severity}" if need else "clean" for severity, need in zip(severities, needs, strict=True)]
 
 
-def _decided(history: Sequence[Event], rows: Rows, table: Any) -> list[_Row]:
+def _decided(history: Sequence[Event], rows: RowLookup, table: Any) -> list[_Row]:
     """The decided rows that count: all flagged ones, and the clean ones that were judged blind."""
     found = []
     for clip_id, of_clip in reviews.by_clip(history).items():

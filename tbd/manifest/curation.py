@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tbd import workspace
 from tbd.manifest import reviews
 from tbd.manifest.reader import locate_manifest
-from tbd.manifest.reviews import Event
-from tbd.review.rows import Rows
+from tbd.manifest.reviews import Decisions
+from tbd.manifest.row_lookup import RowLookup
 
 FILE = "curation.csv"
 _COLUMNS = ("clip_id", "reason", "dataset", "subject", "emotion", "level", "file_name", "flags", "reviewers")
@@ -32,19 +31,19 @@ class Curation:
     counts: dict[str, int]
 
 
-def curation(folder: str | Path, history: Sequence[Event] | None = None) -> Curation:
+def curation(folder: str | Path, decisions: Decisions | None = None) -> Curation:
     """The rejected clips of a manifest whose present text people judged.
 
     Args:
         folder: a manifest folder or its Parquet file.
-        history: the events of its store, when they are read already.
+        decisions: of its store, when they are read already.
 
     Raises:
         InputError: no manifest, or a damaged store.
     """
     file = locate_manifest(folder)
-    made = reviews.read_decisions(file.parent) if history is None else reviews.decided(history)
-    rows, counts, clips = Rows(file), Counter[str](), []
+    made = reviews.read_decisions(file.parent) if decisions is None else decisions
+    rows, counts, clips = RowLookup(file), Counter[str](), []
     for clip_id, about in sorted(made.items()):
         number = rows.find(clip_id) if about else None
         decision = None if number is None else reviews.decision_about(about, rows.prompts(number))
@@ -58,17 +57,16 @@ def curation(folder: str | Path, history: Sequence[Event] | None = None) -> Cura
     return Curation(tuple(clips), dict(counts))
 
 
-def write(folder: Path) -> Path | None:
-    """Write ``curation.csv`` beside the manifest; None when no clip has ever been on the list."""
-    found, path = curation(folder), folder / FILE
-    if not found.clips and not path.is_file():
-        return None
-    text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(found.clips)
-    workspace.write_text(path, text.getvalue())
-    return path
+def write_curation(folder: Path, decisions: Decisions) -> None:
+    """Write ``curation.csv`` beside the manifest, unless no clip has ever been on the list."""
+    path = folder / FILE
+    found = curation(folder, decisions) if decisions or path.is_file() else None
+    if found and (found.clips or path.is_file()):
+        text = io.StringIO()
+        table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(found.clips)
+        workspace.write_text(path, text.getvalue())
 
 
 def _cell(value: object) -> str:

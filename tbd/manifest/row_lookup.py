@@ -6,6 +6,7 @@ its row group, and the groups read last are kept.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ _GROUPS = 8
 """Row groups that are kept: about 5 MB each."""
 
 
-class Rows:
+class RowLookup:
     """A sealed manifest as it was when this was made; a new one in its place is seen by its ``stamp`` alone.
 
     Raises:
@@ -54,14 +55,8 @@ class Rows:
 
     def find(self, clip_id: str) -> int | None:
         """The number of a clip's row; None when the manifest has none."""
-        low, high = 0, len(self)
-        while low < high:  # rows are sorted by clip_id
-            middle = (low + high) // 2
-            if self._clips[middle].as_py() < clip_id:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self) and self._clips[low].as_py() == clip_id else None
+        at = bisect_left(range(len(self)), clip_id, key=self.clip)  # rows are sorted by clip_id
+        return at if at < len(self) and self.clip(at) == clip_id else None
 
     def number(self, clip_id: str) -> int:
         """The number of a clip's row.
@@ -94,7 +89,7 @@ class Rows:
         prompts = pc.match_substring(pc.binary_join(self._texts, "\n"), text, ignore_case=True)
         return np.asarray(pc.or_(found, pc.fill_null(prompts, False)), bool)
 
-    def same_rows(self, other: Rows) -> bool:
+    def same_rows(self, other: RowLookup) -> bool:
         """Both have the same clips with the same chains, texts and flags."""
         columns = ["flags", "severity", "needs_review"]
         mine, theirs = (
@@ -104,7 +99,7 @@ class Rows:
 
     def row(self, number: int) -> dict[str, Any]:
         """A whole row, as sealed."""
-        group = next(at for at, start in enumerate(self._starts[1:]) if number < start)
+        group = bisect_right(self._starts, number) - 1
         row: dict[str, Any] = self._group(group).slice(number - self._starts[group], 1).to_pylist()[0]
         return row
 

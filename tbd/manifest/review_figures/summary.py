@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 from tbd.manifest import reviews
+from tbd.manifest.curation import curation
 from tbd.manifest.reader import locate_manifest, read_manifest
-from tbd.review.agreement import agreement
-from tbd.review.audit import audit
-from tbd.review.curation import curation
+from tbd.manifest.review_figures.agreement import agreement
+from tbd.manifest.review_figures.audit import audit
 
 
 def summary(folder: str | Path) -> dict[str, Any] | None:
@@ -39,7 +39,7 @@ def summary(folder: str | Path) -> dict[str, Any] | None:
         "seconds": _seconds(standing),
         "agreement": asdict(agreement(file, history)),
         "audit": asdict(audit(file, history)),
-        "curation": curation(file, history).counts,
+        "curation": curation(file, reviews.decided(history)).counts,
     }
 
 

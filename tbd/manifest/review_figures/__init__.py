@@ -1,0 +1,1 @@
+"""What the reviews of a manifest say in figures: agreement between reviewers, and how good the gates are."""
