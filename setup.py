@@ -22,6 +22,7 @@ setup(
         "tbd.demo": ["templates/*"],
         "tbd.manifest": ["templates/*"],
         "tbd.review.terminal": ["*.tcss"],
+        "tbd.web": ["common/**/*"],
         "tbd.review.web": ["static/**/*", "templates/**/*"],
         "tbd.evaluate.outputs": ["templates/*"],
         "tbd.evaluate.study": ["page/**/*"],

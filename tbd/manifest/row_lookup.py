@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class RowLookup:
         if found is None:
             raise InputError(f"{self.file.parent}: no clip {clip_id!r} in this manifest")
         return found
+
+    def numbers(self, clips: Iterable[str]) -> list[int]:
+        """The numbers of those clips that have a row."""
+        return [number for clip_id in clips if (number := self.find(clip_id)) is not None]
 
     def clip(self, number: int) -> str:
         """The ``clip_id`` of a row."""

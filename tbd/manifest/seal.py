@@ -216,11 +216,20 @@ def _refuse_loss(file: Path, split: SplitRule | None) -> None:
             "the dataset's own split is not in the sealed file",
             next=f"tbd manifest seal {file.parent}",
         )
-    if not (file.parent / reviews.FILE).is_file():
-        with open_manifest(file) as parquet:
-            statuses = parquet.read(columns=["review_status"])["review_status"]
-        if count := pc.sum(pc.not_equal(statuses, "unreviewed")).as_py():
-            raise InputError(f"{file.parent}: {count} rows are reviewed, but {reviews.FILE} is missing")
+    refuse_lost_reviews(file)
+
+
+def refuse_lost_reviews(file: Path) -> None:
+    """Raises ``InputError`` where a manifest shows reviews whose store is gone: a new one would bury them."""
+    if (file.parent / reviews.FILE).is_file():
+        return
+    with open_manifest(file) as parquet:
+        statuses = parquet.read(columns=["review_status"])["review_status"]
+    if count := pc.sum(pc.not_equal(statuses, "unreviewed")).as_py():
+        raise InputError(
+            f"{file.parent}: {count} rows are reviewed, but {reviews.FILE} is missing",
+            next=f"put {reviews.FILE} back beside {file.name}",
+        )
 
 
 def _sealed_split(file: Path) -> dict[str, Any] | None:

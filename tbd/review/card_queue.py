@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,15 +10,15 @@ from dataclasses import replace
 from tbd.manifest.review_figures.audit_draw import recorded_draw
 from tbd.review import queue as queues
 from tbd.review.card import Card, ReviewProgress
+from tbd.review.card_history import CardHistory
 from tbd.review.card_maker import CardMaker
-from tbd.review.findings import Meanings
 from tbd.review.kinds import QueueName
-from tbd.review.leases import Leases
 from tbd.review.queue_view import QueueView
 from tbd.review.review_folder import ReviewFolder
-from tbd.review.store import person
+from tbd.review.store import holder, person
 from tbd.review.words import gone
 
+_TABS = itertools.count(1)
 BREAK = 300.0
 """Seconds at one card after which nobody is thought to have looked at it all the time."""
 
@@ -31,19 +32,16 @@ class CardQueue:
         news: what the reviewer should hear, once: the manifest was sealed anew.
     """
 
-    def __init__(
-        self,
-        shared: ReviewFolder,
-        queue: str,
-        filters: Mapping[str, str],
-        overlap: float,
-        lease: float,
-        gates: Meanings | None,
-    ) -> None:
-        self._shared, self.queue, self._overlap, self._lease, self._gates = shared, queue, overlap, lease, gates
-        self.folder, self.reviewer, self._lock = shared.folder, shared.reviewer, shared.lock
-        self.meanings, self._leases = shared.meanings, Leases(shared.store, self.reviewer, lease)
-        self.news = ""
+    _shared: ReviewFolder
+    queue: str
+    _overlap: float
+    _lease: float
+
+    def _begin(self, filters: Mapping[str, str]) -> None:
+        shared = self._shared
+        self.folder, self.reviewer, self.meanings = shared.folder, shared.reviewer, shared.meanings
+        self.news, self._lock = "", shared.lock
+        self._history, self._holder = CardHistory(), holder(self.reviewer, next(_TABS))
         with self._lock:
             shared.refresh()
             self.filter(filters)
@@ -65,11 +63,8 @@ class CardQueue:
                 chosen = shared.log.decided_by(self.reviewer)
             draw = recorded_draw(self.folder)
             found = queues.build(self.queue, filters, shared.rows, draw, chosen, bookmarks)
-            self._view = QueueView(found, shared.rows, shared.log, self.reviewer, self._overlap, self.queue)
-            self._maker = CardMaker(
-                *(shared.rows, shared.log, shared.findings, self._view, shared.roots, self.reviewer),
-                *(self.queue == QueueName.AUDIT, bookmarks, shared.meanings),
-            )
+            self._view = QueueView(found, shared, self._overlap, self.queue)
+            self._maker = CardMaker(shared, self._view, self.queue == QueueName.AUDIT, bookmarks)
             self.filters, self._version = dict(filters), shared.version
 
     def choices(self) -> Mapping[str, Mapping[str, int]]:
@@ -79,7 +74,7 @@ class CardQueue:
     def missing(self, card: Card) -> dict[str, str]:
         """The codes of the gates, with their meanings, that a card does not show; on a blind card all of them."""
         shown = {flag.code for flag in card.findings}
-        return {code: gate.meaning for code, gate in (self._gates or {}).items() if code not in shown}
+        return {code: gate.meaning for code, gate in (self._shared.gates or {}).items() if code not in shown}
 
     def progress(self) -> ReviewProgress:
         """How far the queue is, and what this reviewer did in this session, in all tabs."""
@@ -117,7 +112,7 @@ class CardQueue:
         """
         with self._lock:
             self._refresh()
-            while (clip_id := self._leases.back()) is not None:
+            while (clip_id := self._history.back()) is not None:
                 if self._shared.rows.find(clip_id) is not None:
                     return self.card(clip_id)
             return None
@@ -156,7 +151,7 @@ class CardQueue:
             number = self._shared.rows.find(card.clip_id)
             if number is None or not self._view.free(number, self._holders(number)):
                 return False
-            self._leases.take(self._shared.rows.chain(number))
+            self._take(number)
             return True
 
     def bookmark(self, card: Card) -> bool:
@@ -185,7 +180,7 @@ class CardQueue:
         for at in self._view.upcoming(self._place(after)):
             number = next(number for number in self._view.queue.units[at] if self._view.waits(number))
             tabs = holders.get(self._shared.rows.chain(number), ())
-            if self._view.free(number, tabs, self._leases.holder):
+            if self._view.free(number, tabs, self._holder):
                 yield number
             elif self._view.free(number, tabs):
                 elsewhere.append(number)
@@ -196,12 +191,17 @@ class CardQueue:
         return None if number is None else self._view.place(number)
 
     def _holders(self, number: int) -> Collection[str]:
-        return self._shared.store.holders().get(self._shared.rows.chain(number), ())
+        chain = self._shared.rows.chain(number)
+        return self._shared.store.holders(chain).get(chain, ())
+
+    def _take(self, number: int) -> None:
+        """Lease a row's chain to this tab, or lease it for longer."""
+        self._shared.store.lease(self._shared.rows.chain(number), self._holder, self._lease)
 
     def _show(self, number: int, *, lease: bool = True, held_by: str = "") -> Card:
         """Put a card before the reviewer, inside a transaction."""
         if lease:
-            self._leases.take(self._shared.rows.chain(number))
+            self._take(number)
         card = self._maker.make(number, held_by)
-        self._leases.show(card)
+        self._history.show(card)
         return card

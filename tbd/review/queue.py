@@ -68,7 +68,7 @@ def build(
     keep = {"flagged": ~clean, "audit": clean}.get(name, np.ones(len(table), bool))
     if name in (QueueName.DISAGREEMENTS, QueueName.DECIDED):
         keep = np.isin(np.arange(len(table)), list(chosen))
-    marked = np.array(sorted(number for clip in bookmarks if (number := rows.find(clip)) is not None), np.int64)
+    marked = np.array(sorted(rows.numbers(bookmarks)), np.int64)
     choices = _choices(table.filter(pa.array(keep))) | {"bookmark": {"yes": int(keep[marked].sum())}}
     for key, value in filters.items():
         if key == "bookmark":

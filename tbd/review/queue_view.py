@@ -9,11 +9,10 @@ import numpy as np
 from tbd.errors import UsageError
 from tbd.hashes import seeded_fraction
 from tbd.manifest import reviews
-from tbd.manifest.row_lookup import RowLookup
 from tbd.review.card import ReviewProgress
-from tbd.review.decisions import DecisionLog
 from tbd.review.kinds import QueueName
 from tbd.review.queue import Queue
+from tbd.review.review_folder import ReviewFolder
 from tbd.review.store import person
 from tbd.schema import INFO
 
@@ -26,17 +25,15 @@ class QueueView:
         overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
     """
 
-    def __init__(
-        self, queue: Queue, rows: RowLookup, log: DecisionLog, reviewer: str, overlap: float, name: str
-    ) -> None:
-        self.queue, self._rows, self._log = queue, rows, log
-        self._reviewer, self._overlap, self.name = reviewer, overlap, name
+    def __init__(self, queue: Queue, shared: ReviewFolder, overlap: float, name: str) -> None:
+        self.queue, self._rows, self._log = queue, shared.rows, shared.log
+        self._reviewer, self._overlap, self.name = shared.reviewer, overlap, name
         self.open = np.ones(len(queue), bool)
         self.skipped = np.zeros(len(queue), bool)
         self._waiting = queue.place >= 0
         self._cards = {code: np.unique(queue.place[rows]) for code, rows in queue.flagged.items()}
-        self._seen, self._again = len(log.changes), set[int]()
-        self._look_at(log.clips())
+        self._seen, self._again = 0, set[int]()
+        self.refresh()
 
     def refresh(self) -> None:
         """See again whether the cards are open about which somebody decided since the last time."""
@@ -45,17 +42,19 @@ class QueueView:
 
     def look_again(self, clips: Iterable[str], wanted: bool = False) -> None:
         """Of one's own decisions, these need no further look, or do again."""
-        numbers = {number for clip in clips if (number := self._rows.find(clip)) is not None}
+        numbers = set(self._rows.numbers(clips))
         self._again = self._again - numbers if wanted else self._again | numbers
         self._look_at(clips)
 
     def _look_at(self, clips: Iterable[str]) -> None:
-        numbers = (self._rows.find(clip_id) for clip_id in clips)
-        for at in {self.place(number) for number in numbers if number is not None}:
-            if at is not None:
-                unit = self.queue.units[at]
-                self._waiting[unit] = [self.waits(number) for number in unit]
-                self.open[at] = self._waiting[unit].any()
+        for at in self._cards_of(clips):
+            unit = self.queue.units[at]
+            self._waiting[unit] = [self.waits(number) for number in unit]
+            self.open[at] = self._waiting[unit].any()
+
+    def _cards_of(self, clips: Iterable[str]) -> list[int]:
+        """The cards of this queue that some clips are on."""
+        return [at for at in set(map(self.place, self._rows.numbers(clips))) if at is not None]
 
     def place(self, number: int) -> int | None:
         """The card of this queue that a row is on."""
@@ -100,11 +99,7 @@ class QueueView:
 
     def skip(self, clips: Iterable[str], passed: bool = True) -> None:
         """Pass over the cards of these clips from now on, or no longer."""
-        for clip_id in clips:
-            number = self._rows.find(clip_id)
-            at = None if number is None else self.place(number)
-            if at is not None:
-                self.skipped[at] = passed
+        self.skipped[self._cards_of(clips)] = passed
 
     def flagged(self, code: str, holders: Mapping[str, Collection[str]], mine: str) -> tuple[list[int], list[int]]:
         """Waiting rows that have a flag: those this reviewer may decide; and the others, held or skipped.

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from tbd.errors import InputError
 from tbd.hashes import file_stamp
 from tbd.manifest import run
+from tbd.manifest.decision_log import DecisionLog
 from tbd.manifest.row_lookup import RowLookup
-from tbd.manifest.seal import Sealed, reseal_manifest
-from tbd.review import validation
-from tbd.review.card import Card
-from tbd.review.card_maker import path_of
-from tbd.review.decisions import DecisionLog
+from tbd.manifest.seal import Sealed, refuse_lost_reviews, reseal_manifest
 from tbd.review.findings import Check, Findings, Meanings
 from tbd.review.store import Store
 
@@ -34,19 +32,19 @@ class ReviewFolder:
     """
 
     def __init__(
-        self, folder: str | Path, reviewer: str, check: Check | None, root: Path | None, meanings: Meanings
+        self, folder: str | Path, reviewer: str, check: Check | None, root: Path | None, gates: Meanings | None
     ) -> None:
         self.lock = threading.RLock()
         self.rows = RowLookup(folder)
         self.folder = self.rows.file.parent
-        validation.refuse_lost_store(self.rows)
+        refuse_lost_reviews(self.rows.file)
         self.store = Store(self.folder)
         known = {same_person(name): name for name in reversed(self.store.reviewers())}
         self.reviewer = known.get(same_person(reviewer), reviewer)
         self.findings = Findings(self.folder, check)
-        self.meanings = meanings
+        self.gates, self.meanings = gates, gates or {}
         self.roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
-        self.log = DecisionLog(self.store, self.rows)
+        self.log = DecisionLog(self.rows)
         self.version, self.tabs = 0, 0
         self.made: dict[str, tuple[str, str, float]] = {}
 
@@ -55,10 +53,20 @@ class ReviewFolder:
         with suppress(InputError):  # between two names: the old one is still open
             if file_stamp(self.rows.file, strict=True) != self.rows.stamp:
                 self._open_again()
-        self.log.refresh()
+        self.log.add(self.store.since(self.log.last))
 
-    def canonical(self, card: Card | str) -> CanonicalClip | None:
-        """A card's first clip, or any clip by id; None when its file is not here.
+    def media(self, row: Mapping[str, Any], name: str) -> Path | None:
+        """A file of a row on this machine; None when it is not there, or its name leads out of the dataset."""
+        root, relative = self.roots.get("") or self.roots.get(row["dataset"]), PurePosixPath(row[name] or "")
+        if not (root and row[name]) or relative.is_absolute() or ".." in relative.parts:
+            return None
+        try:
+            return root / relative if (root / relative).is_file() else None
+        except (OSError, ValueError):
+            return None
+
+    def canonical(self, clip_id: str) -> CanonicalClip | None:
+        """A clip; None when its file is not here.
 
         Raises:
             InputError: there is no such clip.
@@ -66,11 +74,10 @@ class ReviewFolder:
         from tbd.media.canonical import CanonicalClip
 
         with self.lock:
-            row = self.rows.row(self.rows.number(card if isinstance(card, str) else card.clip_id))
-        path, audio = (path_of(self.roots, row, name) for name in ("file_name", "audio_file_name"))
+            row = self.rows.row(self.rows.number(clip_id))
+        path, audio = (self.media(row, name) for name in ("file_name", "audio_file_name"))
         box = tuple(row["crop_box"]) if row["crop_box"] else None
-        rule = run.clip_rule(self.folder)
-        return CanonicalClip(path, row["start"], row["end"], box, rule, audio) if path else None
+        return CanonicalClip(path, row["start"], row["end"], box, run.clip_rule(self.folder), audio) if path else None
 
     def close(self) -> Sealed | None:
         """Close everything, and seal the manifest again unless it shows every decision already."""

@@ -13,12 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tbd.errors import TbdError, UsageError
-from tbd.manifest.review_figures.agreement import agreement
+from tbd.manifest.review_figures.agreement import agreement_in
 from tbd.manifest.reviews import Event, text_hash
 from tbd.manifest.seal import Sealed
 from tbd.review import queue as queues
@@ -95,30 +96,31 @@ class ReviewSession(CardQueue):
         gates: Meanings | None = None,
     ) -> None:
         validation.refuse_name(reviewer)
-        validation.refuse_share(overlap)
+        if not 0 <= overlap <= 1:
+            raise UsageError(f"an overlap of {overlap}: it is a share of the cards, 0 to 1", next="--overlap 0.1")
         queues.refuse(queue, filters or {})
-        shared = ReviewFolder(folder, reviewer, check, root, gates or {})
-        self._begin(shared, queue, queues.canonical(filters or {}, shared.rows), overlap, lease, gates)
+        self._shared = ReviewFolder(folder, reviewer, check, root, gates)
+        self.queue, self._overlap, self._lease = queue, overlap, lease
+        self._begin(queues.canonical(filters or {}, self._shared.rows))
 
     def tab(self, filters: Mapping[str, str] | None = None) -> ReviewSession:
         """Another tab of the same reviewer, with its own history, skips and filters; close each."""
-        other = object.__new__(ReviewSession)
-        wanted = self.filters if filters is None else filters
-        other._begin(self._shared, self.queue, wanted, self._overlap, self._lease, self._gates)
+        other = copy(self)
+        other._begin(self.filters if filters is None else filters)
         return other
 
-    def _begin(self, shared: ReviewFolder, *options: Any) -> None:
-        CardQueue.__init__(self, shared, *options)
+    def _begin(self, filters: Mapping[str, str]) -> None:
+        super()._begin(filters)
         self._undone: list[Undone] = []
         self._closed = False
-        shared.tabs += 1
+        self._shared.tabs += 1
 
     def report(self) -> ReviewProgress:
         """``progress`` with what the last page tells: who decided how much, agreement, what is left for whom."""
         with self._lock:
-            history = self._shared.log.history()
-            found = agreement(self.folder, history, resamples=0) if history else None
-            standing = [(clip, held) for clip in self._shared.log.clips() for held in self._shared.log.opinions(clip)]
+            log = self._shared.log
+            found = agreement_in(log, resamples=0) if log.last else None
+            standing = [(clip, held) for clip in log.judged() for held in log.opinions(clip)]
             return replace(
                 self.progress(),
                 by_reviewer=Counter(held.reviewer for _, held in standing),
@@ -161,12 +163,12 @@ class ReviewSession(CardQueue):
         """
         chosen, prompts = validation.clips_of(card, clips), validation.edited(card, action, prompts)
         verb = validation.verb(action, reason)
-        validation.refuse_flags(card, [*flags, *refuted], self._gates)
+        validation.refuse_flags(card, [*flags, *refuted], self._shared.gates)
         if verb == Verb.EDIT and prompts == card.prompts:
             verb, prompts = Verb.ACCEPT, None
         validation.refuse_empty(card, verb)
         with self._lock:
-            spent = self._leases.seconds(card) if seconds is None else seconds
+            spent = self._history.seconds(card) if seconds is None else seconds
             event = self._event(
                 verb, after=prompts, reason=reason, seconds=spent, note=validation.note(note),
                 flags=tuple(flags), refuted=tuple(refuted),
@@ -203,12 +205,12 @@ class ReviewSession(CardQueue):
             UsageError: not ``accept`` or ``reject``, no reason, a queue without flags, or no card has that flag.
         """
         verb = validation.bulk_verb(action, reason, self.queue)
-        shared, severities = self._shared, {code: gate.severity for code, gate in (self._gates or {}).items()}
+        shared, severities = self._shared, {code: gate.severity for code, gate in (self._shared.gates or {}).items()}
         with self._lock:
             event = self._event(verb, reason=reason, bulk=True)
             with shared.store.transaction():
                 self._refresh()
-                numbers, left_out = self._view.flagged(flag, shared.store.holders(), self._leases.holder)
+                numbers, left_out = self._view.flagged(flag, shared.store.holders(), self._holder)
                 heavier: list[int] = []
                 if verb == Verb.ACCEPT:
                     left_out += [number for number in numbers if not self._text(number)]
@@ -232,7 +234,7 @@ class ReviewSession(CardQueue):
         with self._lock:
             with shared.store.transaction():
                 self._refresh()
-                elsewhere = {batch for batch, (tab, _, _) in shared.made.items() if tab != self._leases.holder}
+                elsewhere = {batch for batch, (tab, _, _) in shared.made.items() if tab != self._holder}
                 events = shared.store.latest(self.reviewer, elsewhere)
                 if not events:
                     return None
@@ -276,7 +278,7 @@ class ReviewSession(CardQueue):
 
     def canonical(self, card: Card | str) -> CanonicalClip | None:
         """A card's first clip, or any clip by id (``InputError`` for an unknown one); None when its file is not here."""
-        return self._shared.canonical(card)
+        return self._shared.canonical(card if isinstance(card, str) else card.clip_id)
 
     def close(self) -> Sealed | None:
         """End the leases; the last tab seals the manifest again with every review. Closing twice does nothing.
@@ -289,7 +291,7 @@ class ReviewSession(CardQueue):
                 return None
             self._closed = True
             with suppress(TbdError), self._shared.store.transaction():  # leases end by themselves too
-                self._leases.give_back()
+                self._shared.store.release(self._holder)
             self._shared.tabs -= 1
             return None if self._shared.tabs else self._shared.close()
 
@@ -307,7 +309,7 @@ class ReviewSession(CardQueue):
         if number is not None and not any(
             self._view.waits(other) for other in unit if self._shared.rows.clip(other) not in clips
         ):
-            self._leases.give_back([self._shared.rows.chain(number)])
+            self._shared.store.release(self._holder, self._shared.rows.chain(number))
 
     def _event(self, action: str, **more: Any) -> Event:
         """A decision, without the clip and the text that it is about."""
@@ -319,7 +321,7 @@ class ReviewSession(CardQueue):
         self._shared.store.add(replace(event, clip_id=clip_id, before_hash=text) for clip_id, text in about)
         self._undone.clear()
         if event.action != "skip" and event.batch and about:
-            self._shared.made[event.batch] = (self._leases.holder, event.action, event.seconds or 0.0)
+            self._shared.made[event.batch] = (self._holder, event.action, event.seconds or 0.0)
         self._view.look_again([clip_id for clip_id, _ in about])
 
     def _take_back(self, events: Sequence[Event]) -> list[int]:

@@ -6,7 +6,6 @@ cut. Leases lie in a table of their own, because they are nobody's decision and 
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -121,10 +120,9 @@ class Store:
         self.db.write("DELETE FROM lease WHERE until <= ?", now)
         self.db.write("INSERT OR REPLACE INTO lease VALUES (?, ?, ?)", chain, reviewer, now + seconds)
 
-    def release(self, reviewer: str, chains: Iterable[str]) -> None:
-        """Take chains back from a reviewer's tab."""
-        query = "DELETE FROM lease WHERE reviewer = ? AND chain IN (SELECT value FROM json_each(?))"
-        self.db.write(query, reviewer, json.dumps(list(chains)))
+    def release(self, reviewer: str, chain: str | None = None) -> None:
+        """Take a chain back from a reviewer's tab; without a name all of them."""
+        self.db.write("DELETE FROM lease WHERE reviewer = ? AND (? IS NULL OR chain = ?)", reviewer, chain, chain)
 
     def close(self) -> None:
         """Close the file; the last to close leaves one plain file, which can be read from a read-only disk."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 
-import pyarrow.compute as pc
-
-from tbd.errors import InputError, UsageError
+from tbd.errors import UsageError
 from tbd.hidden_characters import without_hidden
-from tbd.manifest import reviews
 from tbd.manifest.prompt_levels import LEVELS
 from tbd.manifest.reviews import Event
-from tbd.manifest.row_lookup import RowLookup
 from tbd.review.card import LEVEL_SIGNS, Card, LevelDifference, Stale
 from tbd.review.card_maker import CardMaker
 from tbd.review.kinds import QueueName, Reason, Verb
@@ -30,35 +27,11 @@ def refuse_name(name: str) -> None:
     Raises:
         UsageError: it is none.
     """
-    odd = [sign for sign in name if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")]
-    if not without_hidden(name) or len(name) > _NAME or odd:
-        why = (
-            f"it has the sign {odd[0]!r}"
-            if odd
-            else "it is blank"
-            if not without_hidden(name)
-            else f"it has {len(name)} signs"
-        )
+    odd = [f"it has the sign {sign!r}" for sign in name if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")]
+    blank = [] if without_hidden(name) else ["it is blank"]
+    long = [f"it has {len(name)} signs"] if len(name) > _NAME else []
+    for why in odd + blank + long:
         raise UsageError(f"{name[:_NAME]!r} cannot be a reviewer's name: {why}", next="--reviewer NAME")
-
-
-def refuse_share(overlap: float) -> None:
-    """Raises ``UsageError`` for an overlap that is no share."""
-    if not 0 <= overlap <= 1:
-        raise UsageError(f"an overlap of {overlap}: it is a share of the cards, 0 to 1", next="--overlap 0.1")
-
-
-def refuse_lost_store(rows: RowLookup) -> None:
-    """Raises ``InputError`` where the manifest shows reviews whose store is gone: a new one would bury them."""
-    store = rows.file.parent / reviews.FILE
-    if store.is_file():
-        return
-    statuses = rows.table(["review_status"])["review_status"]
-    if count := pc.sum(pc.not_equal(statuses, "unreviewed")).as_py():
-        raise InputError(
-            f"{rows.file.parent}: {count} rows are reviewed, but {reviews.FILE} is missing",
-            next=f"put {reviews.FILE} back beside {rows.file.name}",
-        )
 
 
 def verb(action: str, reason: str | None) -> Verb:
@@ -167,30 +140,21 @@ def refuse_stale(
     What others decide about an overlap card does not count: it is not shown, and is theirs. What is about the clip
     itself holds for any text.
     """
-    whose = maker.reviewer if card.independent else None
+    shared = maker.shared
+    whose = shared.reviewer if card.independent else None
     for clip_id in clips:
-        number = maker.rows.number(clip_id)
-        if maker.rows.prompts(number) != card.original and not event.about_clip:
+        number = shared.rows.number(clip_id)
+        if shared.rows.prompts(number) != card.original and not event.about_clip:
             raise stale(card, maker.make(number), mine, GONE)
-        if maker.log.changed(clip_id, card.seen, whose):
+        if shared.log.changed(clip_id, card.seen, whose):
             raise stale(card, maker.make(number), mine)
 
 
 def stale(card: Card, current: Card, mine: tuple[str, ...] | None, why: str = "") -> Stale:
     """What to tell a reviewer whose card was decided, or annotated anew, meanwhile."""
     who = ", ".join(dict.fromkeys(f"{opinion.reviewer} ({opinion.event.action})" for opinion in current.opinions))
-    wanted = card.prompts if mine is None else mine
-    count = max(len(card.prompts), len(current.prompts), len(wanted))
-    versions = zip(*(_padded(text, count) for text in (card.prompts, current.prompts, wanted)), strict=True)
-    names = max((card.levels, current.levels), key=len)
-    differing = [
-        LevelDifference(name, *texts)
-        for name, texts in zip(_padded(names, count), versions, strict=True)
-        if len(set(texts)) > 1
-    ]
     words = why or (f"decided meanwhile: {who}" if who else "a decision was taken back meanwhile")
-    return Stale(f"{card.clip_id}: {words}; nothing was saved", current, tuple(differing))
-
-
-def _padded(texts: Sequence[str], count: int) -> tuple[str, ...]:
-    return (*texts, *[""] * (count - len(texts)))
+    names = max((card.levels, current.levels), key=len)
+    versions = zip_longest(names, card.prompts, current.prompts, card.prompts if mine is None else mine, fillvalue="")
+    differing = tuple(LevelDifference(*each) for each in versions if len(set(each[1:])) > 1)
+    return Stale(f"{card.clip_id}: {words}; nothing was saved", current, differing)

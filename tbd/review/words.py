@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
+from tbd import workspace
 from tbd.console import human_seconds
+from tbd.errors import TbdError
 from tbd.hidden_characters import one_line
 from tbd.review.card import Receipt, ReviewProgress
 from tbd.review.kinds import QueueName, Reason
@@ -125,3 +128,12 @@ def next_command(progress: ReviewProgress, folder: str) -> str:
 def count(number: int, noun: str) -> str:
     """``1 card``, ``2,000 cards``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@cache
+def rubric() -> str:
+    """How to judge a row: ``annotate/rubric.md`` of this project, else the shipped one; "" where none can be read."""
+    try:
+        return workspace.find("annotate/rubric.md").read_text(encoding="utf-8")
+    except (TbdError, OSError, ValueError):
+        return ""

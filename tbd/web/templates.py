@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+COMMON = Path(__file__).parent / "common"
+"""Templates and static files that every server here has."""
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -46,7 +48,8 @@ class TemplateFolder:
     @cached_property
     def static(self) -> dict[str, bytes]:
         """The files of ``static/`` by name."""
-        return {path.name: path.read_bytes() for path in (self._folder / "static").iterdir() if path.suffix in KINDS}
+        files = [path for folder in (COMMON, self._folder) for path in (folder / "static").iterdir()]
+        return {path.name: path.read_bytes() for path in files if path.suffix in KINDS}
 
     def static_url(self, name: str) -> str:
         """The address of a static file, another one whenever its content is."""
@@ -61,7 +64,7 @@ class TemplateFolder:
 
     @cached_property
     def _environment(self) -> Environment:
-        loader = FileSystemLoader(self._folder / "templates")
+        loader = FileSystemLoader([self._folder / "templates", COMMON / "templates"])
         environment = Environment(
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
             auto_reload=False,

@@ -77,7 +77,7 @@ def test_coming_with_the_token_again_keeps_the_name(site):
         {},
     ],
 )
-@pytest.mark.parametrize("path", ["/decide", "/bulk", "/undo", "/again", "/recheck", "/renew", "/name"])
+@pytest.mark.parametrize("path", ["/decide", "/bulk", "/undo", "/skipped", "/recheck", "/renew", "/name"])
 def test_a_post_from_a_foreign_page_is_refused(site, ann, headers, path):
     fields = {"clip": ann.clip, "ticket": ann.ticket, "action": "accept", "flag": "levels_missing", "name": "Eve"}
     answer = ann.post(path, data=fields, headers=headers)
@@ -86,7 +86,7 @@ def test_a_post_from_a_foreign_page_is_refused(site, ann, headers, path):
     assert "Ann</a>" in ann.open().text
 
 
-@pytest.mark.parametrize("path", ["/decide", "/bulk", "/undo", "/again", "/recheck", "/renew"])
+@pytest.mark.parametrize("path", ["/decide", "/bulk", "/undo", "/skipped", "/recheck", "/renew"])
 def test_nothing_is_decided_by_following_a_link(site, ann, path):
     answer = ann.get(f"{path}?clip={ann.clip}&ticket={ann.ticket}&action=accept&flag=levels_missing")
     assert answer.status_code == 405

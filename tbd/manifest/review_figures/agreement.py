@@ -14,9 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.manifest import reviews
-from tbd.manifest.reader import locate_manifest
-from tbd.manifest.reviews import Event
-from tbd.manifest.row_lookup import RowLookup
+from tbd.manifest.decision_log import DecisionLog, opened_log
 
 CATEGORIES = ("accept", "edit", "reject")
 Counts = npt.NDArray[np.int64]
@@ -105,9 +103,17 @@ def interval(
     return Figure(value, low, high)
 
 
-def agreement(
-    folder: str | Path, history: Sequence[Event] | None = None, *, seed: int = 0, resamples: int = 1000
-) -> Agreement:
+def agreement(folder: str | Path, *, seed: int = 0, resamples: int = 1000) -> Agreement:
+    """``agreement_in`` the reviews of a manifest folder, or of its Parquet file.
+
+    Raises:
+        InputError: no manifest, or a damaged store.
+    """
+    with opened_log(folder) as log:
+        return agreement_in(log, seed=seed, resamples=resamples)
+
+
+def agreement_in(log: DecisionLog, *, seed: int = 0, resamples: int = 1000) -> Agreement:
     """Agreement between the reviewers of a manifest about its present texts.
 
     Counted are the latest standing judgements of the model's own text. Decisions that settle a
@@ -115,24 +121,15 @@ def agreement(
     do not count.
 
     Args:
-        folder: a manifest folder or its Parquet file.
-        history: the events of its store, when they are read already.
         resamples: of the intervals; 0 leaves them out.
-
-    Raises:
-        InputError: no manifest, or a damaged store.
     """
-    file = locate_manifest(folder)
-    judged, conflicts = _judgements(
-        file, reviews.read_events(file.parent / reviews.FILE) if history is None else history
-    )
-    items = [item for item in judged if len(item) > 1]
+    items = [item for item in _judgements(log) if len(item) > 1]
     counts = tally(item.values() for item in items)
     names = sorted({reviewer for item in items for reviewer in item})
     share, nominal, gwet = (
         interval(figure, counts, seed=seed, resamples=resamples) for figure in (percent, alpha, ac1)
     )
-    return Agreement(len(items), tuple(names), share, nominal, gwet, conflicts)
+    return Agreement(len(items), tuple(names), share, nominal, gwet, len(log.conflicts()))
 
 
 def tally(items: Iterable[Iterable[str]], categories: Sequence[str] = CATEGORIES) -> Counts:
@@ -141,24 +138,15 @@ def tally(items: Iterable[Iterable[str]], categories: Sequence[str] = CATEGORIES
     return np.array(rows, np.int64).reshape(len(rows), len(categories))
 
 
-def _judgements(file: Path, history: Sequence[Event]) -> tuple[list[Mapping[str, str]], int]:
-    """Reviewer -> action for every text, once for the clips of a chain that were judged alike; and the conflicts."""
-    if not history:
-        return [], 0
+def _judgements(log: DecisionLog) -> list[Mapping[str, str]]:
+    """Reviewer -> action for every text, once for the clips of a chain that were judged alike."""
     found: dict[object, Mapping[str, str]] = {}
-    conflicts, rows = 0, RowLookup(file)
-    for clip_id, of_clip in reviews.by_clip(history).items():
-        number = rows.find(clip_id)
-        if number is None:
-            continue
-        origin = reviews.text_hash(rows.prompts(number))
+    for clip_id, number in log.judged().items():
+        origin = reviews.text_hash(log.rows.prompts(number))
         own = {
             event.reviewer: str(event.action)
-            for event in reviews.standing(of_clip)
+            for event in log.standing(clip_id)
             if event.before_hash == origin and event.queue != "disagreements" and not event.bulk
         }
-        held = reviews.opinions(of_clip)
-        conflicts += reviews.disagree(held.get(origin) or held.get(reviews.ANY_TEXT) or [])
-        found[rows.chain(number), origin, tuple(sorted(own.items()))] = own
-    rows.close()
-    return list(found.values()), conflicts
+        found[log.rows.chain(number), origin, tuple(sorted(own.items()))] = own
+    return list(found.values())

@@ -20,12 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.manifest import reviews
-from tbd.manifest.reader import locate_manifest
+from tbd.manifest.decision_log import DecisionLog, opened_log
 from tbd.manifest.review_figures.agreement import Figure
 from tbd.manifest.review_figures.audit_draw import recorded_draw
 from tbd.manifest.reviews import Event
-from tbd.manifest.row_lookup import RowLookup
 
 ANY = "any flag"
 """The gates as a whole: needs review, or not, against wrong, or not."""
@@ -79,43 +77,38 @@ class _Row:
     chain: str
 
 
-def audit(folder: str | Path, history: Sequence[Event] | None = None, *, seed: int = 0) -> Audit:
-    """Precision and recall of the gates of a manifest, with 95 % intervals (chains resampled within strata).
-
-    Args:
-        folder: a manifest folder or its Parquet file.
-        history: the events of its store, when they are read already.
+def audit(folder: str | Path, *, seed: int = 0) -> Audit:
+    """``audit_in`` the reviews of a manifest folder, or of its Parquet file.
 
     Raises:
         InputError: no manifest, or a damaged store.
     """
-    file = locate_manifest(folder)
-    rows = RowLookup(file)
-    table = rows.table(["flags", "severity", "needs_review"])
+    with opened_log(folder) as log:
+        return audit_in(log, seed=seed)
+
+
+def audit_in(log: DecisionLog, *, seed: int = 0) -> Audit:
+    """Precision and recall of the gates of a manifest, with 95 % intervals (chains resampled within strata)."""
+    table = log.rows.table(["flags", "severity", "needs_review"])
     strata = Counter(_strata(table["severity"].to_pylist(), table["needs_review"].to_pylist()))
-    decided = _decided(reviews.read_events(file.parent / reviews.FILE) if history is None else history, rows, table)
-    rows.close()
+    decided = _decided(log, table)
     sizes = {name: (count, sum(row.stratum == name for row in decided)) for name, count in sorted(strata.items())}
     gates = _gates(decided, sizes, seed) if decided else ()
-    return Audit(gates, sizes, _notes(sizes, recorded_draw(file.parent).share))
+    return Audit(gates, sizes, _notes(sizes, recorded_draw(log.rows.file.parent).share))
 
 
 def _strata(severities: Sequence[int], needs: Sequence[bool]) -> list[str]:
     return [f"severity {severity}" if need else "clean" for severity, need in zip(severities, needs, strict=True)]
 
 
-def _decided(history: Sequence[Event], rows: RowLookup, table: Any) -> list[_Row]:
+def _decided(log: DecisionLog, table: Any) -> list[_Row]:
     """The decided rows that count: all flagged ones, and the clean ones that were judged blind."""
     found = []
-    for clip_id, of_clip in reviews.by_clip(history).items():
-        number = rows.find(clip_id)
-        if number is None:
-            continue
-        held = reviews.opinions(of_clip).get(reviews.text_hash(rows.prompts(number)), [])
+    for clip_id, number in log.judged().items():
         flags, severity, needs = (table[name][number].as_py() for name in table.column_names)
-        judged = [opinion.event for opinion in held if _is_verdict(opinion.event, needs)]
+        judged = [opinion.event for opinion in log.opinions(clip_id) if _is_verdict(opinion.event, needs)]
         if judged:
-            found.append(_row(frozenset(flags), severity, needs, judged, rows.chain(number)))
+            found.append(_row(frozenset(flags), severity, needs, judged, log.rows.chain(number)))
     return found
 
 

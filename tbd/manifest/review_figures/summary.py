@@ -11,9 +11,10 @@ from typing import Any
 
 from tbd.manifest import reviews
 from tbd.manifest.curation import curation
-from tbd.manifest.reader import locate_manifest, read_manifest
-from tbd.manifest.review_figures.agreement import agreement
-from tbd.manifest.review_figures.audit import audit
+from tbd.manifest.decision_log import opened_log
+from tbd.manifest.reader import read_manifest
+from tbd.manifest.review_figures.agreement import agreement_in
+from tbd.manifest.review_figures.audit import audit_in
 
 
 def summary(folder: str | Path) -> dict[str, Any] | None:
@@ -27,20 +28,19 @@ def summary(folder: str | Path) -> dict[str, Any] | None:
     Raises:
         InputError: no manifest, or a damaged store.
     """
-    file = locate_manifest(folder)
-    history = reviews.read_events(file.parent / reviews.FILE)
-    if not history:
-        return None
-    standing = [event for events in reviews.by_clip(history).values() for event in reviews.standing(events)]
-    names = sorted({event.reviewer for event in history})
-    return {
-        "queues": _queues(file),
-        "decisions": {name: _of([event for event in standing if event.reviewer == name]) for name in names},
-        "seconds": _seconds(standing),
-        "agreement": asdict(agreement(file, history)),
-        "audit": asdict(audit(file, history)),
-        "curation": curation(file, reviews.decided(history)).counts,
-    }
+    with opened_log(folder) as log:
+        if not log.last:
+            return None
+        standing = [event for clip_id in log.judged() for event in log.standing(clip_id)]
+        names = sorted({event.reviewer for event in standing})
+        return {
+            "queues": _queues(log.rows.file),
+            "decisions": {name: _of([event for event in standing if event.reviewer == name]) for name in names},
+            "seconds": _seconds(standing),
+            "agreement": asdict(agreement_in(log)),
+            "audit": asdict(audit_in(log)),
+            "curation": curation(log.rows.file).counts,
+        }
 
 
 def _queues(file: Path) -> dict[str, dict[str, int]]:

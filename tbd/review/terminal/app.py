@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -14,90 +14,77 @@ from tbd.hidden_characters import one_line, visible
 from tbd.review import words
 from tbd.review.card import Card, Receipt, Stale
 from tbd.review.kinds import Verb
-from tbd.review.rubric import rubric
 from tbd.review.terminal import facts
-from tbd.review.terminal.dialogs import Ask, Narrow, Ticks, Write
+from tbd.review.terminal.dialogs import Answer, Ask, Dialog, Narrow, Ticks, Write
 from tbd.review.terminal.frame import ReviewFrame
 from tbd.review.terminal.player import play
 from tbd.review.words import REASONS
 
 
-@dataclass(frozen=True)
-class Wish:
-    """A decision that a reviewer wants to make about a card, with everything that goes with it."""
-
-    card: Card
-    action: Verb
-    more: Mapping[str, Any]
-
-
 class ReviewApp(ReviewFrame):
     """One reviewer in one session. The session is the caller's to close."""
 
-    def ask(self, question: str, choices: Mapping[str, str], then: Callable[[str], object]) -> None:
-        """Ask; ``then`` gets the key of the answer, unless the question is left."""
+    def put(self, dialog: Dialog[Answer], then: Callable[[Answer], object]) -> None:
+        """Lay a question over the card; ``then`` gets the answer, unless the question is left."""
 
-        async def answer(key: str | None) -> None:
-            after = then(key) if key else None
+        async def answer(found: Answer | None) -> None:
+            after = None if found is None else then(found)
             if isawaitable(after):
                 await after
 
-        self.push_screen(Ask(question, choices), answer)
+        self.push_screen(dialog, answer)
 
     def ask_reason(self, question: str, then: Callable[[str], object]) -> None:
         """Ask why something is rejected; ``then`` gets the reason."""
         reasons = {one.key: reason for reason, one in REASONS.items()}
         choices = {one.key: f"{reason}: {one.help}" for reason, one in REASONS.items()}
-        self.ask(question, choices, lambda key: then(reasons[key]))
+        self.put(Ask(question, choices), lambda key: then(reasons[key]))
 
-    def wish(self, action: Verb, **more: Any) -> Wish:
-        """A decision about the card on the screen."""
+    async def decide(self, action: Verb, **more: Any) -> None:
+        """Decide about the card on the screen, with everything that goes with it."""
         view = self.view
         right = [*view.named, *(code for code, verdict in view.verdicts.items() if verdict == "right")]
         wrong = [code for code, verdict in view.verdicts.items() if verdict == "wrong"]
         more |= {"clips": view.chosen, "flags": right, "refuted": wrong, "note": view.note}
-        return Wish(self.held, action, more)
+        await self._write(self.held, action, more)
 
-    async def decide(self, wish: Wish) -> None:
+    async def _write(self, card: Card, action: Verb, more: Mapping[str, Any]) -> None:
         """Write a decision, then show the next card; when something changed meanwhile, show the difference and ask."""
         try:
-            receipt = self.session.decide(wish.card, wish.action, **wish.more)
+            receipt = self.session.decide(card, action, **more)
         except Stale as stale:
-            self._too_late(wish, stale)
+            self._too_late(action, more, stale)
         except TbdError as error:
             self.tell(error.message, "$text-error")
         else:
-            self.tell(words.said(receipt, wish.more.get("reason")))
+            self.tell(words.said(receipt, more.get("reason")))
             await self.lay_next()
 
-    def _too_late(self, wish: Wish, stale: Stale) -> None:
+    def _too_late(self, action: Verb, more: Mapping[str, Any], stale: Stale) -> None:
         current = stale.current
-
-        async def answer(key: str | None) -> None:
-            if key == "k":
-                await self.lay_next()
-            elif key == "m":
-                clips = tuple(clip for clip in wish.more["clips"] if clip in current.clips)
-                await self.decide(replace(wish, card=current, more={**wish.more, "clips": clips or current.clips}))
-
-        choices = {"k": "keep theirs and go on", "m": f"mine after all: {wish.action}, as a new decision"}
-        self.push_screen(Ask("This card changed meanwhile", choices, facts.difference(stale)), answer)
+        clips = tuple(clip for clip in more["clips"] if clip in current.clips) or current.clips
+        mine = {**more, "clips": clips}
+        choices = {"k": "keep theirs and go on", "m": f"mine after all: {action}, as a new decision"}
+        self.put(
+            Ask("This card changed meanwhile", choices, facts.difference(stale)),
+            lambda key: self.lay_next() if key == "k" else self._write(current, action, mine),
+        )
 
     async def action_accept(self) -> None:
         """Take the text as it stands."""
-        await self.decide(self.wish(Verb.ACCEPT))
+        await self.decide(Verb.ACCEPT)
 
     async def action_skip(self) -> None:
         """Pass over the card for this session."""
-        await self.decide(self.wish(Verb.SKIP))
+        await self.decide(Verb.SKIP)
 
     async def action_again(self) -> None:
         """Ask for another text: a rejection for the text's sake."""
-        await self.decide(self.wish(Verb.REJECT, reason="text"))
+        await self.decide(Verb.REJECT, reason="text")
 
     def action_reject(self) -> None:
         """Ask why, then reject."""
-        self.ask_reason("Reject: what is wrong?", lambda reason: self.decide(self.wish(Verb.REJECT, reason=reason)))
+        self.ask_reason("Reject: what is wrong?", lambda reason: self.decide(Verb.REJECT, reason=reason))
 
     async def action_undo(self) -> None:
         """Take the last decision back and show its card again."""
@@ -136,7 +123,7 @@ class ReviewApp(ReviewFrame):
         elif only and len(codes) == 1:
             only(codes[0])
         else:
-            self.ask(question, choices, lambda key: then(codes[int(key) - 1]))
+            self.put(Ask(question, choices), lambda key: then(codes[int(key) - 1]))
 
     def _reject_all(self, code: str) -> None:
         number = words.count(self.session.progress().by_flag[code], "card")
@@ -158,15 +145,15 @@ class ReviewApp(ReviewFrame):
             self.call_from_thread(self._decided_all, code, receipt, reason)  # type: ignore[arg-type]
 
     async def _decided_all(self, code: str, receipt: Receipt, reason: str | None) -> None:
-        def answer(key: str) -> None:
-            if key == "y":
-                self._decide_all(code, "accept", None, worse=True)
-
         await self.lay_next()
         self.tell(f"{words.said(receipt, reason)} u takes it back.")
         if receipt.worse:
             question = f"On {words.count(len(receipt.worse), 'clip')} another flag weighs as much as {one_line(code)}."
-            self.ask(question, {"y": "accept them too, unseen", "n": "no, show them one by one"}, answer)
+            choices = {"y": "accept them too, unseen", "n": "no, show them one by one"}
+            self.put(
+                Ask(question, choices),
+                lambda key: self._decide_all(code, "accept", None, worse=True) if key == "y" else None,
+            )
 
     # ---- editing
 
@@ -178,7 +165,7 @@ class ReviewApp(ReviewFrame):
 
     async def action_save(self) -> None:
         """Decide for the text in the editors; the one that was there is then accepted."""
-        await self.decide(self.wish(Verb.EDIT, prompts=self.view.prompts))
+        await self.decide(Verb.EDIT, prompts=self.view.prompts)
 
     def action_reset(self) -> None:
         """The model's text again, where the cursor is."""
@@ -188,7 +175,7 @@ class ReviewApp(ReviewFrame):
         """Leave the editors; what was typed is thrown away only after a question."""
         if self.view.changed:
             choices = {"s": "save it", "d": "throw it away"}
-            self.ask("Leave the edit?", choices, lambda key: self.action_save() if key == "s" else self._read())
+            self.put(Ask("Leave the edit?", choices), lambda key: self.action_save() if key == "s" else self._read())
         else:
             await self._read()
 
@@ -206,36 +193,30 @@ class ReviewApp(ReviewFrame):
 
     def action_note(self) -> None:
         """Write a note."""
-
-        def answer(note: str | None) -> None:
-            if note is not None:
-                self.view.note = note
-                self.view.describe()
-
-        self.push_screen(Write("A note that goes with the decision", self.view.note), answer)
+        self.put(Write("A note that goes with the decision", self.view.note), lambda note: self._keep(note=note))
 
     def action_split(self) -> None:
         """Choose which clips of the card the next decision applies to."""
         card = self.held
         own = {clip: [code for code, clips in card.only.items() if clip in clips] for clip in card.clips}
         choices = {clip: f"{clip}  {' '.join(own[clip])}" for clip in card.clips}
-        self._tick("Which clips does the decision apply to?", choices, "chosen", "s", some=True)
+        question = "Which clips does the decision apply to?"
+        self.put(Ticks(question, choices, self.view.chosen, "s", some=True), lambda clips: self._keep(chosen=clips))
 
     def action_missing(self) -> None:
         """Name the flags that this card should have and has not."""
         choices = {code: f"{code}  {meaning}" for code, meaning in self.session.missing(self.held).items()}
-        if choices:
-            self._tick("What is wrong here and no finding says?", choices, "named", "m", some=False)
-        else:
-            self.tell("there is no other flag to name")
+        if not choices:
+            return self.tell("there is no other flag to name")
+        question = "What is wrong here and no finding says?"
+        return self.put(
+            Ticks(question, choices, self.view.named, "m", some=False), lambda codes: self._keep(named=codes)
+        )
 
-    def _tick(self, title: str, choices: Mapping[str, str], name: str, key: str, *, some: bool) -> None:
-        def answer(ticked: tuple[str, ...] | None) -> None:
-            if ticked is not None:
-                setattr(self.view, name, ticked)
-                self.view.describe()
-
-        self.push_screen(Ticks(title, choices, getattr(self.view, name), key, some), answer)
+    def _keep(self, **what: Any) -> None:
+        """What goes with the next decision."""
+        vars(self.view).update(what)
+        self.view.describe()
 
     def action_bookmark(self) -> None:
         """Put a bookmark on the card, or take it away."""
@@ -268,12 +249,11 @@ class ReviewApp(ReviewFrame):
             for value, rows in values.items()
         ]
 
-        async def answer(filters: Mapping[str, str] | None) -> None:
-            if filters is not None:
-                self.attempt(lambda: self.session.filter(filters))
-                await self.lay(self.attempt(self.session.next))
+        self.put(Narrow(self.session.filters, choices), self._filter)
 
-        self.push_screen(Narrow(self.session.filters, choices), answer)
+    async def _filter(self, filters: Mapping[str, str]) -> None:
+        self.attempt(lambda: self.session.filter(filters))
+        await self.lay(self.attempt(self.session.next))
 
     def action_play(self) -> None:
         """Open the clip in the system's player, or say where it lies."""
@@ -283,7 +263,7 @@ class ReviewApp(ReviewFrame):
         """Say what the keys do, and how to judge."""
         keys = "\n".join(f" {one.key:6} {one.help}" for one in words.KEYS.values())
         how = "A decision is on disk before the next card shows. q quits and seals; ^r puts the model's text back."
-        self.push_screen(Ask("Keys", {}, visible(f"{keys}\n\n{how}\n\n{rubric()}")))
+        self.push_screen(Ask("Keys", {}, visible(f"{keys}\n\n{how}\n\n{words.rubric()}")))
 
     action_keys = action_help
 

@@ -89,7 +89,7 @@ class Entrance:
 
     def _answer(self, answer: Callable[[Visit], Response], request: Request, form: Form) -> Response:
         reviewer, query = request.state.session.reviewer, request.query_params
-        if not (reviewer and query.get("tab")) and request.method == "GET":
+        if request.url.path == "/review" and not (reviewer and query.get("tab")):
             return self.start(request)
         tab = self._tabs.of(_named(reviewer), query.get("tab", ""))
         with tab.lock:

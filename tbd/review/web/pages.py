@@ -17,15 +17,15 @@ from tbd.review.web.visit import Visit
 def review(visit: Visit) -> Response:
     """The card that the address names, or the next open one, or the end of the queue."""
     if clip_id := visit.request.query_params.get("clip"):
-        return visit.card(visit.tab.card(clip_id))
-    card = visit.tab.next()
+        return visit.card(visit.tab.session.card(clip_id))
+    card = visit.tab.session.next()
     return visit.go(card) if card else visit.end()
 
 
 def next_card(visit: Visit) -> Response:
     """To the next card, without a decision."""
     after = visit.request.query_params.get("after")
-    card = visit.tab.next(after)
+    card = visit.tab.session.next(after)
     return visit.go(card or after, "" if card else "No other card is open.")
 
 
@@ -53,7 +53,7 @@ def decide(visit: Visit) -> Response:
         )  # fmt: skip
     except Stale as stale:
         return visit.changed(stale)
-    return visit.go(visit.tab.next(card.clip_id), words.said(receipt, reason))
+    return visit.go(visit.tab.session.next(card.clip_id), words.said(receipt, reason))
 
 
 def _forgotten(current: Card, prompts: list[str] | None) -> Stale:
@@ -71,7 +71,7 @@ def bulk(visit: Visit) -> Response:
     said = words.said(receipt, reason) + (" One undo takes all of it back." if receipt.clips else "")
     if receipt.worse:
         return visit.page("bulk.html", note=said, flag=flag, receipt=receipt)
-    return visit.go(tab.next(), said)
+    return visit.go(tab.session.next(), said)
 
 
 def undo(visit: Visit) -> Response:
@@ -93,7 +93,7 @@ def _again(visit: Visit, receipt: Receipt | None, nothing: str) -> Response:
 def skipped(visit: Visit) -> Response:
     """Let the skipped cards come again."""
     visit.tab.session.filter(dict(visit.tab.session.filters))
-    return visit.go(visit.tab.next())
+    return visit.go(visit.tab.session.next())
 
 
 def edit(visit: Visit) -> Response:

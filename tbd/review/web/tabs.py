@@ -32,7 +32,6 @@ class BrowserTab:
         self.session, self.lock, self.note = session, threading.RLock(), ""
         self.bulk = (0, 0)
         self._cards: OrderedDict[str, Card] = OrderedDict()
-        self._next: Card | None = None
 
     def tell(self, done: int, total: int) -> None:
         """How far a bulk decision is."""
@@ -42,21 +41,6 @@ class BrowserTab:
         """Set the queue to what the address says."""
         if dict(filters) != dict(self.session.filters):
             self.session.filter(filters)
-            self._next = None
-
-    def next(self, after: str | None = None) -> Card | None:
-        """The next card; the page that shows it need not make it again."""
-        self._next = self.session.next(after)
-        return self._next
-
-    def card(self, clip_id: str) -> Card:
-        """The card of a clip: the one that was just found, else as it is now.
-
-        Raises:
-            InputError: there is no such clip.
-        """
-        found, self._next = self._next, None
-        return found if found and found.clip_id == clip_id else self.session.card(clip_id)
 
     def ticket(self, card: Card) -> str:
         """A name for a card as it is shown now; the form brings it back with the decision."""

@@ -17,7 +17,6 @@ from tbd.manifest.tokens import count_tokens
 from tbd.review import card_text, words
 from tbd.review.card import FILTERS, LEVEL_SIGNS, Card
 from tbd.review.replies import fields
-from tbd.review.rubric import rubric
 from tbd.review.text_marks import SIGNS, WORDS, concerning, pieces, word_changes
 from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
@@ -33,7 +32,7 @@ def flag_tick(code: str, meaning: str, ticked: bool) -> Markup:
 @cache
 def help_panel() -> Markup:
     """Keys and rubric, the same on every page."""
-    return PAGES.fragment("help.html", rubric=rubric())
+    return PAGES.fragment("help.html", rubric=words.rubric())
 
 
 PAGES = TemplateFolder(

@@ -1,42 +1,19 @@
-"""What one tab of a reviewer has in hand: cards leased, cards shown before, and since when."""
+"""The cards that one tab of a reviewer has shown, and since when the present one is open."""
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterable
 
 from tbd.review.card import Card
-from tbd.review.store import Store, holder
-
-_TABS = itertools.count(1)
 
 
-class Leases:
-    """Leases and history of one tab. Leases are given and taken inside a transaction of the store.
+class CardHistory:
+    """What was shown, to go back in, and how long each card has been before the reviewer."""
 
-    Attributes:
-        holder: what the store knows this tab by: reviewer, machine, process, number.
-    """
-
-    def __init__(self, store: Store, reviewer: str, seconds: float) -> None:
-        self._store, self._seconds = store, seconds
-        self.holder = holder(reviewer, next(_TABS))
-        self._chains: set[str] = set()
+    def __init__(self) -> None:
         self._since: dict[str, float] = {}
         self._shown: list[str] = []
         self._at = -1
-
-    def take(self, chain: str) -> None:
-        """Lease a chain, or lease it for longer."""
-        self._store.lease(chain, self.holder, self._seconds)
-        self._chains.add(chain)
-
-    def give_back(self, chains: Iterable[str] | None = None) -> None:
-        """End leases; all of this tab when none are named."""
-        chains = self._chains if chains is None else set(chains)
-        self._store.release(self.holder, chains)
-        self._chains = self._chains - chains
 
     def show(self, card: Card) -> None:
         """The card is before the reviewer now; its time starts, unless it was there already."""

@@ -1,13 +1,14 @@
-"""What reviewers think of each clip now, kept up to date with the store."""
+"""What reviewers think of each clip of a manifest now: every event by clip, and the opinions about its present text."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event, Opinion
 from tbd.manifest.row_lookup import RowLookup
-from tbd.review.store import Store
 
 
 class DecisionLog:
@@ -16,28 +17,31 @@ class DecisionLog:
     Attributes:
         rows: the manifest; another one may take its place.
         changes: the clips of all events, in their order; a view remembers how far it has looked.
+        last: id of the last event.
     """
 
-    def __init__(self, store: Store, rows: RowLookup) -> None:
-        self._store, self.rows = store, rows
+    def __init__(self, rows: RowLookup, history: Iterable[Event] = ()) -> None:
+        self.rows = rows
         self._events: dict[str, list[Event]] = {}
         self.changes: list[str] = []
         self.last = 0
+        self.add(history)
 
-    def refresh(self) -> None:
-        """Read what was added since the last time."""
-        for event in self._store.since(self.last):
+    def add(self, events: Iterable[Event]) -> None:
+        """Take in what came after ``last``."""
+        for event in events:
             self._events.setdefault(event.clip_id, []).append(event)
             self.changes.append(event.clip_id)
             self.last = max(self.last, event.id)
 
-    def clips(self) -> Iterable[str]:
-        """Every clip that was ever judged."""
-        return self._events.keys()
+    def judged(self) -> dict[str, int]:
+        """Every clip that was ever judged and that the manifest has, with the number of its row."""
+        found = {clip_id: self.rows.find(clip_id) for clip_id in self._events}
+        return {clip_id: number for clip_id, number in found.items() if number is not None}
 
-    def history(self) -> list[Event]:
-        """Every event, oldest first."""
-        return sorted((event for events in self._events.values() for event in events), key=lambda event: event.id)
+    def standing(self, clip_id: str) -> list[Event]:
+        """The decisions about a clip that nobody took back, oldest first, whatever text they are about."""
+        return reviews.standing(self._events.get(clip_id, ()))
 
     def opinions(self, clip_id: str) -> list[Opinion]:
         """Who thinks what about the clip and its present text, oldest first."""
@@ -60,11 +64,12 @@ class DecisionLog:
 
     def decided_by(self, reviewer: str) -> list[int]:
         """Rows about which a reviewer's decision stands, the latest first."""
-        found = {}
-        for clip_id in self._events:
-            for opinion in self.opinions(clip_id):
-                if opinion.reviewer == reviewer:
-                    found[self.rows.number(clip_id)] = opinion.event.id
+        found = {
+            number: opinion.event.id
+            for clip_id, number in self.judged().items()
+            for opinion in self.opinions(clip_id)
+            if opinion.reviewer == reviewer
+        }
         return sorted(found, key=lambda number: (-found[number], number))
 
     def text(self, number: int) -> tuple[str, ...]:
@@ -74,8 +79,7 @@ class DecisionLog:
 
     def conflicts(self) -> list[int]:
         """Rows about whose present text reviewers disagree."""
-        found = [self.rows.number(clip_id) for clip_id in self._events if reviews.disagree(self.opinions(clip_id))]
-        return sorted(found)
+        return sorted(number for clip_id, number in self.judged().items() if reviews.disagree(self.opinions(clip_id)))
 
     def changed(self, clip_id: str, seen: int, reviewer: str | None = None) -> bool:
         """Whether what stands about a clip is not what stood after the event ``seen``.
@@ -88,3 +92,14 @@ class DecisionLog:
         return [event.id for event in now if reviewer in (None, event.reviewer)] != [
             event.id for event in then if reviewer in (None, event.reviewer)
         ]
+
+
+@contextmanager
+def opened_log(folder: str | Path) -> Iterator[DecisionLog]:
+    """What is decided about the manifest in a folder, or about a Parquet file.
+
+    Raises:
+        InputError: no manifest, or a damaged store.
+    """
+    with closing(RowLookup(folder)) as rows:
+        yield DecisionLog(rows, reviews.read_events(rows.file.parent / reviews.FILE))
