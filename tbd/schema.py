@@ -7,8 +7,9 @@ Coordinates are pixels of the source video after rotation, x to the right and y 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Mode = Literal["cot", "describe", "label"]
 Status = Literal["success", "truncated", "refused", "error"]
@@ -172,6 +173,21 @@ class Annotation:
     prompts: tuple[str, ...] = ()
     step_outputs: tuple[str, ...] = ()
     truncated: tuple[int, ...] = field(default=())
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], prompts: Sequence[str]) -> Self:
+        """The chain of a manifest row with these prompts; where they are not its own, they stand for the last reply."""
+        replies = list(row["step_outputs"])
+        if replies and list(prompts) != list(row["prompts"]):
+            replies[-1] = "\n".join(prompts)
+        names = ("mode", "emotion", "level", "instruction", "gender", "age_range", "ethnicity", "appearance")
+        return cls(
+            **{name: row[name] for name in names},
+            action_units=tuple(ActionUnit(**unit) for unit in row["action_units"]),
+            muscles=tuple(Muscle(**muscle) for muscle in row["muscles"]),
+            prompts=tuple(prompts),
+            step_outputs=tuple(replies),
+        )
 
     @property
     def intensity(self) -> str | None:

@@ -22,6 +22,7 @@ GROUND = {
     "hashes",
     "hidden_characters",
     "labels",
+    "leases",
     "locks",
     "pools",
     "selection",

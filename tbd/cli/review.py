@@ -63,7 +63,7 @@ def review(
         with rehearsed(folder) as copy:
             return _dry_run(session(names[0], copy), json)
     if web:
-        from tbd.review.web import serve_review
+        from tbd.review.web.serve import serve_review
 
         sealed = serve_review(session, host=host, port=port, reviewers=names if reviewer else ())
     else:

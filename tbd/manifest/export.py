@@ -12,7 +12,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.licences import NO_MEDIA, licence_notice
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest
-from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, write_run
+from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, leads_out, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import write_manifest
 
@@ -139,7 +139,7 @@ def _media(row: Mapping[str, Any], roots: Mapping[str, Path]) -> dict[str, Path]
     """
     names = [name for name in (row["file_name"], row["audio_file_name"]) if name]
     for name in names:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        if leads_out(name):
             raise InputError(f"{row['clip_id']}: {name!r} leads out of the dataset's folder")
     return {name: roots[row["dataset"]] / name for name in names}
 

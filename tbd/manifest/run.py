@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from tbd import workspace
@@ -126,6 +126,27 @@ def dataset_roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict
     if run.root and run.dataset:
         recorded[run.dataset] = run.root
     return {name: Path(root) for name, root in recorded.items()} | dict(given or {})
+
+
+def leads_out(name: str) -> bool:
+    """Whether a file's name would lead out of the folder of its dataset."""
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+
+
+def media_file(roots: Mapping[str, Path], row: Mapping[str, Any], column: str) -> Path | None:
+    """A file of a row on this machine; None when it is not there, or its name leads out of the dataset.
+
+    Args:
+        roots: where each dataset lies; ``""``, if given, stands for every dataset.
+        column: ``file_name`` or ``audio_file_name``.
+    """
+    root, name = roots.get("") or roots.get(row["dataset"]), row[column]
+    if not (root and name) or leads_out(name):
+        return None
+    try:
+        return root / name if (root / name).is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def clip_rule(folder: Path) -> ClipRule:

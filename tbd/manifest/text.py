@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
-from tbd.manifest.prompt_levels import coarse_and_fine
+from tbd.manifest.prompt_levels import coarse_and_fine, level_names
 from tbd.manifest.tokens import count_tokens
 
 _WIDTH = 100
-_LEVELS = ("scene", "expression", "muscles", "dynamics")
 
 
 def table_words(rows: Sequence[Mapping[str, Any]], total: int) -> list[str]:
@@ -41,8 +40,10 @@ def row_words(row: Mapping[str, Any]) -> list[str]:
         lines.append(_pair(f"AU{unit['au']}", f"{unit['name']} {marks}: {unit['description']}"))
     lines += [_pair("muscle", f"{muscle['name']} (AU{muscle['au']}): {muscle['action']}") for muscle in row["muscles"]]
     prompts = row["prompts_final"]
-    names = _LEVELS if len(prompts) == 4 else tuple(f"level {index + 1}" for index in range(len(prompts)))
-    lines += [_pair(name, f"{text} [{count_tokens(text)}]") for name, text in zip(names, prompts, strict=False)]
+    lines += [
+        _pair(name, f"{text} [{count_tokens(text)}]")
+        for name, text in zip(level_names(len(prompts)), prompts, strict=True)
+    ]
     coarse, fine = (len(text or "") and count_tokens(text or "") for text in coarse_and_fine(prompts))
     lines.append(_pair("tokens", f"coarse {coarse}, fine {fine}"))
     lines.append(_pair("outcome", row["status"] + (f": {row['error']}" if row["error"] else "")))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tbd.manifest.prompt_levels import level_names
 from tbd.manifest.reviews import Opinion, combine, text_hash
+from tbd.manifest.run import media_file
 from tbd.review.card import Card
 from tbd.review.findings import fold
 from tbd.review.kinds import QueueName
@@ -50,7 +51,7 @@ class CardMaker:
             opinions=tuple(opinion for opinion in held if self._shown(opinion, independent)),
             blind=self.blind,
             independent=independent,
-            path=self.shared.media(row, "file_name"),
+            path=media_file(self.shared.roots, row, "file_name"),
             before_hash=text_hash(prompts),
             seen=log.last,
             held_by=held_by,

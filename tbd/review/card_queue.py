@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from tbd.leases import holder, person
 from tbd.manifest.review_figures.audit_draw import recorded_draw
 from tbd.review import queue as queues
 from tbd.review.card import Card, ReviewProgress
@@ -15,7 +16,6 @@ from tbd.review.card_maker import CardMaker
 from tbd.review.kinds import QueueName
 from tbd.review.queue_view import QueueView
 from tbd.review.review_folder import ReviewFolder
-from tbd.review.store import holder, person
 from tbd.review.words import gone
 
 _TABS = itertools.count(1)
@@ -176,7 +176,7 @@ class CardQueue:
 
     def _free(self, after: str | None) -> Iterator[int]:
         """A waiting row of every card that this tab may have, those of the reviewer's other tabs last."""
-        holders, elsewhere = self._shared.store.holders(), list[int]()
+        holders, elsewhere = self._shared.store.leases.holders(), list[int]()
         for at in self._view.upcoming(self._place(after)):
             number = next(number for number in self._view.queue.units[at] if self._view.waits(number))
             tabs = holders.get(self._shared.rows.chain(number), ())
@@ -192,11 +192,11 @@ class CardQueue:
 
     def _holders(self, number: int) -> Collection[str]:
         chain = self._shared.rows.chain(number)
-        return self._shared.store.holders(chain).get(chain, ())
+        return self._shared.store.leases.holders(chain).get(chain, ())
 
     def _take(self, number: int) -> None:
         """Lease a row's chain to this tab, or lease it for longer."""
-        self._shared.store.lease(self._shared.rows.chain(number), self._holder, self._lease)
+        self._shared.store.leases.take(self._shared.rows.chain(number), self._holder, self._lease)
 
     def _show(self, number: int, *, lease: bool = True, held_by: str = "") -> Card:
         """Put a card before the reviewer, inside a transaction."""

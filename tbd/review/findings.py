@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from tbd.errors import TbdError
 from tbd.review.card import FoldedFinding
 from tbd.review.text_marks import part
-from tbd.schema import INFO, ActionUnit, Annotation, Flag, Muscle
+from tbd.schema import INFO, Annotation, Flag
 from tbd.sqlite import Database, open_database
 
 Check = Callable[[Annotation], Sequence[Flag]]
@@ -58,7 +58,7 @@ class Findings:
 
     def fresh(self, row: Mapping[str, Any], prompts: Sequence[str]) -> list[Flag]:
         """The gates run on the row's chain with other prompts; none when there are no gates."""
-        flags = self._check(annotation(row, prompts)) if self._check else ()
+        flags = self._check(Annotation.of_row(row, prompts)) if self._check else ()
         return sorted(flags, key=lambda flag: -flag.severity)
 
     def open_again(self) -> None:
@@ -100,18 +100,3 @@ def fold(flags: Sequence[Flag], levels: Sequence[str], meanings: Meanings) -> tu
         for code, same in by_code.items()
     ]
     return tuple(sorted(folded, key=lambda one: (one.severity <= INFO, not one.reached, -one.severity)))
-
-
-def annotation(row: Mapping[str, Any], prompts: Sequence[str]) -> Annotation:
-    """The chain of a manifest row with these prompts; where they are edited, the last reply is replaced by them."""
-    replies = list(row["step_outputs"])
-    if replies and list(prompts) != list(row["prompts"]):
-        replies[-1] = "\n".join(prompts)
-    names = ("mode", "emotion", "level", "instruction", "gender", "age_range", "ethnicity", "appearance")
-    return Annotation(
-        **{name: row[name] for name in names},
-        action_units=tuple(ActionUnit(**unit) for unit in row["action_units"]),
-        muscles=tuple(Muscle(**muscle) for muscle in row["muscles"]),
-        prompts=tuple(prompts),
-        step_outputs=tuple(replies),
-    )

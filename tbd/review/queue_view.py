@@ -8,12 +8,12 @@ import numpy as np
 
 from tbd.errors import UsageError
 from tbd.hashes import seeded_fraction
+from tbd.leases import person
 from tbd.manifest import reviews
 from tbd.review.card import ReviewProgress
 from tbd.review.kinds import QueueName
 from tbd.review.queue import Queue
 from tbd.review.review_folder import ReviewFolder
-from tbd.review.store import person
 from tbd.schema import INFO
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tbd.errors import InputError
 from tbd.hashes import file_stamp
@@ -55,16 +54,6 @@ class ReviewFolder:
                 self._open_again()
         self.log.add(self.store.since(self.log.last))
 
-    def media(self, row: Mapping[str, Any], name: str) -> Path | None:
-        """A file of a row on this machine; None when it is not there, or its name leads out of the dataset."""
-        root, relative = self.roots.get("") or self.roots.get(row["dataset"]), PurePosixPath(row[name] or "")
-        if not (root and row[name]) or relative.is_absolute() or ".." in relative.parts:
-            return None
-        try:
-            return root / relative if (root / relative).is_file() else None
-        except (OSError, ValueError):
-            return None
-
     def canonical(self, clip_id: str) -> CanonicalClip | None:
         """A clip; None when its file is not here.
 
@@ -75,7 +64,7 @@ class ReviewFolder:
 
         with self.lock:
             row = self.rows.row(self.rows.number(clip_id))
-        path, audio = (self.media(row, name) for name in ("file_name", "audio_file_name"))
+        path, audio = (run.media_file(self.roots, row, name) for name in ("file_name", "audio_file_name"))
         box = tuple(row["crop_box"]) if row["crop_box"] else None
         return CanonicalClip(path, row["start"], row["end"], box, run.clip_rule(self.folder), audio) if path else None
 

@@ -210,7 +210,7 @@ class ReviewSession(CardQueue):
             event = self._event(verb, reason=reason, bulk=True)
             with shared.store.transaction():
                 self._refresh()
-                numbers, left_out = self._view.flagged(flag, shared.store.holders(), self._holder)
+                numbers, left_out = self._view.flagged(flag, shared.store.leases.holders(), self._holder)
                 heavier: list[int] = []
                 if verb == Verb.ACCEPT:
                     left_out += [number for number in numbers if not self._text(number)]
@@ -291,7 +291,7 @@ class ReviewSession(CardQueue):
                 return None
             self._closed = True
             with suppress(TbdError), self._shared.store.transaction():  # leases end by themselves too
-                self._shared.store.release(self._holder)
+                self._shared.store.leases.release(self._holder)
             self._shared.tabs -= 1
             return None if self._shared.tabs else self._shared.close()
 
@@ -309,7 +309,7 @@ class ReviewSession(CardQueue):
         if number is not None and not any(
             self._view.waits(other) for other in unit if self._shared.rows.clip(other) not in clips
         ):
-            self._shared.store.release(self._holder, self._shared.rows.chain(number))
+            self._shared.store.leases.release(self._holder, self._shared.rows.chain(number))
 
     def _event(self, action: str, **more: Any) -> Event:
         """A decision, without the clip and the text that it is about."""

@@ -6,22 +6,16 @@ cut. Leases lie in a table of their own, because they are nobody's decision and 
 
 from __future__ import annotations
 
-import os
-import platform
-import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tbd import leases
 from tbd.errors import TbdError
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event
 
-_SEPARATOR = "\x1f"
-_LEASES = """
-CREATE TABLE IF NOT EXISTS lease (
-  chain TEXT NOT NULL, reviewer TEXT NOT NULL, until REAL NOT NULL, PRIMARY KEY (chain, reviewer)
-) WITHOUT ROWID;
+_BOOKMARKS = """
 CREATE TABLE IF NOT EXISTS bookmark (
   reviewer TEXT NOT NULL, clip_id TEXT NOT NULL, PRIMARY KEY (reviewer, clip_id)
 ) WITHOUT ROWID;
@@ -31,13 +25,17 @@ CREATE TABLE IF NOT EXISTS bookmark (
 class Store:
     """The review store of one manifest folder, open for writing.
 
+    Attributes:
+        leases: which tab has which chain open.
+
     Raises:
         InputError: the file is no review store, or the folder cannot be written.
         MissingError: the disk is full, or the store stays locked.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.db = reviews.open_reviews(folder / reviews.FILE, _LEASES)
+        self.db = reviews.open_reviews(folder / reviews.FILE, leases.SCHEMA + _BOOKMARKS)
+        self.leases = leases.Leases(self.db)
         self._durable = True
 
     @contextmanager
@@ -101,54 +99,9 @@ class Store:
         found = self.db.one("SELECT MAX(time) FROM event")
         return float(found[0] or 0) if found else 0.0
 
-    def holders(self, chain: str | None = None) -> dict[str, set[str]]:
-        """Which chain is open now in whose tab, by ``holder``; tabs of processes that have ended hold nothing.
-
-        Args:
-            chain: only this one.
-        """
-        found: dict[str, set[str]] = {}
-        query = "SELECT chain, reviewer FROM lease WHERE until > ? AND (? IS NULL OR chain = ?)"
-        for name, reviewer in self.db.all(query, time.time(), chain, chain):
-            if not is_over(reviewer):
-                found.setdefault(name, set()).add(reviewer)
-        return found
-
-    def lease(self, chain: str, reviewer: str, seconds: float) -> None:
-        """Give a chain to a reviewer's tab from now on, and forget leases that have ended."""
-        now = time.time()
-        self.db.write("DELETE FROM lease WHERE until <= ?", now)
-        self.db.write("INSERT OR REPLACE INTO lease VALUES (?, ?, ?)", chain, reviewer, now + seconds)
-
-    def release(self, reviewer: str, chain: str | None = None) -> None:
-        """Take a chain back from a reviewer's tab; without a name all of them."""
-        self.db.write("DELETE FROM lease WHERE reviewer = ? AND (? IS NULL OR chain = ?)", reviewer, chain, chain)
-
     def close(self) -> None:
         """Close the file; the last to close leaves one plain file, which can be read from a read-only disk."""
         with suppress(TbdError):  # another process has it open
             self.db.one("PRAGMA busy_timeout=0")
             self.db.one("PRAGMA journal_mode=DELETE")
         self.db.close()
-
-
-def holder(reviewer: str, number: int) -> str:
-    """What a lease is signed with: reviewer, machine, process, and the number of the tab in it."""
-    return _SEPARATOR.join((reviewer, platform.node(), str(os.getpid()), str(number)))
-
-
-def person(holder: str) -> str:
-    """The reviewer who holds a lease."""
-    return holder.partition(_SEPARATOR)[0]
-
-
-def is_over(holder: str) -> bool:
-    """The tab that holds a lease was of a process of this machine that has ended."""
-    _, machine, process, *_ = (*holder.split(_SEPARATOR), "", "")
-    if machine != platform.node() or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError)
-    return False

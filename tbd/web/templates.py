@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tbd.errors import InputError, TbdError, UsageError
+
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 COMMON = Path(__file__).parent / "common"
 """Templates and static files that every server here has."""
@@ -40,6 +42,16 @@ class TemplateFolder:
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         """A whole page."""
         return HTMLResponse(self.fragment(template, **context), status)
+
+    def refused(self, request: Request, error: Exception) -> Response:
+        """What failed, and what to do, as the page ``problem.html``; handles ``TbdError`` and ``HTTPException``."""
+        status, words, next = 503, str(error), None
+        if isinstance(error, HTTPException):
+            status, words = error.status_code, error.detail
+        elif isinstance(error, TbdError):
+            status = 404 if isinstance(error, InputError) else 400 if isinstance(error, UsageError) else 503
+            words, next = error.message, error.next
+        return self.page("problem.html", status, title="That did not work", words=words, next=next)
 
     def fragment(self, template: str, **context: Any) -> Markup:
         """A piece of a page, safe to put into another."""

@@ -16,12 +16,11 @@ from tbd.annotate.gates import check
 from tbd.hidden_characters import hidden_characters, one_line, visible, without_hidden
 from tbd.review import words
 from tbd.review.card import Card, Receipt, ReviewProgress
-from tbd.review.findings import annotation
-from tbd.review.replies import outline
+from tbd.review.card_text import outline
 from tbd.review.terminal import player
 from tbd.review.terminal.facts import changed, marked
 from tbd.review.text_marks import concerning, spans, word_changes
-from tbd.schema import Flag
+from tbd.schema import Annotation, Flag
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)
 CARD = Card("clip_0", ("clip_0",), row("clip_0"), ("a",), ("a",), path=Path("/clips/a b.mp4"))
@@ -140,7 +139,9 @@ def test_a_player_that_cannot_be_started_is_told(monkeypatch):
 def test_a_hidden_character_is_shown_and_flagged_by_a_gate_where_it_is(sign):
     assert visible(f"a{sign}b") == f"a⟨{ord(sign):04X}⟩b"
     text = f"Her face shows Moderate{sign} Happiness."
-    found = [flag for flag in check(annotation(row("c"), [PROMPTS[0], text, *PROMPTS[2:]])) if flag.quote == sign]
+    found = [
+        flag for flag in check(Annotation.of_row(row("c"), [PROMPTS[0], text, *PROMPTS[2:]])) if flag.quote == sign
+    ]
     assert [(flag.code, flag.severity, flag.where) for flag in found] == [("hidden_characters", 2, "expression")]
     assert spans(text, found[0].quote) == [(23, 24)]
 

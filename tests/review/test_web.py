@@ -12,7 +12,7 @@ from rows import PROMPTS, failed
 from tbd.annotate.gates import check
 from tbd.manifest import read_manifest
 from tbd.manifest.reviews import FILE
-from tbd.review.replies import fields
+from tbd.review.card_text import fields
 from tbd.review.session import ReviewSession
 from tbd.review.text_marks import part, pieces, spans
 from tbd.review.web import tabs

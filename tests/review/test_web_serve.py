@@ -22,7 +22,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from tbd.review.session import ReviewSession
-from tbd.review.web import serve_review
+from tbd.review.web.serve import serve_review
 print(len(serve_review(lambda name: ReviewSession(Path(sys.argv[1]), name), port=0, reviewers=["Ann"])), flush=True)
 """
 

@@ -9,7 +9,7 @@ from textual.content import Content
 from tbd.hidden_characters import one_line, visible
 from tbd.review import card_text
 from tbd.review.card import Card, FoldedFinding, Stale
-from tbd.review.replies import outline
+from tbd.review.card_text import outline
 from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, pieces, word_changes
 from tbd.review.words import VERDICTS
 from tbd.schema import ERROR, INFO, WARNING, Flag

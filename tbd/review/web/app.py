@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tbd.errors import InputError, TbdError, UsageError
+from tbd.errors import TbdError, UsageError
 from tbd.review import validation
 from tbd.review.web import pages, views
 from tbd.review.web.media import Media
@@ -64,7 +64,7 @@ def create_app(tabs: BrowserTabs, tokens: Mapping[str, str], *, host: str = "127
         Route("/clips/{clip_id:str}/video", media.video),
         Route("/static/{name:str}", PAGES.answer_static),
     ]
-    handlers: Any = {TbdError: _refused, HTTPException: _refused}
+    handlers: Any = {TbdError: PAGES.refused, HTTPException: PAGES.refused}
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=life)
     hint = "Open the address that tbd review --web printed; the token in it lets your browser in."
     several = TokenEach({token: Browser(name, fixed=True) for token, name in tokens.items()})
@@ -134,14 +134,3 @@ def _named(reviewer: str) -> str:
     if not reviewer:
         raise HTTPException(403, "Say your name first: open /name.")
     return reviewer
-
-
-def _refused(request: Request, error: Exception) -> Response:
-    """What failed, and what to do, as a page."""
-    if isinstance(error, HTTPException):
-        status, said, more = error.status_code, error.detail, None
-    else:
-        assert isinstance(error, TbdError)
-        status = 404 if isinstance(error, InputError) else 400 if isinstance(error, UsageError) else 503
-        said, more = error.message, error.next
-    return PAGES.page("problem.html", status, title="That did not work", words=said, next=more)

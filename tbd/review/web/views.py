@@ -16,7 +16,7 @@ from tbd.manifest.prompt_levels import LEVELS
 from tbd.manifest.tokens import count_tokens
 from tbd.review import card_text, words
 from tbd.review.card import FILTERS, LEVEL_SIGNS, Card
-from tbd.review.replies import fields
+from tbd.review.card_text import fields
 from tbd.review.text_marks import SIGNS, WORDS, concerning, pieces, word_changes
 from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
