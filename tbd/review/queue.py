@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,24 +30,35 @@ class Queue:
 
     Attributes:
         units: row numbers of each card, ascending.
-        place: ``(rows,)`` number of the card that a row is on, -1 for none.
-        flagged: flag code -> rows on the cards that have it, ascending.
         choices: filter -> value -> rows of the queue that have it, before any filter.
-        weights: flag code -> the least severity of a row of the manifest that has it, which it cannot exceed.
-        severity: ``(rows,)`` of the whole manifest.
-        codes: flags of every row of the manifest.
+        codes, severity: ``(rows,)`` of the whole manifest: flags, and how much the heaviest weighs.
     """
 
     units: list[list[int]]
-    place: Numbers
-    flagged: Mapping[str, Numbers]
     choices: Mapping[str, Mapping[str, int]]
-    weights: Mapping[str, int]
-    severity: npt.NDArray[np.int8]
     codes: pa.ChunkedArray
+    severity: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.units)
+
+    @cached_property
+    def place(self) -> Numbers:
+        """``(rows,)`` number of the card that a row is on, -1 for none."""
+        place = np.full(len(self.codes), -1, np.int64)
+        for at, unit in enumerate(self.units):
+            place[unit] = at
+        return place
+
+    @cached_property
+    def flagged(self) -> dict[str, Numbers]:
+        """Flag code -> rows on the cards that have it, ascending."""
+        return {code: rows[self.place[rows] >= 0] for code, rows in _flagged(self.codes).items()}
+
+    @cached_property
+    def weights(self) -> dict[str, int]:
+        """Flag code -> the least severity of a row of the manifest that has it, which it cannot exceed."""
+        return {code: int(self.severity[rows].min()) for code, rows in _flagged(self.codes).items()}
 
 
 def build(
@@ -63,21 +76,29 @@ def build(
         chosen: row numbers in their order: those in dispute, or those that the reviewer decided.
         bookmarks: clips that the reviewer bookmarked.
     """
-    table = rows.table(_COLUMNS)
-    clean = ~np.asarray(table["needs_review"], bool)
-    keep = {"flagged": ~clean, "audit": clean}.get(name, np.ones(len(table), bool))
+    table, numbers = rows.table(_COLUMNS), np.arange(len(rows))
+    clean, severity = ~np.asarray(table["needs_review"], bool), np.asarray(table["severity"])
+    keep = {"flagged": ~clean, "audit": clean}.get(name, np.ones(len(rows), bool))
     if name in (QueueName.DISAGREEMENTS, QueueName.DECIDED):
-        keep = np.isin(np.arange(len(table)), list(chosen))
-    marked = np.array(sorted(rows.numbers(bookmarks)), np.int64)
-    choices = _choices(table.filter(pa.array(keep))) | {"bookmark": {"yes": int(keep[marked].sum())}}
+        keep = np.isin(numbers, list(chosen))
+    marked = np.isin(numbers, rows.numbers(bookmarks))
+    choices = _choices(table.filter(pa.array(keep))) | {"bookmark": {"yes": int((keep & marked).sum())}}
     for key, value in filters.items():
-        if key == "bookmark":
-            keep &= np.isin(np.arange(len(table)), marked)
-        else:
-            keep &= rows.having(value) if key == "text" else _matches(table, key, value)
-    numbers = np.flatnonzero(keep)
-    units = _units(table["chain_id"].take(numbers).to_pylist(), numbers.tolist())
-    return _queue(_ordered(name, units, table, clean, draw, chosen), table["flags"], table["severity"], choices)
+        special = {"bookmark": lambda _: marked, "text": rows.having}.get(key)
+        keep = keep & (special(value) if special else _matches(table, key, value))
+    units = defaultdict[str, list[int]](list)
+    for number, chain in zip(numbers[keep].tolist(), table["chain_id"].filter(pa.array(keep)).to_pylist(), strict=True):
+        units[chain].append(number)
+    ordered = list(units.values())
+    if name == QueueName.FLAGGED:
+        ordered.sort(key=lambda unit: (-max(severity[unit]), unit[0]))
+    elif name == QueueName.AUDIT:  # drawn among all clean chains, so that a filter never changes the sample
+        drawn = draw.drawn(table["chain_id"].filter(pa.array(clean)).to_pylist())
+        ordered = [units[chain] for chain in drawn if chain in units]
+    elif name == QueueName.DECIDED:
+        at = {number: place for place, number in enumerate(chosen)}
+        ordered.sort(key=lambda unit: min(at[number] for number in unit))
+    return Queue(ordered, choices, table["flags"], severity)
 
 
 def canonical(filters: Mapping[str, str], rows: RowLookup) -> dict[str, str]:
@@ -106,37 +127,6 @@ def refuse(name: str, filters: Mapping[str, str]) -> None:
         raise UsageError(f"no filter {unknown[0]!r}; {hint}", next=f"--where {near or FILTERS[0]}=VALUE")
 
 
-def _ordered(
-    name: str,
-    units: Mapping[str, list[int]],
-    table: pa.Table,
-    clean: npt.NDArray[np.bool_],
-    draw: AuditDraw,
-    chosen: Sequence[int],
-) -> list[list[int]]:
-    if name == QueueName.FLAGGED:
-        severity = np.asarray(table["severity"])
-        return sorted(units.values(), key=lambda unit: (-max(severity[unit]), unit[0]))
-    if name == QueueName.AUDIT:
-        return [units[chain] for chain in _drawn(table, clean, draw) if chain in units]
-    if name == QueueName.DECIDED:
-        at = {number: place for place, number in enumerate(chosen)}
-        return sorted(units.values(), key=lambda unit: min(at[number] for number in unit))
-    return list(units.values())
-
-
-def _units(chains: list[str], numbers: list[int]) -> dict[str, list[int]]:
-    units: dict[str, list[int]] = {}
-    for chain, number in zip(chains, numbers, strict=True):
-        units.setdefault(chain, []).append(number)
-    return units
-
-
-def _drawn(table: pa.Table, clean: npt.NDArray[np.bool_], draw: AuditDraw) -> list[str]:
-    """Drawn among all clean chains, whatever the filters, so that a filter never changes the sample."""
-    return draw.drawn(table["chain_id"].filter(pa.array(clean)).to_pylist())
-
-
 def _matches(table: pa.Table, key: str, value: str) -> npt.NDArray[np.bool_]:
     if key == "flag":
         found = np.zeros(len(table), bool)
@@ -160,24 +150,3 @@ def _choices(table: pa.Table) -> dict[str, dict[str, int]]:
         pairs = table[key].drop_null().value_counts().to_pylist()
         found[key] = {str(pair["values"]): pair["counts"] for pair in pairs}
     return {key: dict(sorted(values.items())) for key, values in found.items()}
-
-
-def _queue(
-    units: list[list[int]],
-    flags: pa.ChunkedArray,
-    severity: pa.ChunkedArray,
-    choices: Mapping[str, Mapping[str, int]],
-) -> Queue:
-    place = np.full(len(flags), -1, np.int64)
-    for at, unit in enumerate(units):
-        place[unit] = at
-    having, weights = _flagged(flags), np.asarray(severity)
-    return Queue(
-        units,
-        place,
-        {code: queued for code, rows in having.items() if len(queued := rows[place[rows] >= 0])},
-        choices,
-        {code: int(weights[rows].min()) for code, rows in having.items()},
-        weights,
-        flags,
-    )

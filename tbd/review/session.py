@@ -166,7 +166,8 @@ class ReviewSession(CardQueue):
         validation.refuse_flags(card, [*flags, *refuted], self._shared.gates)
         if verb == Verb.EDIT and prompts == card.prompts:
             verb, prompts = Verb.ACCEPT, None
-        validation.refuse_empty(card, verb)
+        if verb == Verb.ACCEPT and not any(text.strip() for text in card.prompts):
+            raise UsageError(f"{card.clip_id}: there is no prompt to accept; edit it, or reject it", next="e, or x")
         with self._lock:
             spent = self._history.seconds(card) if seconds is None else seconds
             event = self._event(

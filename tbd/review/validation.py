@@ -64,12 +64,6 @@ def bulk_verb(action: str, reason: str | None, queue: str) -> Verb:
     return verb(action, reason)
 
 
-def refuse_empty(card: Card, action: Verb) -> None:
-    """Raises ``UsageError`` for accepting a card that has no prompt."""
-    if action == Verb.ACCEPT and not any(text.strip() for text in card.prompts):
-        raise UsageError(f"{card.clip_id}: there is no prompt to accept; edit it, or reject it", next="e, or x")
-
-
 def note(text: str) -> str | None:
     """A note as it is kept, in one line; None for none.
 
@@ -125,9 +119,10 @@ def edited(card: Card, action: str, prompts: Sequence[str] | None) -> tuple[str,
             raise UsageError(f"{action}: only an edit has a text")
         return None
     text, wanted = as_typed(card, prompts or ()), len(card.prompts) or len(LEVELS)
+    over = max(map(len, text), default=0) - LEVEL_SIGNS
     if len(text) != wanted or not all(text):
         raise UsageError(f"{card.clip_id}: an edit gives {wanted} prompt levels, none of them blank")
-    if (over := max(map(len, text)) - LEVEL_SIGNS) > 0:
+    if over > 0:
         raise UsageError(f"{card.clip_id}: a level has {over:,} signs more than the {LEVEL_SIGNS:,} it may have")
     return text
 
