@@ -8,7 +8,7 @@ the reviewer saw, and a decision about a text that is no longer the row's has no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -208,13 +208,15 @@ def add_event(store: Database, event: Event) -> int:
     return store.write(f"INSERT INTO event ({', '.join(_COLUMNS[1:])}) VALUES ({marks})", *values)
 
 
-def events(store: Database, condition: str = "TRUE", *values: Any) -> Iterator[Event]:
+def events(store: Database, condition: str = "TRUE", *values: Any, absent: Collection[str] = ()) -> Iterator[Event]:
     """The events of an open store that meet a condition, ``id > ?``; oldest first unless it says otherwise.
+
+    Args:
+        absent: columns that the store lacks; none of one that ``open_reviews`` opened.
 
     Raises:
         InputError: the file is not a review store.
     """
-    absent = missing_columns(store)
     names = ", ".join("NULL" if name in absent else name for name in _COLUMNS)
     order = "" if "ORDER BY" in condition else " ORDER BY id"
     try:
@@ -241,7 +243,7 @@ def read_events(path: Path) -> list[Event]:
     if not path.is_file():
         return []
     with open_database(path, what=WHAT, read_only=True) as store:
-        return list(events(store))
+        return list(events(store, absent=missing_columns(store)))
 
 
 def state(folder: Path) -> int:

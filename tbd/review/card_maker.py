@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class CardMaker:
         waits, independent = self.view.waits(members[0]), self.view.independent(members[0])
         prompts = original if waits and independent else log.text(members[0])
         again = self.view.name == QueueName.DECIDED
-        findings, only = ([], {}) if self.blind else self._findings(members)
+        findings, only = ([], {}) if self.blind else self._findings(members, row)
         return Card(
             clip_id=row["clip_id"],
             clips=tuple(map(rows.clip, members)),
@@ -80,13 +80,15 @@ class CardMaker:
     def _shown(self, opinion: Opinion, independent: bool) -> bool:
         return opinion.reviewer == self.shared.reviewer or not (self.blind or independent)
 
-    def _findings(self, members: Sequence[int]) -> tuple[list[Flag], dict[str, tuple[str, ...]]]:
+    def _findings(
+        self, members: Sequence[int], first: Mapping[str, Any]
+    ) -> tuple[list[Flag], dict[str, tuple[str, ...]]]:
         """All findings of a card's rows, and which clips have those that not all have."""
-        rows = {number: self.shared.rows.row(number) for number in members}
+        rows = [first, *map(self.shared.rows.row, members[1:])]
         found: dict[Flag, None] = {}
         having: dict[str, list[str]] = {}
         seen: set[tuple[str, ...]] = set()
-        for row in rows.values():
+        for row in rows:
             for code in row["flags"]:
                 having.setdefault(code, []).append(row["clip_id"])
             if tuple(row["flags"]) not in seen:  # rows of a chain with the same flags have the same findings

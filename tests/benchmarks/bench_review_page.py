@@ -35,7 +35,7 @@ def test_the_next_card_is_there_in_six_times_a_static_file(tmp_path):
             ticket = re.search(r'data-ticket="([^"]*)"', page.text)[1]
             clip = re.search(r'data-clip="([^"]*)"', page.text)[1]
             form = {"ticket": ticket, "clip": clip, "action": "accept"}
-            page = browser.post(where, data=form, headers={"Origin": origin})
+            page = browser.post(where, data=form, headers={"Origin": origin, "Prefer": "return=representation"})
             assert page.status_code == 200
 
         pairs = [(seconds(decide), seconds(lambda: browser.get(static))) for _ in range(100)]

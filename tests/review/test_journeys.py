@@ -134,7 +134,7 @@ def test_a_manifest_sealed_anew_beneath_an_open_card_is_told_at_once(visit, tmp_
     expect(page.locator("main")).to_contain_text("All is new.")
     assert len(site.events) == 1
     page.keyboard.press("e")
-    card(page, "clip_1")
+    expect(page.locator("main.card")).to_be_visible()
     page.keyboard.press("x")
     page.keyboard.press("m")
     card(page, "clip_2")

@@ -62,6 +62,7 @@ def visit(chromium):
         "status of 409",
         "status of 404",
         "status of 403",
+        "status of 410",
         "net::ERR_FAILED",
     )  # the browser's notes of answers that tests ask for
     assert [words for words in wrong if not any(note in words for note in expected)] == []

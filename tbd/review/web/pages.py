@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from tbd.manifest.prompt_levels import LEVELS
 from tbd.review import card_text, validation, words
@@ -123,9 +123,12 @@ def bookmark(visit: Visit) -> Response:
 
 
 def ahead(visit: Visit) -> Response:
-    """Pictures of the cards that come next, for the browser to fetch while this one is open."""
-    cards = visit.tab.session.peek(1, visit.request.query_params.get("clip"))
-    return JSONResponse({"strips": [f"{views.media_path(card)}/strip.jpg" for card in cards if card.path]})
+    """The picture of the card that comes next, for the browser to fetch while this one is open."""
+    query = visit.request.query_params
+    for card in visit.tab.session.peek(1, query.get("clip")):
+        if card.path:
+            return RedirectResponse(f"{views.media_path(card)}/strip.jpg{'?rows=4' if query.get('rows') else ''}", 303)
+    return Response(status_code=204)
 
 
 Page = Callable[[Visit], Response]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,10 @@ from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
 
 
-@cache
-def flag_tick(code: str, meaning: str, ticked: bool) -> Markup:
-    """A line of the list of missing flags; the list is long, and nearly the same on every card."""
-    item = '<li><label class="check"><input type="checkbox" name="flags" value="{}"{}> <span><code>{}</code> {}</span>'
-    return Markup(item + "</label></li>").format(code, " checked" if ticked else "", code, meaning)
+@lru_cache(64)
+def missing_flags(meanings: tuple[tuple[str, str], ...], ticked: frozenset[str]) -> Markup:
+    """The flags that a card does not have, to be ticked: a long list, and the same on nearly every card."""
+    return PAGES.fragment("missing.html", meanings=meanings, ticked=ticked)
 
 
 @cache
@@ -38,7 +37,7 @@ def help_panel() -> Markup:
 PAGES = TemplateFolder(
     Path(__file__).parent,
     {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS, "LEVEL_SIGNS": LEVEL_SIGNS}
-    | {"help": help_panel, "flag_tick": flag_tick},
+    | {"help": help_panel},
     {"visible": visible, "count": words.count},
 )
 
