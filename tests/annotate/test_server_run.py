@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 import pytest
+from figure_4 import FIGURE_4
 from lying_server import LyingServer, completion, cuts, says, sends, silent, status
 from scripted import fake_examine, mead_tree
 
@@ -127,26 +128,9 @@ def test_a_server_that_dies_stops_the_run_and_the_same_command_finishes_it(datas
     assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
 
 
-FIG4 = {
-    "step1": "Gender: Female, Age: 30-40 years old, Race: Black/African American",
-    "step2": "1.AU12 (Lip Corner Puller): the corners of the lips are drawn upward into a smile.\n"
-    "2.AU25/26 (Lips Part/Jaw Drop): the mouth opens and the teeth show.\n"
-    "3.AU6 (Cheek Raiser): the cheeks are lifted and wrinkles form beside the eyes.\n"
-    "4.AU5 (Upper Lid Raiser): the eyes are slightly wider than at rest.",
-    "step3": "1.Zygomaticus Major (AU12): pulls the corners of the lips up and back.\n"
-    "2.Orbicularis Oculi (AU6 Absence): the smile does not reach the eyes.\n"
-    "3.Dpressor Labii Inferioris (AU25): lowers the lower lip so that the teeth show.\n"
-    "4.Levator Palpebrae Superioris (AU5): lifts the upper eyelids.",
-    "step4": "1. Overall Scene Description: A Black woman aged 30-40 years old is speaking with a happy emotion.\n"
-    "2. The facial expression shows a bright open smile as the subject expresses Moderate Happiness. The zygomaticus "
-    "major muscles are active, with the lips parted and the teeth visible.",
-}
-"""Replies in the form of the paper's Fig. 4, in other words."""
-
-
 def test_the_replies_of_the_papers_figure_are_read_from_a_server_that_ignores_schemas(tmp_path):
     def speaks_as_in_the_paper(handler, body):
-        handler.send(200, completion(FIG4[step(body)]))
+        handler.send(200, completion(FIGURE_4[step(body)]))
 
     dataset = mead_tree(tmp_path / "mead", [("W009", "happy", 2, 1)])
     with LyingServer(then=speaks_as_in_the_paper) as server:
