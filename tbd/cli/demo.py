@@ -45,7 +45,7 @@ def demo(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> int:
-    """AuditDraw a small MEAD-shaped dataset (nobody real), and annotate, train, render and score it: every stage, on a CPU.
+    """Draw a small MEAD-shaped dataset (nobody real), and annotate, train, render and score it: every stage, on a CPU.
 
     A few minutes on two cores. The same command goes on, and what is done is not done again.
 

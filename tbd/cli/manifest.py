@@ -87,7 +87,7 @@ def sheet(
     root: options.Root = None,
     json: options.Json = False,
 ) -> None:
-    """AuditDraw up to 64 crops with box, label, prompts and flags as one picture.
+    """Draw up to 64 crops with box, label, prompts and flags as one picture.
 
     Example: tbd manifest sheet data_manifests/mead -o sheet.png
     """

@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] | None = None) -> Path:
-    """AuditDraw ``sheet.png``: up to 64 rows, spread evenly over the manifest.
+    """Draw ``sheet.png``: up to 64 rows, spread evenly over the manifest.
 
     Raises:
         InputError: no manifest, or its dataset has moved.

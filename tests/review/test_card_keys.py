@@ -1,15 +1,12 @@
 """What a card costs in keys, on 36 drawn clips whose prompts are as long as those of the paper's Fig. 4."""
 
 import pytest
-from figure_4 import drawn_as_in_figure_4
 from playwright.sync_api import expect
 from review_browser import DESKTOP, PHONE, chromium, visit
 from review_page import Site
-from terminal import done, played
 
 from tbd.annotate.gates import GATES, check
 from tbd.manifest import read_manifest
-from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
 
 __all__ = ["chromium", "visit"]
@@ -18,20 +15,6 @@ WHOLE = """() => [...document.querySelectorAll(".level .text")].every((text) => 
   const header = document.querySelector("header").getBoundingClientRect();
   return box.height > 0 && box.top >= header.bottom && box.bottom <= dock.top && box.right <= innerWidth; })"""
 CLIPS = 36
-
-
-@pytest.fixture(scope="module")
-def figure(tmp_path_factory):
-    return drawn_as_in_figure_4(tmp_path_factory.mktemp("figure"), CLIPS)
-
-
-@pytest.fixture
-def folder(figure, tmp_path):
-    """The manifest alone, new for each test; the clips stay where they were drawn."""
-    import shutil
-
-    shutil.copytree(figure, tmp_path / "m")
-    return tmp_path / "m"
 
 
 def test_a_card_has_thirteen_findings_or_more_in_the_median(figure):
@@ -55,8 +38,8 @@ class Keys:
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["1280x800", "390x844"])
-def test_on_the_page_both_prompts_are_in_view_and_a_decision_takes_one_key_or_two(visit, folder, size):
-    site = Site(folder, check=check, gates=GATES)
+def test_on_the_page_both_prompts_are_in_view_and_a_decision_takes_one_key_or_two(visit, figure_copy, size):
+    site = Site(figure_copy, check=check, gates=GATES)
     page, seen = visit(site, size), set()
     keys = Keys(page)
     main = page.locator("main.card")
@@ -78,24 +61,3 @@ def test_on_the_page_both_prompts_are_in_view_and_a_decision_takes_one_key_or_tw
     assert keys.count == CLIPS + 2
     edit = site.events[-1]
     assert edit.action == "edit" and any(text.startswith("Now ") for text in edit.after)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
-def test_in_the_terminal_both_prompts_are_in_view_and_a_decision_takes_one_key_or_two(folder, size):
-    async def play(terminal, session):
-        for _ in range(CLIPS - 2):
-            words, card = terminal.words(), terminal.app.card
-            assert all(text.split()[0] in words for text in card.prompts)
-            levels = terminal.app.view.levels
-            top, bottom = terminal.app.view.region.y, terminal.app.view.region.bottom
-            assert all(top <= level.region.y and level.region.bottom <= bottom for level in levels)  # no PageDown
-            await terminal.type("a")
-        await terminal.type("x", "m")
-        await terminal.type("e")
-        await terminal.write("Now ")
-        await terminal.type("ctrl+s")
-
-    played(play, folder, size=size, check=check, gates=GATES)
-    made = done(folder)
-    assert [action for _, action, _ in made] == ["accept"] * (CLIPS - 2) + ["reject", "edit"]
-    assert read_events(folder / FILE)[-1].after is not None

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Event, Key, Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static, TextArea
 
 from tbd.errors import TbdError
 from tbd.hidden_characters import one_line
@@ -156,7 +156,7 @@ class ReviewFrame(App[None]):
         """Take note of every key, also of those that an editor takes; one that is held down decides once."""
         if isinstance(event, Key):
             reading = not self.editing and len(self.screen_stack) == 1
-            if reading:
+            if not isinstance(self.focused, (Input, TextArea)):
                 event.key = at_its_place(event.key, event.character)
             self.awake = True
             key, when = self.last

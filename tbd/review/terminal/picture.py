@@ -53,7 +53,7 @@ class Picture(Widget):
         self.lines: dict[tuple[int, int], list[Strip]] = {}  # by content size: drawn once, shown often
 
     def show(self, image: Image | str) -> None:
-        """AuditDraw another picture, or words."""
+        """Draw another picture, or words."""
         self.image = image
         self.lines.clear()
         self.refresh(layout=True)
