@@ -1,6 +1,13 @@
 """A kill within a long clip costs seconds: windows, not clips, and the result is the same number."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import every_metric
+import long_clip
 import media
 import numpy as np
 import pytest
@@ -8,13 +15,11 @@ import runs
 import sync
 from sync import FACE, Planted
 
-from tbd.evaluate.engine import one_pass, progress
-from tbd.evaluate.engine.cache import ScoreCache
+from tbd.evaluate.engine import progress
 from tbd.evaluate.engine.progress import packed, unpacked
-from tbd.evaluate.inputs.jobs import TRUTH, ClipJob, GroundTruth, RunVideo
 from tbd.evaluate.measures import face_tracks, sync_pass
 from tbd.evaluate.measures.lip_sync import SyncProtocol
-from tbd.evaluate.metrics import cpbd, psnr
+from tbd.evaluate.metrics import cpbd
 from tbd.evaluate.metrics.base import Resumable
 from tbd.media import video
 
@@ -44,17 +49,18 @@ def films(tmp_path):
     return media.video(tmp_path / "pred.mp4", runs.worse(frames)), media.video(tmp_path / "true.mp4", frames)
 
 
-def scored(folder, films, metrics):
-    with ScoreCache(folder) as store:
-        job = ClipJob("clip", GroundTruth(reference=films[1]), (RunVideo("a", "run", films[0]), TRUTH), metrics)
-        return {(row.name, row.protocol): (row.score.value, row.score.n) for row in one_pass.score(job, store)}
+@pytest.fixture
+def counted(monkeypatch):
+    """Frames that CPBD is asked for."""
+    shown, score = [], cpbd.cpbd
+    monkeypatch.setattr(cpbd, "cpbd", lambda grey: (shown.append(1), score(grey))[1])
+    return shown
 
 
-def test_a_killed_clip_goes_on_where_it_was(films, tmp_path, monkeypatch):
-    metrics = (psnr.METRICS[0], cpbd.METRICS[0], runs.Spread())
-    expected = scored(tmp_path / "whole", films, metrics)
+def test_an_interrupted_clip_goes_on_where_it_was(films, tmp_path, monkeypatch, counted):
+    expected = long_clip.scored(tmp_path / "whole", films)
     monkeypatch.setattr(progress, "EVERY", 0.0)
-    decode, shown = video.decoded, []
+    decode = video.decoded
 
     def killed(source, indices):
         for index, frame in decode(source, indices):
@@ -64,14 +70,29 @@ def test_a_killed_clip_goes_on_where_it_was(films, tmp_path, monkeypatch):
 
     monkeypatch.setattr(video, "decoded", killed)
     with pytest.raises(KeyboardInterrupt):
-        scored(tmp_path / "cut", films, metrics)
+        long_clip.scored(tmp_path / "cut", films)
     monkeypatch.setattr(video, "decoded", decode)
-    score = cpbd.cpbd
-    monkeypatch.setattr(cpbd, "cpbd", lambda grey: (shown.append(1), score(grey))[1])
-    assert scored(tmp_path / "cut", films, metrics) == expected
-    assert len(shown) == 2 * (FRAMES - 96)  # of both videos, from the fourth window on
-    shown.clear()
-    assert scored(tmp_path / "cut", films, metrics) == expected and not shown
+    counted.clear()
+    assert long_clip.scored(tmp_path / "cut", films) == expected
+    assert len(counted) == 2 * (FRAMES - 96)  # of both videos, from the fourth window on
+    counted.clear()
+    assert long_clip.scored(tmp_path / "cut", films) == expected and not counted
+
+
+def test_a_process_that_is_killed_within_a_clip_loses_its_last_window_alone(films, tmp_path, counted):
+    expected, folder = long_clip.scored(tmp_path / "whole", films), tmp_path / "cut"
+    child = subprocess.Popen([sys.executable, long_clip.__file__, folder, *films], stderr=subprocess.PIPE, text=True)
+    while child.poll() is None and min(long_clip.reached(folder), default=0) < 64:
+        time.sleep(0.01)
+    assert child.poll() is None, child.communicate()[1]
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    reached = long_clip.reached(folder)
+    assert len(reached) == long_clip.RESUMABLE and 64 <= min(reached) <= max(reached) < FRAMES
+    counted.clear()
+    assert long_clip.scored(folder, films) == expected
+    assert len(counted) == 2 * (FRAMES - reached[0])
+    assert not long_clip.reached(folder)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 4])
