@@ -32,7 +32,6 @@ MEAD = {
 """MEAD's words, which EAMM and EDTalk take."""
 SHORT = {name: word[:3] for name, word in MEAD.items()}
 """EAT's codes: ang con dis fea hap neu sad sur."""
-EXPRESSIVE = {name: word for name, word in MEAD.items() if name != "neutral"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class BaselineLayout:
         command: that makes one clip, in its repository.
         output: what it then has written.
         note: what a person must know.
+        source: the program that was read, as ``owner/name`` on GitHub.
     """
 
     portrait: str
@@ -55,59 +55,75 @@ class BaselineLayout:
     side: int = 512
     codes: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    source: str = ""
 
 
 BASELINES: Mapping[str, BaselineLayout] = {
     "makeittalk": BaselineLayout(
         "examples/{clip}.jpg", "audio/{clip}.wav",
-        "rm -f examples/*.wav && cp audio/{clip}.wav examples/ && python main_end2end.py --jpg {clip}.jpg",
-        "examples/{clip}_pred_fls_{clip}_audio_embed.mp4", 256, note="It reads every wav in examples/, so one lies there at a time.",
+        "mkdir -p kept results; mv -n examples/*.wav kept/ 2>/dev/null; cp audio/{clip}.wav examples/ && "
+        "python main_end2end.py --jpg {clip}.jpg; rm -f examples/{clip}.wav; ffmpeg -y -loglevel error "
+        "-i examples/{clip}_pred_fls_{clip}_audio_embed.mp4 -vf crop=256:256:256:0 results/{clip}.mp4",
+        "results/{clip}.mp4", 256, source="yzhou359/MakeItTalk",
+        note="It reads every wav in examples/, so one lies there at a time, and writes portrait, result and landmarks side by side: the middle is cut out.",
     ),
     "sadtalker": BaselineLayout(
         "inputs/{clip}.png", "inputs/{clip}.wav",
         "python inference.py --source_image inputs/{clip}.png --driven_audio inputs/{clip}.wav --result_dir results/{clip}",
-        "results/{clip}/TIME.mp4", note="With --result_dir of its own a clip keeps its name; TIME alone would lose it.",
+        "results/{clip}/TIME.mp4", source="OpenTalker/SadTalker",
+        note="With --result_dir of its own a clip keeps its name; TIME alone would lose it.",
     ),
     "pc-avs": BaselineLayout(
-        "misc/Input/{clip}/{clip}.jpg", "misc/Audio_Source/{clip}.wav",
-        "grep ^misc/Input/{clip}/ misc/tbd.csv > misc/one.csv && python -u inference.py --name demo --meta_path_vox misc/one.csv "
+        "misc/Input/{clip}/000000.jpg", "misc/Audio_Source/{clip}.wav",
+        "grep '^misc/Input/{clip} ' misc/tbd.csv > misc/one.csv && python -u inference.py --name demo --meta_path_vox misc/one.csv "
         "--dataset_mode voxtest --netG modulate --netA resseaudio --netA_sync ressesync --netD multiscale --netV resnext "
-        "--netE fan --model av --gpu_ids 0 --clip_len 1 --batchSize 16 --style_dim 2560 --nThreads 4 --input_id_feature "
-        "--generate_interval 1 --style_feature_loss --use_audio 1 --noise_pose --driving_pose --gen_video --generate_from_audio_only",
-        "results/id_{clip}_pose_{clip}_audio_{clip}/avG_Pose_Driven_.mp4", 224, note="The portrait is also the pose: the head keeps still.",
+        "--netE fan --num_inputs 1 --gpu_ids 0 --clip_len 1 --batchSize 8 --model av --style_dim 2560 --nThreads 4 "
+        "--norm_D spectralsyncbatch --input_id_feature --generate_interval 1 --style_feature_loss --use_audio 1 --noise_pose "
+        "--driving_pose --gen_video --generate_from_audio_only; mkdir -p videos; ffmpeg -y -loglevel error "
+        "-i results/id_{clip}_pose_{clip}_audio_{clip}/G_Pose_Driven_.mp4 -i misc/Audio_Source/{clip}.wav "
+        "-vf tpad=start=2:start_mode=clone -map 0:v -map 1:a videos/{clip}.mp4",
+        "videos/{clip}.mp4", 224, source="Hangz-nju-cuhk/Talking-Face_PC-AVS",
+        note="The portrait is also the pose: the head keeps still. Its video is silent and lacks the first two frames; the last step puts both back.",
     ),
     "eamm": BaselineLayout(
         "test/image/{clip}.jpg", "test/audio/{clip}.wav",
         "mkdir -p result/{clip} && python demo.py --source_image test/image/{clip}.jpg --in_file test/audio/{clip}.wav "
         "--driving_video test/video/{code}.mp4 --emotion {code} --result_path result/{clip}/",
-        "result/{clip}/emotion.mp4", 256, MEAD, "--pose_file of the portrait and the driving videos are its own to make.",
+        "result/{clip}/emotion.mov", 256, MEAD, source="jixinya/EAMM",
+        note="The head pose is that of test/pose/21.npy unless --pose_file names one made of the portrait; a driving video for each emotion has to be in test/video/.",
     ),
     "styletalk": BaselineLayout(
-        "samples/source_video/image/{clip}.jpg", "samples/source_video/audio/{clip}.wav",
-        "python inference_for_demo.py --src_img_path samples/source_video/image/{clip}.jpg --wav_path samples/source_video/audio/{clip}.wav "
-        "--audio_path samples/source_video/phonemes/{clip}.json --style_clip_path samples/style_clips/3DMM/{code}_level{level}.mat "
-        "--pose_path samples/source_video/3DMM/pose.mat --output_path results/{clip}.mp4",
-        "results/{clip}.mp4", 256, MEAD, "Phonemes and 3DMM files of style and pose are its own to make.",
+        "samples/source_video/image/{clip}.png", "samples/source_video/wav/{clip}.wav",
+        "mkdir -p results && python inference_for_demo.py --src_img_path samples/source_video/image/{clip}.png "
+        "--wav_path samples/source_video/wav/{clip}.wav --audio_path samples/source_video/phoneme/{clip}_seq.json "
+        "--style_clip_path samples/style_clips/3DMM/{code}_level{level}.mat --pose_path samples/source_video/3DMM/{clip}.mat "
+        "--output_path results/{clip}.mp4",
+        "results/{clip}.mp4", 256, MEAD, source="FuxiVirtualHuman/styletalk",
+        note="Phonemes and 3DMM files of style and pose are its own to make; it writes 30 frames a second.",
     ),
     "eat": BaselineLayout(
         "portraits/{clip}.jpg", "demo/video_processed/{clip}/{clip}.wav",
-        "rm -f demo/imgs/* demo/imgs_cropped/* && cp portraits/{clip}.jpg demo/imgs/ && python demo.py --root_wav demo/video_processed/{clip} --emo {code}",
-        "demo/output/deepprompt_eam3d_all_final_313/{clip}_{code}_{clip}.mp4", 256, SHORT,
-        "Its preprocessing of the sound comes first; it reads every picture in demo/imgs/.",
+        "mkdir -p kept demo/imgs demo/imgs_cropped; mv -n demo/imgs/* demo/imgs_cropped/* kept/ 2>/dev/null; "
+        "cp portraits/{clip}.jpg demo/imgs/ && python demo.py --root_wav demo/video_processed/{clip} --emo {code}; "
+        "rm -f demo/imgs/{clip}.jpg demo/imgs_cropped/{clip}.jpg",
+        "demo/output/deepprompt_eam3d_all_final_313/{clip}_{code}_{clip}.mp4", 256, SHORT, source="yuangan/EAT_code",
+        note="Its preprocess/ makes latents, poses and speech features of each clip's video first; it reads every picture in demo/imgs/.",
     ),
     "edtalk": BaselineLayout(
         "inputs/{clip}.jpg", "inputs/{clip}.wav",
         "python demo_EDTalk_A_using_predefined_exp_weights.py --source_path inputs/{clip}.jpg --audio_driving_path inputs/{clip}.wav "
-        "--pose_driving_path demo/pose_source1.mp4 --exp_type {code} --save_path res/{clip}.mp4",
-        "res/{clip}.mp4, with --face_sr also res/{clip}_512.mp4", 256, EXPRESSIVE, "It has no weights for neutral: those clips are left out.",
+        "--pose_driving_path test_data/pose_source1.mp4 --exp_type {code} --save_path res/{clip}.mp4",
+        "res/{clip}.mp4, with --face_sr also res/{clip}_512.mp4", 256, MEAD, source="tanshuai0219/EDTalk",
+        note="The head pose, and the frame rate, are those of --pose_driving_path.",
     ),
     "hallo": BaselineLayout(
         "inputs/{clip}.png", "inputs/{clip}.wav",
-        "python scripts/inference.py --source_image inputs/{clip}.png --driving_audio inputs/{clip}.wav --output results/{clip}.mp4",
-        "results/{clip}.mp4",
+        "mkdir -p results && python scripts/inference.py --source_image inputs/{clip}.png --driving_audio inputs/{clip}.wav --output results/{clip}.mp4",
+        "results/{clip}.mp4", source="fudan-generative-vision/hallo",
     ),
     "sonic": BaselineLayout(
-        "inputs/{clip}.png", "inputs/{clip}.wav", "python demo.py inputs/{clip}.png inputs/{clip}.wav results/{clip}.mp4", "results/{clip}.mp4",
+        "inputs/{clip}.png", "inputs/{clip}.wav", "python demo.py inputs/{clip}.png inputs/{clip}.wav results/{clip}.mp4",
+        "results/{clip}.mp4", source="jixiaozhong/Sonic",
     ),
     "plain": BaselineLayout("portraits/{clip}.png", "audio/{clip}.wav", "", "{clip}.mp4", codes={name: name for name in MEAD}),
 }  # fmt: skip
@@ -237,10 +253,8 @@ def _lists(program: str, layout: BaselineLayout, rows: list[dict[str, Any]], bui
         writer.writerows(rows)
     if layout.command:
         lines = [layout.command.format(clip=row["clip"], code=row["code"], level=row["level"]) for row in rows]
-        head = f"# In the repository of {program}: a line a clip. {layout.note}\n# Writes {layout.output}\n"
+        head = f"# In a copy of github.com/{layout.source}: a line a clip. {layout.note}\n# Writes {layout.output}\n"
         (building / "tbd_run.sh").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     if program == "pc-avs":
-        folders = [
-            f"misc/Input/{row['clip']}/ 1 misc/Input/{row['clip']}/ 1 {row['sound']} None 0 None" for row in rows
-        ]
+        folders = [f"misc/Input/{row['clip']} 1 misc/Input/{row['clip']} 1 {row['sound']} None 0 None" for row in rows]
         (building / "misc" / "tbd.csv").write_text("\n".join(folders) + "\n", encoding="utf-8")

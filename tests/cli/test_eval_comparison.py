@@ -179,6 +179,15 @@ def test_sizes_that_differ_within_a_run_say_so(project, capsys):
     assert entry(document)["size"] == "mixed" and entry(document)["codes"]["mixed_size"] == COUNT
 
 
+def test_pictures_side_by_side_are_told(project, capsys):
+    """As MakeItTalk writes them: portrait, result and landmarks in one picture."""
+    for seed, path in enumerate(videos(project / "runs/good")):
+        media.video(path, [np.concatenate([frame] * 3, axis=1) for frame in runs.clip(seed, FRAMES, SIZE)])
+    document, _ = scored("runs/good", "--metrics", "psnr,cpbd", "--align", "face", "--strict", expect=1)
+    assert entry(document)["codes"] == entry(document, "cpbd")["codes"] == {"strip": COUNT}
+    assert "several side by side" in capsys.readouterr().out
+
+
 # Crops
 
 

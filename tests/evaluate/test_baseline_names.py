@@ -1,7 +1,6 @@
 """The kit's inputs, and outputs in the original layouts of the nine systems: every clip comes back paired."""
 
 import csv
-import shutil
 import wave
 
 import numpy as np
@@ -16,23 +15,38 @@ from tbd.evaluate.inputs.pairing import with_folder, with_manifest
 from tbd.manifest import read_manifest
 from tbd.manifest.baseline_kit import BASELINES, export_inputs
 
+TIME = "2024_05_01_12.30.45"
+PC_AVS = ["Input_", "G_Pose_Driven_", "Pose_Source_", "concat", "avconcat"]
 LAYOUTS = {
-    "makeittalk": ["examples/{clip}_pred_fls_{clip}_audio_embed.mp4"],
-    "sadtalker": ["results/{clip}/2024_05_01_12.30.45.mp4"],
-    "sadtalker, its inner names": ["2024_05_01_12.30.45/{clip}##{clip}_enhanced.mp4", "2024_05_01_12.30.45/temp_{clip}##{clip}.mp4"],
-    "pc-avs": [
-        "id_{clip}_pose_{clip}_audio_{clip}/" + name + ".mp4"
-        for name in ("G_Pose_Driven_", "avG_Pose_Driven_", "Input_", "Pose_Source_", "avconcat")
-    ],
-    "eamm": ["result/{clip}/emotion.mp4", "result/{clip}/neutral.mp4", "result/{clip}/all.mp4"],
-    "styletalk": ["results/{clip}.mp4"],
-    "eat": ["demo/output/deepprompt_eam3d_all_final_313/{clip}_hap_{clip}.mp4"],
-    "edtalk": ["res/{clip}_512.mp4"],
-    "hallo": ["results/{clip}.mp4"],
-    "sonic": ["res_path/{clip}_{clip}.mp4"],
+    "makeittalk": ["{clip}_pred_fls_{clip}_audio_embed.mp4"],
+    "makeittalk, cut out": ["{clip}.mp4"],
+    "sadtalker": [f"{{clip}}/{TIME}.mp4"],
+    "sadtalker --verbose": [f"{{clip}}/{TIME}.mp4", f"{{clip}}/{TIME}/{{clip}}##{{clip}}.mp4", f"{{clip}}/{TIME}/{{clip}}##{{clip}}_full.mp4", f"{{clip}}/{TIME}/3dface.mp4"],
+    "sadtalker --verbose, in one folder": [f"{TIME}/{{clip}}##{{clip}}_enhanced.mp4", f"{TIME}/temp_{{clip}}##{{clip}}.mp4"],
+    "pc-avs": [f"id_{{clip}}_pose_{{clip}}_audio_{{clip}}/{name}.mp4" for name in PC_AVS],
+    "pc-avs, first release": [f"id_{{clip}}_pose_00473_audio_{{clip}}/{name}.mp4" for name in (*PC_AVS, "G_Fix_Pose_", "Mouth_Source_")],
+    "pc-avs without --driving_pose": [f"id_{{clip}}_pose_{{clip}}_audio_{{clip}}/{name}.mp4" for name in ("Input_", "G_Fix_Pose_", "concat", "avconcat")],
+    "eamm": [f"{{clip}}/{name}" for name in ("neutral.mp4", "emotion.mp4", "emotion.mov", "all.mp4", "all.mov")],
+    "styletalk": ["{clip}.mp4"],
+    "eat": ["deepprompt_eam3d_all_final_313/{clip}_hap_{clip}.mp4", "deepprompt_eam3d_all_final_313/temp/{clip}_hap_{clip}.mp4"],
+    "edtalk": ["{clip}.mp4"],
+    "edtalk --face_sr": ["{clip}.mp4", "{clip}_512.mp4", "{clip}_512.mp4.tmp.mp4"],
+    "edtalk, only the large ones": ["{clip}_512.mp4"],
+    "hallo": ["{clip}.mp4"],
+    "sonic": ["{clip}.mp4"],
     "any, with a size": ["{short}_512.mp4"],
     "any, upper case": ["OUT-{clip}-x2.MP4"],
 }  # fmt: skip
+"""Names as the programs write them, read in their public repositories."""
+
+RESULTS = {
+    "sadtalker --verbose": f"{TIME}.mp4",
+    "pc-avs": "G_Pose_Driven_.mp4",
+    "pc-avs, first release": "G_Pose_Driven_.mp4",
+    "pc-avs without --driving_pose": "G_Fix_Pose_.mp4",
+    "eamm": "emotion.mov",
+}
+"""Which of the files is the result, where a program writes several."""
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +70,11 @@ def test_every_clip_comes_back_paired(tmp_path, manifest, layout):
     assert all(
         pair.clip_id.lower() in str(pair.video).lower() or "short" in LAYOUTS[layout][0] for pair in found.matched
     )
-    if layout == "pc-avs":
-        assert {pair.video.stem for pair in found.matched} == {"avG_Pose_Driven_"}
-    if layout == "eamm":
-        assert {pair.video.stem for pair in found.matched} == {"emotion"}
+    if layout in RESULTS:
+        assert {pair.video.name for pair in found.matched} == {RESULTS[layout]}
+    told = {pair.reason for pair in found.unmatched}
+    assert len(found.unmatched) == len(rows(manifest)) * (len(LAYOUTS[layout]) - 1)
+    assert all("beside the result" in reason for reason in told)
 
 
 def test_between_two_folders_too(tmp_path):
@@ -93,7 +108,7 @@ def test_two_sizes_of_one_clip_are_a_double_that_is_named(tmp_path, manifest):
         (tmp_path / name.format(row["clip_id"])).touch()
     (pair,) = [pair for pair in with_manifest(tmp_path, rows(manifest)).pairs if pair.problem == "duplicate"]
     assert "_256.mp4" in pair.reason and "_512.mp4" in pair.reason
-    assert results_among(["a/all", "a/neutral"]) == ["a/all", "a/neutral"]  # nothing else is there
+    assert results_among(["a/all.mp4", "a/neutral.mp4"]) == ["a/all.mp4", "a/neutral.mp4"]  # nothing else is there
 
 
 @pytest.mark.parametrize("program", BASELINES)
@@ -113,6 +128,12 @@ def test_the_kit_writes_what_its_list_says(tmp_path, manifest, program):
         assert all(line["clip_id"] in script for line in lines)
         assert "{clip}" not in script.partition("\n")[2].partition("\n")[2]
     assert (tmp_path / "kit" / "NOTICE.md").is_file()
+    if program == "pc-avs":  # its dataset reads the pose by number, and names its folder by what follows the last slash
+        for line, meta in zip(lines, (tmp_path / "kit" / "misc" / "tbd.csv").read_text().splitlines(), strict=True):
+            identity, _, pose, _, sound, *_ = meta.split()
+            assert line["portrait"] == f"{pose}/000000.jpg" and identity.endswith(f"/{line['clip_id']}")
+            assert sound == line["sound"] and len(meta.split()) == 8
+            assert meta.startswith(f"misc/Input/{line['clip_id']} ") and f"'^misc/Input/{line['clip_id']} '" in script
 
 
 def test_the_portrait_is_the_canonical_picture(tmp_path, manifest):
@@ -134,11 +155,9 @@ def test_what_cannot_be_written_is_said(tmp_path, manifest, capsys):
     with pytest.raises(InputError, match="no clip could be written"):
         export_inputs(manifest, tmp_path / "a", "plain", roots={"mead": tmp_path})
     assert not (tmp_path / "a").exists() and not list(tmp_path.glob(".a*"))
-    lacks = tmp_path / "neutral"
-    shutil.copytree(manifest.parents[1], lacks)
-    quiet = dataset(tmp_path / "n", count=2, frames=4, emotion="neutral")
-    with pytest.raises(InputError, match="no word for neutral"):
-        export_inputs(quiet, tmp_path / "b", "edtalk")
+    quiet = dataset(tmp_path / "n", count=2, frames=4, emotion="calm")
+    with pytest.raises(InputError, match="no word for calm"):
+        export_inputs(quiet, tmp_path / "b", "eat")
     assert main(["manifest", "export", str(manifest), "--inputs", "--for", "eat", "-o", str(tmp_path / "eat")]) == 0
     told = capsys.readouterr()
     assert "inputs of 12 clips" in told.out and "tbd eval OUTPUTS" in told.err

@@ -2,22 +2,25 @@
 
 Programs write a clip's name into longer ones: ``NAME##NAME_enhanced.mp4`` (SadTalker), ``NAME_512.mp4`` (EDTalk),
 ``NAME_pred_fls_NAME_audio_embed.mp4`` (MakeItTalk), ``NAME_hap_NAME.mp4`` (EAT),
-``id_NAME_pose_NAME_audio_NAME/G_Pose_Driven_.mp4`` (PC-AVS), ``NAME/emotion.mp4`` (EAMM); docs/baselines.md lists them.
+``id_NAME_pose_NAME_audio_NAME/G_Pose_Driven_.mp4`` (PC-AVS), ``NAME/emotion.mov`` (EAMM); docs/baselines.md lists them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 
 FEWEST_WORDS = 3
 """Words of a clip's name below which it is too common to be sought inside other names."""
 
 _BY_PRODUCT = re.compile(
-    r"(^|/)(av)?(concat|input|pose_source|mouth_source)_?$|(^|/)(av)?g_fix_pose_?$|(^|/)(neutral|all)$|(^|[_/])(te?mp)([_/]|$)",
-    re.IGNORECASE,
+    r"(^|/)((av)?concat|input_|(pose|mouth)_source_|neutral|all|3dface)$|(^|[_/.])te?mp([_/.]|$)", re.IGNORECASE
 )
 """Files that PC-AVS, EAMM, EAT, EDTalk and SadTalker write beside the result."""
+
+_SECOND = re.compile(r"(^|/)g_fix_pose_$", re.IGNORECASE)
+"""PC-AVS' video without the pose that was asked for: the result only where there is no other."""
 
 
 def contained_clip(name: str, spellings: Mapping[str, str]) -> str | None:
@@ -37,16 +40,19 @@ def contained_clip(name: str, spellings: Mapping[str, str]) -> str | None:
 
 
 def results_among(names: Iterable[str]) -> list[str]:
-    """Of the files of one clip those that are its result: by-products left out, and the silent twin of one with sound.
+    """Of the files of one clip those that are its result, sorted.
+
+    Left out are by-products, what lies in a folder named as a video beside it (SadTalker keeps its steps there), and a
+    silent ``.mp4`` beside the ``.mov`` of the same name that has the sound (EAMM).
 
     Args:
-        names: relative paths without their endings.
+        names: relative paths.
     """
     every = sorted(names)
-    kept = [name for name in every if not _BY_PRODUCT.search(name)] or every
-    return [name for name in kept if not _twin(name, kept)]
-
-
-def _twin(name: str, others: Sequence[str]) -> bool:
-    folder, slash, stem = name.rpartition("/")
-    return f"{folder}{slash}av{stem}" in others
+    stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in every}
+    kept = [name for name in every if not _BY_PRODUCT.search(stems[name])] or every
+    kept = [name for name in kept if not _SECOND.search(stems[name])] or kept
+    folders = {stems[name] for name in kept}
+    kept = [name for name in kept if not folders.intersection(map(str, PurePosixPath(name).parents))]
+    with_sound = {stems[name] for name in kept if name.lower().endswith(".mov")}
+    return [name for name in kept if not (name.lower().endswith(".mp4") and stems[name] in with_sound)]

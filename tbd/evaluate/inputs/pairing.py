@@ -209,11 +209,11 @@ def _matched(videos: Sequence[Path], folder: Path, wanted: Sequence[_Wanted]) ->
             if key is None or len(found := clips.get(key, [])) != 1 or found[0].clip_id in pairs:
                 continue
             pairs[found[0].clip_id] = _pair(found[0], [left.pop(name) for name in names], by, folder)
-    _by_containing(left, [clip for clip in wanted if clip.clip_id not in pairs], pairs, folder)
+    beside = _by_containing(left, wanted, pairs, folder)
     _by_meaning(left, [clip for clip in wanted if clip.clip_id not in pairs], pairs, folder)
     pairs |= {clip.clip_id: _lost(clip) for clip in wanted if clip.clip_id not in pairs}
     extra = [
-        Pair(name, path, problem="extra", reason="extra: no clip is expected under this name")
+        Pair(name, path, problem="extra", reason=beside.get(name, "extra: no clip is expected under this name"))
         for name, path in left.items()
     ]
     return _sorted([*pairs.values(), *extra])
@@ -232,8 +232,14 @@ def _lost(clip: _Wanted) -> Pair:
     )
 
 
-def _by_containing(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[str, Pair], folder: Path) -> None:
-    """Match names that other programs made of the clip's: ``NAME##NAME_enhanced``, ``NAME_512``, ``NAME/emotion``."""
+def _by_containing(
+    left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[str, Pair], folder: Path
+) -> dict[str, str]:
+    """Match names that other programs made of the clip's: ``NAME##NAME_enhanced``, ``NAME_512``, ``NAME/emotion``.
+
+    Returns:
+        Why files that bear a clip's name are not its result.
+    """
     spelled: dict[str, set[str]] = defaultdict(set)
     for clip in wanted:
         for name in filter(None, _spellings(clip)):
@@ -244,10 +250,15 @@ def _by_containing(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict
         if clip_id := contained_clip(_bare(name), spellings):
             claims[clip_id].append(name)
     by_id = {clip.clip_id: clip for clip in wanted}
+    beside: dict[str, str] = {}
     for clip_id, names in claims.items():
-        kept = set(results_among(map(_bare, names)))
-        found = [left.pop(name) for name in names if _bare(name) in kept]
-        pairs[clip_id] = _pair(by_id[clip_id], found, "containing", folder)
+        if clip_id not in pairs:
+            found = [left.pop(name) for name in results_among(names)]
+            pairs[clip_id] = _pair(by_id[clip_id], found, "containing", folder)
+        taken = pairs[clip_id].video
+        told = f"extra: beside the result, {taken.relative_to(folder).as_posix()}" if taken else "extra: beside doubles"
+        beside |= dict.fromkeys(set(names) & left.keys(), told)
+    return beside
 
 
 def _by_meaning(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[str, Pair], folder: Path) -> None:

@@ -6,6 +6,7 @@ size        another size: one side was resized
 scale       the face is more than 3 % larger or smaller than the true one
 shift       the face lies more than 3 % of its size beside the true one
 mirrored    left and right are exchanged
+strip       much wider than high: several pictures side by side
 damaged     the decoder marked frames as corrupt
 mixed_size  pictures of several sizes make one number, or one column
 below_still worse than a still picture by PSNR and SSIM
@@ -27,7 +28,10 @@ LENGTH = 0.02
 RATE = 0.001
 """Share by which rates may differ: 29.97 is 30."""
 
-ALONE = ("length", "rate", "damaged")
+STRIP = 2.5
+"""Width over height from which a video is no picture of one head: MakeItTalk, PC-AVS and EAMM write such strips too."""
+
+ALONE = ("length", "rate", "strip", "damaged")
 """Codes that matter to a metric that looks at one video; the others look at the ground truth too."""
 
 BELOW_STILL = "below_still"
@@ -39,6 +43,7 @@ _WORDS = {
     "scale": "a face more than 3 % larger or smaller than the true one: another crop (--align face)",
     "shift": "a face that lies more than 3 % of its size beside the true one: another crop (--align face)",
     "mirrored": "left and right exchanged",
+    "strip": f"a picture at least {STRIP} times as wide as high: several side by side, of which one face is looked at",
     "damaged": "frames that the decoder marked as corrupt",
 }
 
@@ -58,6 +63,7 @@ def codes(found: Comparison, settings: Mapping[str, Any]) -> list[str]:
         "scale": laid and offset is not None and offset.scale_off,
         "shift": laid and offset is not None and offset.shift_off,
         "mirrored": bool(found.mirrored),
+        "strip": bool(found.width and found.height and found.width >= STRIP * found.height),
         "damaged": bool(found.damage),
     }
     return [code for code, said in says.items() if said]
