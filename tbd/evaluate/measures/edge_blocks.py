@@ -40,16 +40,11 @@ def edge_blocks(image: Image, asked: Mask) -> Mask:
     Returns:
         ``(H // 64, W // 64)``.
     """
-    from tbd.evaluate.measures.kernels import sure_edges
+    from tbd.evaluate.measures.kernels import sure_blocks
 
-    found = np.zeros_like(asked)
-    first = (BLOCK - MIDDLE) // 2
-    for row, column in np.argwhere(asked):
-        top, left = row * BLOCK, column * BLOCK
-        sure = sure_edges(image, top + first, left, MIDDLE, BLOCK, ENOUGH) >= ENOUGH
-        certain = sure or sure_edges(image, top, left, BLOCK, BLOCK, ENOUGH) >= ENOUGH or None
-        if certain is None:
-            certain = _is_edge_block(image, top, left)
+    found: Mask = sure_blocks(image, asked, MIDDLE, ENOUGH)
+    for row, column in np.argwhere(asked & ~found):
+        certain = _is_edge_block(image, row * BLOCK, column * BLOCK)
         if certain is None:
             return _canny_counts(image, *asked.shape) >= ENOUGH
         found[row, column] = certain

@@ -172,43 +172,72 @@ def edge_counts(image: Any, strength: Any, threshold: Any, noticeable: Any, ever
     down, across = noticeable.shape
     edges, sharp = np.zeros((down, across), np.int64), np.zeros((down, across), np.int64)
     height, width = image.shape
+    last = min(width - 1, across * BLOCK)
+    steps, is_edge = np.zeros(width + 2 * FAR, np.int8), np.zeros(width, np.bool_)
     for row in range(1, min(height - 1, down * BLOCK) if everywhere else 0):
-        above, line, below = strength[row - 1], strength[row], strength[row + 1]
-        higher, level, lower = image[row - 1], image[row], image[row + 1]
-        for c in range(1, min(width - 1, across * BLOCK)):
-            here = line[c]
-            if here <= threshold:
-                continue
-            if not ((here > line[c - 1] and here > line[c + 1]) or (here > above[c] and here > below[c])):
-                continue
-            dx = np.float64(level[c + 1]) - np.float64(level[c - 1])
-            dy = np.float64(lower[c]) - np.float64(higher[c])
-            if dx != 0 and (abs(dx) + abs(dy)) ** 2 >= 2 * dx * dx:
-                continue
-            edges[row // BLOCK, c // BLOCK] += 1
-            if _edge_width(level, c, dx >= 0) <= noticeable[row // BLOCK, c // BLOCK]:
-                sharp[row // BLOCK, c // BLOCK] += 1
+        level = image[row]
+        _maxima(strength[row - 1], strength[row], strength[row + 1], threshold, is_edge[1:last])
+        _across(image[row - 1], level, image[row + 1], strength.dtype.type(0), is_edge[1:last])
+        _signs(level, steps[FAR : FAR + width - 1])
+        block = row // BLOCK
+        for c in range(1, last):
+            if is_edge[c]:
+                edges[block, c // BLOCK] += 1
+                rising = np.int8(1 if level[c + 1] >= level[c - 1] else -1)
+                sharp[block, c // BLOCK] += _edge_width(steps, c, rising) <= noticeable[block, c // BLOCK]
     return edges, sharp
 
 
 @_compiled
-def _edge_width(line: Any, c: int, rising: bool) -> int:
-    """Two pixels, and one for each step further out that goes on rising (or falling); exact up to five."""
+def _maxima(above: Any, line: Any, below: Any, threshold: Any, found: Any) -> None:
+    """Which of a line's pixels, from the second on, are strong and strict maxima along the row or the column.
+
+    Without a branch, as the next two, so that many pixels are looked at at a time.
+    """
+    n = len(found)
+    left, here, right, up, down = line[:n], line[1 : n + 1], line[2 : n + 2], above[1 : n + 1], below[1 : n + 1]
+    for c in range(n):
+        x = here[c]
+        found[c] = (x > threshold) & (((x > left[c]) & (x > right[c])) | ((x > up[c]) & (x > down[c])))
+
+
+@_compiled
+def _across(above: Any, line: Any, below: Any, zero: Any, found: Any) -> None:
+    """Keep those whose gradient is horizontal to within 22.5 degrees, or nothing along the row.
+
+    Args:
+        zero: of the kind of number to calculate with.
+    """
+    number = type(zero)
+    n = len(found)
+    left, right, up, down = line[:n], line[2 : n + 2], above[1 : n + 1], below[1 : n + 1]
+    for c in range(n):
+        dx, dy = number(number(right[c]) - number(left[c])), number(number(down[c]) - number(up[c]))
+        both = number(np.abs(dx) + np.abs(dy))
+        found[c] &= (dx == 0) | (number(both * both) < number(2 * number(dx * dx)))
+
+
+@_compiled
+def _signs(line: Any, steps: Any) -> None:
+    """Whether each pixel's right neighbour is brighter (1), darker (-1) or alike (0)."""
+    here, right = line[: len(steps)], line[1 : len(steps) + 1]
+    for c in range(len(steps)):
+        steps[c] = np.int8(right[c] > here[c]) - np.int8(right[c] < here[c])
+
+
+@_compiled
+def _edge_width(steps: Any, c: int, rising: Any) -> int:
+    """Two pixels, and one for each step further out that goes on rising (or falling); exact up to five.
+
+    Args:
+        steps: of ``_signs``, from the fifth on; zeros around them end every edge.
+    """
     width = 2
+    outward, inward = True, True
     for k in range(FAR):
-        if c + 2 + k >= len(line):
-            break
-        step = np.float64(line[c + 2 + k]) - np.float64(line[c + 1 + k])
-        if step == 0 or (step > 0) != rising:
-            break
-        width += 1
-    for k in range(FAR):
-        if c - 2 - k < 0:
-            break
-        step = np.float64(line[c - 1 - k]) - np.float64(line[c - 2 - k])
-        if step == 0 or (step > 0) != rising:
-            break
-        width += 1
+        outward &= steps[FAR + c + 1 + k] == rising
+        inward &= steps[FAR + c - 2 - k] == rising
+        width += outward + inward
     return width
 
 
@@ -224,6 +253,28 @@ def tilted(image: Any) -> bool:
             if dx < 0 or (dx != 0 and dy != 0):
                 return True
     return False
+
+
+@_compiled
+def sure_blocks(image: Any, asked: Any, middle: int, enough: int) -> Any:
+    """Blocks that have enough pixels that are Canny edges for sure: in their middle rows, or in all of their rows.
+
+    Args:
+        asked: ``(down, across)`` bool; the others are not looked at.
+        middle: rows that are looked at first.
+
+    Returns:
+        ``(down, across)`` bool.
+    """
+    found = np.zeros_like(asked)
+    for row in range(asked.shape[0]):
+        for column in range(asked.shape[1]):
+            if asked[row, column]:
+                top, left = row * BLOCK, column * BLOCK
+                begin = top + (BLOCK - middle) // 2
+                sure = sure_edges(image, begin, left, middle, BLOCK, enough) >= enough
+                found[row, column] = sure or sure_edges(image, top, left, BLOCK, BLOCK, enough) >= enough
+    return found
 
 
 @_compiled
