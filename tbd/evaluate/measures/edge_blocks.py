@@ -40,7 +40,7 @@ def edge_blocks(image: Image, asked: Mask) -> Mask:
     Returns:
         ``(H // 64, W // 64)``.
     """
-    from tbd.evaluate.measures.kernels import sure_blocks
+    from tbd.evaluate.measures.edge_kernels import sure_blocks
 
     found: Mask = sure_blocks(image, asked, MIDDLE, ENOUGH)
     for row, column in np.argwhere(asked & ~found):

@@ -48,7 +48,7 @@ def cpbd(gray: npt.NDArray[Any]) -> float:
     Raises:
         FrameError: not two-dimensional, not grey levels from 0 to 255.
     """
-    from tbd.evaluate.measures.kernels import edge_counts, edge_strengths, tilted
+    from tbd.evaluate.measures.edge_kernels import edge_counts, edge_strengths, tilted
 
     image = _checked(gray)
     down, across = image.shape[0] // BLOCK, image.shape[1] // BLOCK
