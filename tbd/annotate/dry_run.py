@@ -7,7 +7,7 @@ from typing import Any
 
 from tbd.annotate import plan
 from tbd.annotate.journal import Journal
-from tbd.annotate.recipe import AnnotateRecipe
+from tbd.annotate.recipe import money
 from tbd.annotate.run import PreparedRun
 from tbd.annotate.steps import STEPS, load_prompts
 from tbd.console import human_seconds
@@ -114,15 +114,9 @@ def _estimate(prepared: PreparedRun) -> dict[str, Any]:
         "prompt_tokens": whole * chains,
         "computed_tokens": computed * chains,
         "new_tokens": sum(budgets) * chains,
-        "money": money(recipe, whole * chains, sum(budgets) * chains),
+        "money": money(recipe.server.price, whole * chains, sum(budgets) * chains),
         "time": _time(prepared, chains),
     }
-
-
-def money(recipe: AnnotateRecipe, prompt_tokens: float, new_tokens: float) -> float:
-    """What tokens cost by the recipe's ``server.price``, in its currency; 0 where no price is known."""
-    for_prompt, for_new = recipe.server.price
-    return (prompt_tokens * for_prompt + new_tokens * for_new) / 1e6
 
 
 def _time(prepared: PreparedRun, chains: int) -> str:

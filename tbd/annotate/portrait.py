@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd.annotate import backends, plan
+from tbd.annotate.backends import serving
 from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.examine_pool import ExamineJob, examine_clip
 from tbd.annotate.gates import check
@@ -30,6 +32,7 @@ def annotate_portrait(
     intensity: str | None,
     recipe: AnnotateRecipe,
     endpoints: Sequence[str] = (),
+    serve: bool = False,
     devices: str = "auto",
 ) -> dict[str, Any]:
     """Run the chain on one picture.
@@ -59,23 +62,24 @@ def annotate_portrait(
         level=_level(intensity, text),
         instruction=text,
     )
-    backend = backends.open_all(recipe, endpoints, devices)[0]
     seen = examine_clip(ExamineJob(image, None, None, None, recipe.clip))
     if seen.medium is None or seen.images is None:
         raise InputError(
             f"{image}: {seen.error or 'no face found'}", next="take a picture that shows one face from the front"
         )
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
-        chain_runner = ChainRunner(
-            recipe, load_prompts(recipe.chain.prompts), journal, (backend.name, backend.model, backend.revision)
-        )
-        chain = Chain(clip.clip_id, plan.chain_topic(clip, recipe), seen.images, seen.medium.image_sha256)
+    chain = Chain(clip.clip_id, plan.chain_topic(clip, recipe), seen.images, seen.medium.image_sha256)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Journal(folder := Path(name)) as journal,
+        serving.at_hand(recipe, endpoints, devices, folder if serve else None) as (named, addresses),
+        contextlib.closing(backends.open_all(named, addresses, devices)[0]) as backend,
+    ):
+        origin = (backend.name, backend.model, backend.revision)
+        chain_runner = ChainRunner(recipe, load_prompts(recipe.chain.prompts), journal, origin)
         chain_runner.recall(chain)
         if not chain.ended:
             chain_runner.run([chain], backend)
-        costs = journal.costs()
-    backend.close()
-    return _document(chain, costs, seen.medium.flags)
+        return _document(chain, journal.costs(), seen.medium.flags)
 
 
 def words(result: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -46,9 +47,21 @@ class BackendSettings(Recipe):
     """Chains that run together on one GPU."""
 
 
+DEFAULT_MODEL = "Qwen/Qwen2-VL-7B-Instruct"
+"""The model of the paper."""
+
+VLLM = "vllm serve $model --host 127.0.0.1 --port $port --limit-mm-per-prompt '{\"image\": $frames}'"
+"""The server that ``--serve`` starts by default."""
+
+
 class ServerSettings(Recipe):
     """An OpenAI-compatible endpoint."""
 
+    command: str = VLLM
+    """What ``--serve`` starts on each free GPU; blanks are ``$model $port $frames``, and ``$gpus``, their number, makes it
+    one server on all of them."""
+    start_timeout: float = operational(1200.0, gt=0)
+    """Seconds until a server that ``--serve`` started must answer."""
     concurrency: int = operational(32, ge=1)
     """Chains in flight on each endpoint."""
     timeout: float = operational(120.0, gt=0)
@@ -102,3 +115,9 @@ class AnnotateRecipe(Recipe):
             for key, value in essence(settings).items()
             if key not in ("name", "model") and value != type(settings).model_fields[key].default
         }
+
+
+def money(price: Sequence[float], prompt_tokens: float, new_tokens: float) -> float:
+    """What tokens cost by a recipe's ``server.price``, in its currency; 0 where no price is known."""
+    for_prompt, for_new = price
+    return (prompt_tokens * for_prompt + new_tokens * for_new) / 1e6

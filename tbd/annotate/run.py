@@ -13,6 +13,8 @@ from typing import Any
 import tbd
 from tbd import console, workspace
 from tbd.annotate import backends, plan
+from tbd.annotate.backends import serving
+from tbd.annotate.backends.base import Backend
 from tbd.annotate.chain import ChainRunner
 from tbd.annotate.journal import Journal
 from tbd.annotate.recipe import AnnotateRecipe
@@ -40,6 +42,7 @@ class AnnotationRequest:
     output: Path | None = None
     layout: str = "auto"
     endpoints: tuple[str, ...] = ()
+    serve: bool = False
     devices: str = "auto"
     selection: Selection = field(default_factory=Selection)
     split: str | None = None
@@ -199,36 +202,46 @@ def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> bool:
     request, todo = prepared.request, prepared.plan
     if not todo.groups:
         return False
+    with serving.at_hand(
+        request.recipe, request.endpoints, request.devices, request.folder if request.serve else None, notes.append
+    ) as (recipe, endpoints):
+        opened = backends.open_all(recipe, endpoints, request.devices)
+        try:
+            return _ask(prepared, journal, opened)
+        finally:
+            for backend in opened:
+                backend.close()
+            notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
+
+
+def _ask(prepared: PreparedRun, journal: Journal, opened: Sequence[Backend]) -> bool:
+    """Run the plan on open backends; see ``_work``."""
+    request, todo = prepared.request, prepared.plan
     planned = prepared.identity["backend"]
     origin = (planned["name"], planned["model"], planned["revision"])
-    prompts = load_prompts(request.recipe.chain.prompts, request.recipe.chain.frames)
-    opened = backends.open_all(request.recipe, request.endpoints, request.devices)
-    if origin != (now := (opened[0].name, opened[0].model, opened[0].revision)):
+    now = (opened[0].name, opened[0].model, origin[2] if request.serve else opened[0].revision)
+    if origin != now:
         raise UsageError(
             f"{request.folder} was made with {' '.join(origin)}; at hand is {' '.join(now)}",
             next="take another folder with -o DIR",
         )
+    prompts = load_prompts(request.recipe.chain.prompts, request.recipe.chain.frames)
     workers = request.recipe.run.workers or os.cpu_count() or 1 if request.workers is None else request.workers
-    try:
-        with (
-            console.interruptible("calls under way") as stopping,
-            console.progress("annotate", todo.rows, quiet=request.quiet) as bar,
-        ):
-            chain_runner = ChainRunner(request.recipe, prompts, journal, origin, stopping)
-            runner = Runner(
-                todo, chain_runner, request.dataset, prepared.fingerprint, opened, workers, bar, stopping,
-                keep_going=request.keep_going,
-            )  # fmt: skip
-            runner.run()
-            if stopping.is_set():
-                raise Interrupted(
-                    f"stopped after {bar.done} of {todo.rows} rows; they are saved", next="run the same command again"
-                )
-            return 0 < bar.done == runner.bugs
-    finally:
-        for backend in opened:
-            backend.close()
-        notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
+    with (
+        console.interruptible("calls under way") as stopping,
+        console.progress("annotate", todo.rows, quiet=request.quiet) as bar,
+    ):
+        chain_runner = ChainRunner(request.recipe, prompts, journal, origin, stopping)
+        runner = Runner(
+            todo, chain_runner, request.dataset, prepared.fingerprint, opened, workers, bar, stopping,
+            keep_going=request.keep_going,
+        )  # fmt: skip
+        runner.run()
+        if stopping.is_set():
+            raise Interrupted(
+                f"stopped after {bar.done} of {todo.rows} rows; they are saved", next="run the same command again"
+            )
+        return 0 < bar.done == runner.bugs
 
 
 def _origin(
@@ -240,6 +253,9 @@ def _origin(
         recorded = before.identity["backend"]
         return (recorded["name"], recorded["model"], recorded["revision"]), None
     try:
+        if request.serve:
+            serving.check_command(request.recipe)
+            return (chosen.name, serving.model_of(request.recipe), ""), None
         return backends.identify(request.recipe, request.endpoints), None
     except MissingError as error:
         if not dry:

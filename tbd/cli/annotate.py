@@ -77,6 +77,14 @@ def annotate(
             rich_help_panel=options.MODEL,
         ),
     ] = None,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve",
+            help="Start the recipe's server (vllm serve) on the free GPUs, stop it at the end.",
+            rich_help_panel=options.MODEL,
+        ),
+    ] = False,
     mode: Annotated[
         ModeName | None,
         typer.Option(
@@ -145,13 +153,13 @@ def annotate(
 
     Example: tbd annotate --image face.jpg --text "a shy smile that slowly grows"
     """
-    overrides = _overrides(backend, model, endpoint, mode, per, seed) + list(set_ or ())
+    overrides = _overrides(backend, model, endpoint, serve, mode, per, seed) + list(set_ or ())
     from tbd.annotate.recipe import AnnotateRecipe
     from tbd.recipe import load
 
     settings = load(AnnotateRecipe, "annotate", recipe, overrides)
     if image is not None:
-        return _portrait(image, text, emotion, intensity, settings, tuple(endpoint or ()), devices, json)
+        return _portrait(image, text, emotion, intensity, settings, tuple(endpoint or ()), serve, devices, json)
     if dataset is None:
         raise UsageError("neither a dataset nor --image was given", next="tbd annotate mead/")
     from tbd.annotate.plan import RETRIES
@@ -164,7 +172,7 @@ def annotate(
     options.too_many(0, 0, max_failed)
     selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = AnnotationRequest(
-        dataset, settings, output, layout, tuple(endpoint or ()), devices, selection,
+        dataset, settings, output, layout, tuple(endpoint or ()), serve, devices, selection,
         split=split, retry=kinds, update=update, keep_going=keep_going, workers=workers, quiet=quiet,
     )  # fmt: skip
     prepared = prepare_annotation(request, dry=dry_run)
@@ -172,11 +180,9 @@ def annotate(
         return _dry_run(prepared, json)
     _announce(prepared)
     summary = run_annotation(prepared)
-    from tbd.annotate.dry_run import money
-    from tbd.cli.sheets import write_beside
+    from tbd.cli.sheets import costs, write_beside
 
-    costs = summary["costs"]
-    costs["money"] = money(settings, costs["prompt_tokens"], costs["completion_tokens"])
+    summary["costs"] = costs(request.folder)
     summary |= write_beside(request.folder, summary["changed"])
     document(summary) if json else tell(summary)
     return int(options.too_many(summary["failed"], summary["selected"], max_failed))
@@ -186,14 +192,18 @@ def _overrides(
     backend: BackendName | None,
     model: str | None,
     endpoint: Any,
+    serve: bool,
     mode: ModeName | None,
     per: Per | None,
     seed: int | None,
 ) -> list[str]:
     """Flags are recipe keys under another name, so that the recorded recipe is the whole truth."""
-    if endpoint and backend not in (None, BackendName.server):
-        raise UsageError(f"--endpoint goes with --backend server, not {backend.value}", next="leave --backend out")
-    name = "server" if endpoint else backend.value if backend else None
+    if endpoint and serve:
+        raise UsageError("--serve starts a server, --endpoint names one that runs", next="leave one of the two out")
+    flag = "--endpoint" if endpoint else "--serve" if serve else ""
+    if flag and backend not in (None, BackendName.server):
+        raise UsageError(f"{flag} goes with --backend server, not {backend.value}", next="leave --backend out")
+    name = "server" if flag else backend.value if backend else None
     chosen = {
         "backend.name": name,
         "backend.model": model,
@@ -239,13 +249,15 @@ def _portrait(
     intensity: str | None,
     settings: Any,
     endpoints: tuple[str, ...],
+    serve: bool,
     devices: str,
     json: bool,
 ) -> int:
     from tbd.annotate.portrait import annotate_portrait, words
 
     result = annotate_portrait(
-        image, text=text, emotion=emotion, intensity=intensity, recipe=settings, endpoints=endpoints, devices=devices
-    )
+        image, text=text, emotion=emotion, intensity=intensity, recipe=settings, endpoints=endpoints, serve=serve,
+        devices=devices,
+    )  # fmt: skip
     document(result) if json else out("\n".join(words(result)))
     return 0 if result["status"] == "success" else 1

@@ -59,15 +59,21 @@ def report(manifest: Path) -> dict[str, Any]:
 
 
 def costs(manifest: Path) -> dict[str, float] | None:
-    """What the journal beside a manifest says of its replies; None when there is no journal."""
+    """What the journal beside a manifest says of its replies, and their ``money`` by the price of the last run's recipe
+    (0 where none is known); None when there is no journal."""
     from tbd.annotate.journal import Journal
+    from tbd.annotate.recipe import money
     from tbd.manifest import locate_manifest
+    from tbd.manifest.run import read_run
 
     folder = locate_manifest(manifest).parent
     if not (folder / "journal.sqlite").is_file():
         return None
     with Journal(folder, read_only=True) as journal:
-        return journal.costs()
+        spent = journal.costs()
+    run = read_run(folder)
+    price = run.recipe.get("server", {}).get("price", (0, 0)) if run else (0, 0)
+    return spent | {"money": money(price, spent["prompt_tokens"], spent["completion_tokens"])}
 
 
 def _spread(count: int) -> list[int]:

@@ -1,12 +1,15 @@
 """Rows of clips that are gone, captions beside videos, and manifests on the Hub."""
 
-import pytest
-from scripted import fake_examine, mead_tree
+import json
 
-from tbd.annotate import examine_pool, run
+import pytest
+from scripted import ScriptedBackend, fake_examine, mead_tree
+
+from tbd.annotate import backends, examine_pool, run
 from tbd.annotate.backends.retry import Pace
 from tbd.annotate.prune import prune_rows
 from tbd.annotate.recipe import AnnotateRecipe
+from tbd.cli import sheets
 from tbd.errors import InputError
 from tbd.manifest import export_manifest, read_manifest
 from tbd.manifest.push import push_manifest
@@ -31,6 +34,19 @@ def test_clips_that_left_are_said_and_pruned(annotated):
     assert prune_rows(annotated.folder) == {"gone": gone, "kept": 2}
     assert gone[0] not in read_manifest(annotated.folder)["clip_id"].to_pylist()
     assert prune_rows(annotated.folder) == {"gone": [], "kept": 2}
+
+
+def test_what_a_run_cost_stands_in_its_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+    monkeypatch.setattr(backends, "create", lambda *_, **__: ScriptedBackend())
+    monkeypatch.setattr(backends, "open_all", lambda *_, **__: [ScriptedBackend()])
+    dataset = mead_tree(tmp_path / "mead", [("W009", "happy", level, 1) for level in (1, 2, 3)])
+    for price, money in (((2.0, 10.0), 3 * 4 * (100 * 2 + 20 * 10) / 1e6), ((0.0, 0.0), 0)):
+        recipe = AnnotateRecipe(server={"price": price})
+        request = run.AnnotationRequest(dataset, recipe, tmp_path / "out", workers=0, quiet=True)
+        run.run_annotation(run.prepare_annotation(request))
+        assert sheets.report(tmp_path / "out")["costs"]["money"] == pytest.approx(money)
+        assert json.loads((tmp_path / "out/report.json").read_text())["costs"]["money"] == pytest.approx(money)
 
 
 def test_nothing_is_pruned_while_the_dataset_is_not_there(annotated):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 import pytest
 from figure_4 import FIGURE_4
+from known_replies import honest, known_reply
+from known_replies import step_of as step
 from lying_server import LyingServer, completion, cuts, says, sends, silent, status
 from scripted import fake_examine, mead_tree
 
 from tbd.annotate import examine_pool, run
-from tbd.annotate.backends.base import ConversationStart, Question
-from tbd.annotate.backends.facs import FacsBackend
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError
-from tbd.schema import Annotation
 
 CLIPS = [(speaker, "angry", 2, index) for speaker in ("M003", "W009") for index in range(1, 9)]
 SETTINGS = {"timeout": 1.5, "retries": 1, "backoff": 0.01, "concurrency": 4}
@@ -32,22 +31,8 @@ def dataset(tmp_path):
     return mead_tree(tmp_path / "mead", CLIPS)
 
 
-def step(body):
-    return body["response_format"]["json_schema"]["name"].removeprefix("tbd_")
-
-
 def picture(body):
     return next(turn for turn in body["messages"] if turn["role"] == "user")["content"][0]["image_url"]["url"]
-
-
-def honest(handler, body):
-    """The knowledge base's reply to the step that is asked for."""
-    topic = Annotation("cot", "anger", 2)
-    with FacsBackend().open([ConversationStart("", None, "", topic)]) as known:
-        for name in ("step1", "step2", "step3", "step4"):
-            (reply,) = known.ask([Question(name, "", {}, 999)])
-            if name == step(body):
-                handler.send(200, completion(reply.text))
 
 
 class Moody:
@@ -147,15 +132,8 @@ def test_the_replies_of_the_papers_figure_are_read_from_a_server_that_ignores_sc
 
 def test_an_answer_in_the_reasoning_field_is_read_and_said(tmp_path):
     def thinks(handler, body):
-        import json
-
-        name = step(body)
-        with FacsBackend().open([ConversationStart("", None, "", Annotation("cot", "anger", 2))]) as known:
-            for one in ("step1", "step2", "step3", "step4"):
-                (reply,) = known.ask([Question(one, "", {}, 999)])
-                if one == name:
-                    text = f"I think of a face. {json.dumps(json.loads(reply.text))}"
-                    handler.send(200, completion(None, reasoning_content=text))
+        text = f"I think of a face. {known_reply(step(body))}"
+        handler.send(200, completion(None, reasoning_content=text))
 
     dataset = mead_tree(tmp_path / "mead", CLIPS[:1])
     with LyingServer(then=thinks) as server:

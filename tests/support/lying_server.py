@@ -29,8 +29,11 @@ class LyingServer:
         over: set when the server closes; slow behaviours wait on it, so that no thread outlives a test.
     """
 
-    def __init__(self, *script: Behaviour, then: Behaviour | None = None, models: Any = ("tiny",)) -> None:
+    def __init__(
+        self, *script: Behaviour, then: Behaviour | None = None, models: Any = ("tiny",), port: int = 0
+    ) -> None:
         self.script, self.then = list(script), then or says("ok")
+        self.port = port
         self.listed: Behaviour = models if callable(models) else lists(models)
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
@@ -40,7 +43,7 @@ class LyingServer:
         self.connections: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._http.daemon_threads = True
         self._http.lying = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"

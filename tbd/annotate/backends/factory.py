@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tbd.annotate.backends.base import Backend
-from tbd.annotate.recipe import AnnotateRecipe
+from tbd.annotate.recipe import DEFAULT_MODEL, AnnotateRecipe
 from tbd.errors import UsageError
-
-DEFAULT_MODEL = "Qwen/Qwen2-VL-7B-Instruct"
-"""The model of the paper."""
 
 
 def create(recipe: AnnotateRecipe, endpoints: Sequence[str] = (), device: str | None = None) -> Backend:
