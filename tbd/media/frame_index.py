@@ -6,9 +6,9 @@ of the time, in a container that stamps every frame, if decoding begins at a who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import bisect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import av
@@ -21,6 +21,8 @@ STAMPING = ("mov", "matroska")
 """Families of containers that give every frame a time stamp of its own."""
 TRUSTED = ("h264", "hevc", "av1", "vp9", "mjpeg", "prores", "png", "ffv1", "dnxhd")
 """Codecs that put one shown frame into each packet; vp8 has hidden ones, mpeg4 may pack several."""
+REORDERED = 16
+"""Frames by which a codec may move one: more is another thing, such as a clock that begins anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +91,65 @@ def index_by_decoding(
             keys.append(len(stamps))
         stamps.append(frame.pts)
         last = frame.duration or 0
-    known = [stamp for stamp in stamps if stamp is not None]
-    if len(known) == len(stamps) and all(a < b for a, b in pairwise(known)):
-        pts = np.array(known, np.int64)
-    else:
-        step = 1 / (rate * float(stream.time_base or 1)) if rate else 1.0
-        pts = np.round(np.arange(len(stamps)) * step).astype(np.int64) + (known[0] if known else 0)
+    pts = ascending(stamps, 1 / (rate * float(stream.time_base or 1)) if rate else 1.0)
     return FrameIndex(pts, np.unique(np.array(keys[: len(stamps)] or [0], np.int64)), last, exact=False)
+
+
+def ascending(stamps: Sequence[int | None], step: float) -> npt.NDArray[np.int64]:
+    """A time stamp for each frame, where a file gives some none, some twice, or some to their neighbours.
+
+    Stamps that are only in another order, as far as codecs reorder, are put in order. Else the longest rising run of
+    them stands, and the other frames lie evenly between its stamps, or ``step`` apart beyond its ends.
+
+    Args:
+        stamps: of the frames in order of presentation.
+        step: from one frame to the next, where no stamps tell it.
+    """
+    count = np.arange(len(stamps))
+    places = np.array(_rising(stamps), np.int64)
+    if not len(places):
+        return np.round(count * step).astype(np.int64)
+    kept = np.array([stamps[place] for place in places], np.float64)
+    usual = float(np.median(np.diff(kept) / np.diff(places))) if len(places) > 1 else step
+    whole = np.sort(np.array([stamp for stamp in stamps if stamp is not None], np.int64))
+    reach = REORDERED * usual
+    if (
+        len(np.unique(whole)) == len(stamps)
+        and _swapped(stamps)
+        and kept[0] - reach <= whole[0] <= whole[-1] <= kept[-1] + reach
+    ):
+        return whole
+    before, after = np.minimum(count - places[0], 0), np.maximum(count - places[-1], 0)
+    pts: npt.NDArray[np.int64] = np.round(np.interp(count, places, kept) + (before + after) * usual).astype(np.int64)
+    if not (np.diff(pts) > 0).all():
+        pts = np.round(kept[0] + (count - places[0]) * step).astype(np.int64)
+    return pts
+
+
+def _swapped(stamps: Sequence[int | None]) -> bool:
+    """Whether frames have only taken stamps of their neighbours."""
+    order = np.argsort(np.array(stamps, np.int64), kind="stable")
+    return bool(np.abs(order - np.arange(len(stamps))).max(initial=0) <= REORDERED)
+
+
+def _rising(stamps: Sequence[int | None]) -> list[int]:
+    """Places of the longest run of rising stamps; what lies between may be left out (patience sorting)."""
+    tails: list[int] = []
+    tops: list[int] = []
+    before: dict[int, int | None] = {}
+    for place, stamp in enumerate(stamps):
+        if stamp is None:
+            continue
+        at = bisect.bisect_left(tops, stamp)
+        if tops[at : at + 1] == [stamp]:  # of two equal ones the first stands
+            continue
+        before[place] = tails[at - 1] if at else None
+        tops[at : at + 1], tails[at : at + 1] = [stamp], [place]
+    found, last = [], tails[-1] if tails else None
+    while last is not None:
+        found.append(last)
+        last = before[last]
+    return found[::-1]
 
 
 def decode_all(

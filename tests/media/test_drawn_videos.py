@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from media import number
 
+from tbd.media.frame_index import ascending
 from tbd.media.video import frames, probe
 
 
@@ -22,9 +23,44 @@ def recipes(draw):
         bframes=draw(st.integers(0, 3)) if codec in B_FRAMES else 0,
         open_gop=draw(st.booleans()),
         cut=draw(st.integers(0, 2)),
-        stamps=draw(st.sampled_from(("plain", "late", "doubled"))),
+        stamps=draw(st.sampled_from(("plain", "late", "doubled", "absent"))),
+        packed=codec == "mpeg4" and draw(st.booleans()),
         lost=() if codec == "ffv1" else tuple(draw(st.lists(st.integers(1, 40), max_size=2))),  # it notices no loss
     )
+
+
+@pytest.mark.parametrize(
+    ("stamps", "wanted"),
+    [
+        ([], []),
+        ([7], [7]),
+        ([None, None, None], [0, 4, 8]),
+        ([0, 8, 4, 16, 12], [0, 4, 8, 12, 16]),  # packed pictures take their neighbours' stamps
+        ([0, None, 20, 30, None, None, 60], [0, 10, 20, 30, 40, 50, 60]),
+        ([0, 10, 10, 30, 500, 510], [0, 10, 20, 30, 500, 510]),  # a hole stays where it is
+        ([None, 10, 20, None], [0, 10, 20, 30]),
+        ([0, 10, 9000, 30, 40], [0, 10, 20, 30, 40]),
+        ([*range(0, 300, 10), *range(5, 95, 10)], [*range(0, 390, 10)]),  # the clock begins anew
+        ([5, 5, 5, 5], [1, 5, 9, 13]),
+        ([1, 1, 2, 2], [1, 5, 9, 13]),
+    ],
+)
+def test_every_frame_gets_a_time_of_its_own(stamps, wanted):
+    found = ascending(stamps, 4.0).tolist()
+    assert (np.diff(found) > 0).all()
+    assert [one - (found or [0])[0] for one in found] == [one - (wanted or [0])[0] for one in wanted]
+
+
+@pytest.mark.parametrize("bframes", [1, 2, 3])
+@pytest.mark.parametrize("cut", [0, 1])
+def test_packed_pictures_are_frames_at_their_own_times(tmp_path, bframes, cut):
+    path = drawn_video(tmp_path / "a", Recipe("mpeg4", ".avi", bframes=bframes, cut=cut, packed=True))
+    source = probe(path)
+    assert [number(frame) for _, frame in frames(source)] == played(path)
+    assert np.diff(source.times)[1:-2] == pytest.approx(0.04) and not source.damage
+    for index in range(0, source.num_frames, 3):
+        ((_, frame),) = frames(probe(path), [index])
+        assert number(frame) == played(path)[index]
 
 
 def played(path):

@@ -22,6 +22,14 @@ CODECS = {
 FORMATS = {".h264": "h264", ".hevc": "hevc", ".m2v": "mpeg2video", ".vob": "vob"}
 RAW = (".h264", ".hevc", ".m2v")
 B_FRAMES = ("libx264", "libx265", "mpeg4", "mpeg2video")
+STREAMS = (".ts", ".mpg", ".vob")
+"""Containers in which a picture may come without a time stamp."""
+
+DIVX = b"\x00\x00\x01\xb2DivX503b1393p"
+"""What tells a decoder that two pictures may share a packet."""
+
+PLACEHOLDER = b"\x00\x00\x01\xb6\x7f"
+"""A packet that stands for a picture that came in the one before."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Recipe:
         cut: keyframes that are cut away at the front, packets as they are.
         stamps: ``plain``, ``late`` (beginning at 1.4 s), ``absent`` (some packets have none), ``doubled`` (some twice).
         lost: packets that are left out, counted after the cut.
+        packed: the first picture between two others comes in the packet of the later one, as DivX and Xvid write ``.avi``.
     """
 
     codec: str
@@ -45,6 +54,7 @@ class Recipe:
     cut: int = 0
     stamps: str = "plain"
     lost: tuple[int, ...] = field(default=())
+    packed: bool = False
 
 
 def drawn_video(path: Path, recipe: Recipe) -> Path:
@@ -58,7 +68,21 @@ def drawn_video(path: Path, recipe: Recipe) -> Path:
             packet.stream = stream
             container.mux_one(packet)
     source.close()
+    if recipe.stamps == "absent" and recipe.ending in STREAMS:
+        path.write_bytes(_without_stamps(path.read_bytes()))
     return path
+
+
+def _without_stamps(content: bytes) -> bytes:
+    """A transport or program stream in which every third picture after the first has no time stamp."""
+    found = bytearray(content)
+    at = count = 0
+    while (at := found.find(b"\x00\x00\x01\xe0", at + 1)) >= 0:
+        count += 1
+        if count % 3 == 0 and found[at + 6] >> 6 == 2 and found[at + 7] & 0xC0:
+            found[at + 7] &= 0x3F
+            found[at + 9 : at + 9 + found[at + 8]] = b"\xff" * found[at + 8]
+    return bytes(found)
 
 
 def _encoded(path, recipe):
@@ -97,4 +121,26 @@ def _changed(packets, recipe):
         packet.pts, packet.dts = packet.pts + offset, early - delay + offset
         if recipe.stamps == "doubled" and at % 7 == 3 and packet.pts - step >= packet.dts:
             packet.pts -= step
-        yield packet
+    yield from _packed(packets) if recipe.packed and recipe.ending == ".avi" else packets
+
+
+def _packed(packets):
+    """Each group P B B … becomes P+B, B …, placeholder: as many packets, at the same times."""
+    kinds = [_kind(bytes(packet)) for packet in packets]
+    for at, packet in enumerate(packets):
+        data = bytes(packet)
+        if packet.is_keyframe:
+            data = DIVX + data
+        if kinds[at] != "B" and kinds[at + 1 : at + 2] == ["B"]:
+            data += bytes(packets[at + 1])
+        elif kinds[at] == "B":
+            data = bytes(packets[at + 1]) if kinds[at + 1 : at + 2] == ["B"] else PLACEHOLDER
+        made = av.Packet(data)
+        made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
+        made.is_keyframe = packet.is_keyframe
+        yield made
+
+
+def _kind(data: bytes) -> str:
+    """I, P, B or S of the first picture in an MPEG-4 packet."""
+    return "IPBS"[data[data.index(b"\x00\x00\x01\xb6") + 4] >> 6]
