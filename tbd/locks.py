@@ -82,7 +82,7 @@ def no_locks(path: Path) -> MissingError:
     """The error of a file system without locks, on which two writers could not be kept apart."""
     return MissingError(
         f"{path}: the file system of this folder keeps no locks, so two writers could not be kept apart",
-        next="choose a folder on a local disk with -o DIR",
+        next=f"cp -r {path.parent} DIR   # DIR on a local disk; or choose one there with -o DIR",
     )
 
 

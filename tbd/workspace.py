@@ -137,7 +137,8 @@ def writing(path: Path) -> Any:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
             raise InputError(
-                f"{path}: cannot be written ({error.strerror})", next="choose another folder with -o DIR"
+                f"{path}: cannot be written ({error.strerror})",
+                next=f"ls -ld {path.parent}   # who may write there; or work in another folder",
             ) from error
         raise
 

@@ -136,7 +136,7 @@ def _conversation(prepared: PreparedRun) -> list[dict[str, str]]:
     if not clips:
         return []
     recipe = prepared.request.recipe
-    frames = recipe.chain.frames if recipe.backend.name != "facs" else 1
+    frames = 1 if recipe.backend.name in plan.BLIND else recipe.chain.frames
     prompts = load_prompts(recipe.chain.prompts, frames)
     topic = plan.chain_topic(clips[0], recipe)
     turns = [{"role": "system", "text": prompts.system()}]

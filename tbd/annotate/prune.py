@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,7 +31,8 @@ def prune_rows(folder: Path, roots: Mapping[str, Path] | None = None, *, dry: bo
     if not (folder / FILE).is_file():
         raise InputError(f"{folder}: no {FILE} there, so its rows cannot be dropped", next="tbd manifest list")
     places = dataset_roots(folder, roots)
-    with folder_lock(folder, purpose="pruning"), Journal(folder, read_only=dry) as journal:
+    held = contextlib.nullcontext() if dry else folder_lock(folder, purpose="pruning")
+    with held, Journal(folder, read_only=dry) as journal:
         gone = sorted(_gone(map(json.loads, journal.rows()), places))
         if not dry and gone:
             journal.drop_rows(gone)

@@ -151,7 +151,7 @@ def _outdated(table: pa.Table, made: reviews.Decisions) -> list[str]:
 
 
 def _fresh(file: Path, rows: Iterable[str | bytes], made: reviews.Decisions) -> bool:
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".verify-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tbd-verify-") as folder:
         seal_manifest(Path(folder), rows, split=recorded_split(file.parent), decisions=made)
         return _same(file, Path(folder) / MANIFEST)
 
