@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tbd.cli import options
+from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, interruptible, out, progress, say
 
 TRUTH, HOW = "Ground truth", "How"
@@ -250,9 +251,19 @@ def _tell(found: dict[str, Any] | None, folder: Path, strict: bool, max_failed: 
         return 0
     page = write_report(folder, found, jobs)
     document(found) if json else out("\n".join([*text(found), str(page)]))
+    _check_bugs(folder)
     lost = [run["clips"]["failed"] for run in found["runs"]]
     expected = sum(run["clips"]["expected"] for run in found["runs"])
     return int(options.too_many(sum(lost), expected, max_failed) or (strict and not _complete(found)))
+
+
+def _check_bugs(folder: Path) -> None:
+    """Raise if every score of every run failed of a bug: that is one of the program, and of no video."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(folder / "clips.parquet", columns=["kind", "reason"]).to_pylist()
+    reasons = [row["reason"] or "" for row in rows if row["kind"] == "run"]
+    raise_if_all_bugs(dict(enumerate(reasons)), len(reasons))
 
 
 def _complete(found: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tbd.cli import options
+from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, out, progress, say
 
 COLUMNS = ("clip_id", "dataset", "file_name", "audio_file_name", "start", "end", "crop_box", "reference_frame")
@@ -61,4 +62,5 @@ def prepare(
     document(summary) if json else out(
         f"{len(done.clips)} clips in {output} ({done.reused} were there), {len(done.failed)} failed, {len(done.damaged)} damaged"
     )
+    raise_if_all_bugs(done.failed, len(rows))
     return int(bool(done.failed))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tbd import __version__, workspace
 from tbd import recipe as recipes
+from tbd.clip_failures import why_failed
 from tbd.errors import InputError
 from tbd.generate.clips import ClipRequest, RenderJob
 from tbd.generate.recipe import GenerateRecipe
@@ -155,9 +156,9 @@ def render_jobs(
             break
         try:
             done = _render(pipe, folder, job, record, recipe, summary)
-        except InputError as error:
-            summary.failed[job.clip_id] = error.message
-            workspace.write_text(folder / FAILED / f"{job.clip_id}.txt", error.message + "\n")
+        except Exception as error:  # noqa: BLE001 (the boundary of one clip)
+            reason = summary.failed[job.clip_id] = why_failed(error, job.clip_id, "render", folder)
+            workspace.write_text(folder / FAILED / f"{job.clip_id}.txt", reason + "\n")
         else:
             summary.rendered += 1
             (folder / FAILED / f"{job.clip_id}.txt").unlink(missing_ok=True)

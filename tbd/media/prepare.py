@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import shutil
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 from PIL import Image
 
 from tbd import workspace
-from tbd.errors import InputError, MissingError, TbdError
+from tbd.clip_failures import why_failed
+from tbd.errors import InputError
 from tbd.hashes import file_stamp
 from tbd.media import audio, video
 from tbd.media.canonical import CanonicalClip, ClipRule
@@ -23,8 +23,6 @@ from tbd.media.canonical import CanonicalClip, ClipRule
 COLUMNS = ("clip_id", "video", "audio", "reference", "num_frames", "fps", "size", "sample_rate", "damage")
 """Of ``clips.csv``; paths are relative to its folder, ``audio`` is empty for a silent clip, ``damage`` for a sound one."""
 
-BUGS = "bugs.log"
-"""In the output folder: tracebacks of clips that failed for no reason that tbd knows."""
 DONE = "clip.json"
 """In each clip's folder: what it was made from. A folder that holds it is whole."""
 
@@ -76,13 +74,8 @@ def prepare(
         clip_id = str(row["clip_id"])
         try:
             _one(row, clip_id, Path(root), Path(folder), rule, done)
-        except MissingError:  # no clip's fault: the disk is full
-            raise
-        except TbdError as error:
-            done.failed[clip_id] = error.message
         except Exception as error:  # noqa: BLE001 (the boundary of one clip)
-            done.failed[clip_id] = f"a bug in tbd ({type(error).__name__}: {error}); see {BUGS}"
-            _note_bug(Path(folder) / BUGS, clip_id)
+            done.failed[clip_id] = why_failed(error, clip_id, "prepare", Path(folder))
         told(clip_id, done.failed.get(clip_id))
     workspace.write_whole(Path(folder) / "clips.csv", lambda path: _write_csv(path, done.clips))
     return done
@@ -161,12 +154,6 @@ def _damage(clip: CanonicalClip, sound: audio.Sound | None) -> str:
     if sound is not None and sound.holes:
         words.append(f"{sound.holes:.2f} s without sound")
     return "; ".join(filter(None, words))
-
-
-def _note_bug(path: Path, clip_id: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{clip_id}\n{traceback.format_exc()}\n")
 
 
 def _listed(clip_id: str, made: Mapping[str, Any], rule: ClipRule) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from tbd import workspace
+from tbd.clip_failures import why_failed
 from tbd.errors import InputError, MissingError
 from tbd.model.frozen_encoders import FrozenEncoders, latent_factor, load_encoders
 from tbd.model.shapes import network_sizes
@@ -207,7 +208,10 @@ def build_cache(
             if stopping is not None and stopping.is_set():
                 done.stopped = True
                 break
-            written, wrong = _one(clip, pictures, found.keep, recipe, base)
+            try:
+                written, wrong = _one(clip, pictures, found.keep, recipe, base)
+            except Exception as error:  # noqa: BLE001 (the boundary of one clip)
+                written, wrong = False, why_failed(error, clip.name, "encode", found.keep.folder)
             found.keep.record_failure(clip, wrong)
             done.clips += written
             done.failed |= {clip.name: wrong} if wrong else {}

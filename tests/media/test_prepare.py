@@ -6,6 +6,7 @@ import pytest
 from media import number, numbered, tone, video
 from PIL import Image
 
+from tbd.clip_failures import BUGS
 from tbd.errors import InputError
 from tbd.media import prepare as preparing
 from tbd.media.canonical import CanonicalClip, ClipRule
@@ -122,4 +123,4 @@ def test_a_bug_in_one_clip_is_that_clips_failure(root, tmp_path, monkeypatch):
     done = prepare(rows, root, tmp_path / "out", RULE)
     assert [clip["clip_id"] for clip in done.clips] == ["good"]
     assert "a bug in tbd (ZeroDivisionError" in done.failed["bad"]
-    assert "Traceback" in (tmp_path / "out" / preparing.BUGS).read_text()
+    assert "Traceback" in (tmp_path / "out" / BUGS).read_text()

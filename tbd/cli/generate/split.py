@@ -8,6 +8,7 @@ from typing import Any
 
 from tbd.cli import options
 from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipeline
+from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, human_seconds, interruptible, out, progress, say
 from tbd.errors import Interrupted, UsageError
 from tbd.generate.clips import UNAPPROVED, ClipRequest, RenderJob, plan_jobs
@@ -82,6 +83,7 @@ def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: 
     _tell(given, asdict(done) | {"clips": len(jobs), "output": str(folder)})
     if done.stopped:
         raise Interrupted("stopped; every finished video is there", next="the same command goes on")
+    raise_if_all_bugs(done.failed, len(jobs))
     return int(options.too_many(len(done.failed), len(jobs), given.max_failed))
 
 

@@ -19,6 +19,7 @@ from tbd.cli.train.common import (
     selection,
     training_recipe,
 )
+from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, human_bytes, interruptible, out, progress, say
 from tbd.errors import MissingError
 
@@ -93,6 +94,7 @@ def cache(
     summary |= {"clips": made.clips, "texts": made.texts, "failed": made.failed}
     document(summary) if json else out(f"{made.clips} clips and {made.texts} texts made, {len(made.failed)} failed")
     raise_if_stopped(stopping if made.stopped else None)
+    raise_if_all_bugs(made.failed, len(plan.clips))
     return int(options.too_many(len(made.failed), len(plan.clips), max_failed))
 
 
