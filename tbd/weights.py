@@ -326,6 +326,8 @@ def _missing(entry: Weights) -> MissingError:
 
 
 def _next(entry: Weights) -> str:
+    if entry.made:
+        return entry.made
     if entry.hub or all(file.urls for file in entry.files):
         return f"tbd weights pull {entry.key}"
     return f"get it from {entry.origin}, then: tbd weights add {' '.join(file.name for file in entry.files)}"

@@ -42,7 +42,8 @@ ALLOWED = {
     "train": SHARED | {"model"},
     "generate": SHARED | {"model"},
     "demo": SHARED | {"annotate", "review", "evaluate", "model", "train", "generate"},
-    "cli": SHARED | {"annotate", "review", "evaluate", "model", "train", "generate", "demo"},
+    "replicate": SHARED | {"annotate", "review", "evaluate", "model", "train", "generate", "demo"},
+    "cli": SHARED | {"annotate", "review", "evaluate", "model", "train", "generate", "demo", "replicate"},
     "__init__": set(),
     "__main__": {"cli"},
 }

@@ -42,6 +42,7 @@ class Weights:
         package: a pip package that carries it, and the folder inside.
         origin: where to look when it is not on the hub.
         without: how to do without it, for the error message.
+        made: the command that makes it on this machine; nobody publishes it.
         choice: one of several that serve the same purpose, and not the usual one.
     """
 
@@ -58,6 +59,7 @@ class Weights:
     package: tuple[str, str] | None = None
     origin: str = ""
     without: str = ""
+    made: str = ""
     choice: bool = False
 
     @property

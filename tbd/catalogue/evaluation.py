@@ -211,4 +211,14 @@ EVALUATION: tuple[Weights, ...] = (
         elsewhere=("~/.hsemotion",),
         origin="models/affectnet_emotions/onnx in av-savchenko/hsemotion-onnx",
     ),
+    Weights(
+        "drawn-reader",
+        "replicate: metrics @drawn",
+        (File("drawn-reader.safetensors"),),
+        "yours: it is trained on this machine",
+        "yes",
+        origin="training on this machine",
+        made="tbd eval RUN --suite drawn",
+        choice=True,
+    ),
 )

@@ -47,7 +47,7 @@ def eval_(
         str | None, typer.Option(metavar="all|a,b", help="psnr,ssim@gray,sync. Default: the suite's.")
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="quick, paper, all; eat, wav2lip, disco. Default: all.")
+        str | None, typer.Option(metavar="NAME", help="quick, paper, all; eat, wav2lip, disco; drawn. Default: all.")
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="The manifest of these clips. Default: the run's.", rich_help_panel=TRUTH)
@@ -165,6 +165,8 @@ def eval_(
         region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
         seed=seed or 0, workers=workers, device=device, baselines=baselines,
     )  # fmt: skip
+    if not dry_run:
+        _ready_reader(request, quiet)
     planned = plan(request)
     for name, pairing in planned.pairings.items():
         say(f"{name}: {pairing.headline()}")
@@ -174,6 +176,27 @@ def eval_(
     with interruptible("clips under way") as stopping, progress(label, len(planned.jobs), quiet=quiet) as bar:
         found = run(planned, bar, stopping)
     return _tell(found, planned.folder, strict, max_failed, json, planned.jobs)
+
+
+def _ready_reader(request: Any, quiet: bool) -> None:
+    """Train the reader of drawn faces where a metric asks for it and it is not there."""
+    from tbd.evaluate.metrics.registry import suite
+
+    names = request.metrics or (suite(request.suite).metrics if request.suite else ())
+    if not any(name.strip().endswith("@drawn") for name in names):
+        return
+    from tbd.replicate.readers import TRAINING, ensure_reader
+
+    with progress(TRAINING, 100, quiet=quiet) as bar:
+        done = 0
+
+        def told(share: float) -> None:
+            nonlocal done
+            while done < int(100 * share):
+                bar.advance()
+                done += 1
+
+        ensure_reader(told=told)
 
 
 def _list(json: bool) -> int:

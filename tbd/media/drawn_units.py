@@ -78,7 +78,15 @@ def read_units(clip: Path) -> DrawnUnits:
     Raises:
         InputError: there is no such file beside it, or it is not one.
     """
-    path = units_path(clip)
+    return read_table(units_path(clip))
+
+
+def read_table(path: Path) -> DrawnUnits:
+    """The truth about a drawn clip from its file.
+
+    Raises:
+        InputError: it is not there, or not such a file.
+    """
     try:
         content = path.read_bytes()
         rows = list(csv.reader(content.decode("ascii").splitlines()))

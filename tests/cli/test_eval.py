@@ -265,8 +265,8 @@ def test_list_and_explain(project, capsys):
     for protocol in ("psnr@rgb", "ssim@wang2004", "fvd@styleganv", "sync_conf@joonson-short"):
         assert protocol in words.out
     found = json.loads(run(capsys, "--list", "--json").out)
-    assert {entry["key"] for entry in found["metrics"]} == set(registry.KEYS)
-    for key in registry.KEYS:
+    assert {entry["key"] for entry in found["metrics"]} == {*registry.KEYS, *registry.DRAWN}
+    for key in (*registry.KEYS, *registry.DRAWN):
         assert len(run(capsys, "--explain", key).out) > 300
 
 

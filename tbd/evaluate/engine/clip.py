@@ -176,6 +176,7 @@ class ClipContext:
             portrait=self._portrait if lead.needs_portrait else lambda: None,
             device=self.job.settings.device,
             beside=self._beside(video, group),
+            beside_truth=self._beside_truth(group),
         )
 
     def _beside(self, video: RunVideo, group: MetricGroup) -> Path | None:
@@ -183,6 +184,13 @@ class ClipContext:
         if not group.lead.beside or video.kind not in ("run", "truth"):
             return None
         path = self.stream(video).source.path.with_suffix(group.lead.beside)
+        return path if path.is_file() else None
+
+    def _beside_truth(self, group: MetricGroup) -> Path | None:
+        """The file next to the source of the ground truth that a metric also reads."""
+        if not group.lead.beside_truth or self.truth_problem:
+            return None
+        path = self.truth.source.path.with_suffix(group.lead.beside_truth)
         return path if path.is_file() else None
 
     def _portrait(self) -> Pixels | None:
@@ -240,6 +248,8 @@ class ClipContext:
             told["portrait"] = self._portrait_content()
         if beside := self._beside(video, group):
             told["beside"] = sha256_file(beside)
+        if beside := self._beside_truth(group):
+            told["beside_truth"] = sha256_file(beside)
         parts: dict[str, Any] = {
             "metric": group.name,
             "version": max(metric.version for metric in group.metrics),

@@ -67,6 +67,8 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     metrics, skipped = _possible(chosen, alone=request.alone)
     shown = _baselines(metrics) if request.baselines and not request.alone else ()
     settings = replace(_settings(request, base, ours, manifest is not None), device=_device(request.device, metrics))
+    laid = list(_jobs(runs, pairings, truth, metrics, settings, shown))
+    metrics, skipped = _with_truth_beside(metrics, skipped, laid)
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
     seen |= {VAE: registry.seen([VAE])} if "vae" in shown else {}
     record = EvaluationRecord(
@@ -83,8 +85,8 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     )
     shard = shard_part(request.selection.shard) if request.selection.shard else None
     jobs = [
-        replace(job, weights={name: [sha for _, sha, _ in one.files] for name, one in seen.items()})
-        for job in _jobs(runs, pairings, truth, metrics, settings, shown)
+        replace(job, metrics=metrics, weights={name: [sha for _, sha, _ in one.files] for name, one in seen.items()})
+        for job in laid
         if _mine(job.clip_id, shard)
     ]
     workers, threads = _workers_and_threads(request.workers, settings.device, len(jobs))
@@ -94,6 +96,24 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     return EvaluationPlan(
         _folder(request, list(runs)), record, pairings, tuple(jobs), tuple(known), metrics, workers, shard
     )
+
+
+def _with_truth_beside(
+    metrics: tuple[Metric, ...], skipped: dict[str, dict[str, str]], jobs: Sequence[ClipJob]
+) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
+    """Skip a metric that reads a file beside the true videos, where no clip has one."""
+    lack = {
+        metric.protocol: {"reason": f"no {metric.beside_truth} beside any true video", "direction": metric.direction}
+        for metric in metrics
+        if metric.beside_truth and not any(_has_beside(job, metric.beside_truth) for job in jobs)
+    }
+    return tuple(metric for metric in metrics if metric.protocol not in lack), skipped | lack
+
+
+def _has_beside(job: ClipJob, suffix: str) -> bool:
+    true = job.truth
+    path = true.reference or (true.root / str(true.row["file_name"]) if true.exists and true.row else None)
+    return path is not None and path.with_suffix(suffix).is_file()
 
 
 def _metrics(request: EvaluationRequest) -> tuple[tuple[Metric, ...], registry.Suite]:

@@ -111,6 +111,7 @@ class ClipInfo:
             not known, or the metric does not declare ``needs_portrait``.
         device: where networks run, as torch names it.
         beside: the file of the same name with the suffix ``Metric.beside`` next to the video, where there is one.
+        beside_truth: the same with ``Metric.beside_truth``, next to the source of the ground truth.
     """
 
     clip_id: str
@@ -123,6 +124,7 @@ class ClipInfo:
     portrait: Callable[[], Pixels | None] = lambda: None
     device: str = "cpu"
     beside: Path | None = None
+    beside_truth: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +214,8 @@ class Metric(ABC):
         columns: of the manifest row that can change the score; ``ClipInfo.row`` has these and ``clip_id`` alone.
         needs_portrait: the score depends on ``ClipInfo.portrait``, which is None for all other metrics.
         beside: suffix of a file next to the video that the score depends on (``.csv``); it comes as ``ClipInfo.beside``.
+        beside_truth: the same for a file next to the source of the ground truth; ``ClipInfo.beside_truth``.
+        by_name_only: no part of ``all``, nor of a name that several keys begin with; never a key's default.
         weights: catalogue keys that must resolve (``tbd.weights.resolve``).
         keeps_features: ``aggregate`` reads every clip's ``features``; true of all that compare ``sets``.
         version: raised when the numbers change; part of every cache key.
@@ -231,6 +235,8 @@ class Metric(ABC):
     columns: tuple[str, ...] = ()
     needs_portrait: bool = False
     beside: str = ""
+    beside_truth: str = ""
+    by_name_only: bool = False
     keeps_features: bool = False
     weights: tuple[str, ...] = ()
     version: int = 1

@@ -25,6 +25,9 @@ KEYS = (
 )
 """Keys of ``scores.json`` in the order of every table."""
 
+DRAWN = ("au_mae", "au_corr", "mouth_corr", "identity")
+"""Keys that only drawn data has; no part of ``all``."""
+
 ALL, SUITES, PROTOCOLS = "all", "evaluate/suites", "evaluate/protocols"
 SETTINGS = {"align": ("canvas", "crop", "face"), "length": ("strict", "truncate", "resample")}
 SETTINGS |= {"region": ("full", "face", "mouth")}
@@ -37,8 +40,8 @@ def known() -> dict[str, tuple[Metric, ...]]:
     for module in pkgutil.iter_modules(package.__path__):
         for metric in getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "METRICS", ()):
             found.setdefault(metric.key, []).append(metric)
-    order = [*KEYS, *sorted(found.keys() - set(KEYS))]
-    return {key: tuple(found[key]) for key in order if key in found}
+    order = [*KEYS, *DRAWN, *sorted(found.keys() - {*KEYS, *DRAWN})]
+    return {key: tuple(sorted(found[key], key=lambda one: one.by_name_only)) for key in order if key in found}
 
 
 def choose(names: Iterable[str]) -> tuple[Metric, ...]:
@@ -66,7 +69,8 @@ def choose(names: Iterable[str]) -> tuple[Metric, ...]:
 
 def _named(name: str) -> list[Metric]:
     key, _, protocol = name.partition("@")
-    keys = list(known()) if key == ALL else [one for one in known() if one == key or one.startswith(f"{key}_")]
+    usual = [one for one, metrics in known().items() if protocol or not metrics[0].by_name_only]
+    keys = usual if key == ALL else [key] if key in known() else [one for one in usual if one.startswith(f"{key}_")]
     if not keys:
         close = difflib.get_close_matches(key, [*known(), ALL], 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known())}"
@@ -183,7 +187,7 @@ def _missing(entry: Weights) -> str:
     files = ", ".join(f"{file.name} (sha256 {file.sha256 or 'not published'})" for file in entry.files)
     terms = ", non-commercial" if entry.commercial == "no" and "non-commercial" not in entry.licence else ""
     by_hand = "" if entry.hub else f" (not on the Hub: get it from {entry.origin}, then: export TBD_WEIGHTS=FOLDER)"
-    how = f"tbd weights pull {entry.key}{by_hand}"
+    how = entry.made or f"tbd weights pull {entry.key}{by_hand}"
     return f"weights missing: {files}; licence: {entry.licence}{terms}; {how}"
 
 
