@@ -18,7 +18,7 @@ from tbd import schema
 from tbd.annotate.facs import EMOTIONS
 from tbd.demo.acting import Acting
 from tbd.demo.dataset import varied
-from tbd.demo.face import Portrait
+from tbd.demo.face import DEPTH, Portrait
 from tbd.demo.identity import Identity, person
 from tbd.demo.landmarks import Expression, opening
 from tbd.demo.pen import Pose
@@ -35,6 +35,8 @@ CUT = (0.62, 1.0)
 """Least and greatest side of the cut, in sides of the picture."""
 MIDDLE, AROUND = (0.5, 0.515), 0.03
 """Where the middle of a drawn face lies, as a detector finds it, and how far the cut may lie beside it."""
+PUPILS = np.array([(-0.5, 0.0), (0.5, 0.0)])
+"""In face coordinates."""
 LOOKS = 2
 """Walls and clothes of each person."""
 
@@ -48,12 +50,14 @@ class DrawnPictures:
         units: ``(n, 17)`` true strengths of ``UNITS``, the mean of both sides.
         opening: ``(n,)`` true distance of the lips.
         people: ``(n,)`` who it is.
+        eyes: ``(n, 2, 2)`` x and y of the pupils, left to right, from -1 to 1 over the picture.
     """
 
     pictures: Pixels
     units: npt.NDArray[np.float32]
     opening: npt.NDArray[np.float32]
     people: npt.NDArray[np.int64]
+    eyes: npt.NDArray[np.float32]
 
 
 def draw_pictures(seed: int, people: int, each: int, *, takes: float = 0.5, workers: int = 0) -> DrawnPictures:
@@ -68,21 +72,23 @@ def draw_pictures(seed: int, people: int, each: int, *, takes: float = 0.5, work
     with WorkerPool(draw_one, workers, failed=_give_up) as pool:
         found = sorted(pool.run(range(people)), key=lambda pair: pair[0])
     parts = [one for _, one in found]
-    names = ("pictures", "units", "opening", "people")
+    names = ("pictures", "units", "opening", "people", "eyes")
     return DrawnPictures(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
 
 
 def _draw_person(index: int, seed: int, each: int, takes: float) -> DrawnPictures:
     random = np.random.default_rng([seed, index, 1])
     portraits = [Portrait(_dressed(person(index, seed), random), DRAWN) for _ in range(LOOKS)]
-    pictures, units, gaps = [], [], []
+    pictures, units, gaps, eyes = [], [], [], []
     for number in range(each):
         expression, pose = _take(random) if random.random() < takes else _anything(random)
-        pictures.append(_cut(portraits[number % LOOKS].draw(expression, pose), random))
+        picture, box = portraits[number % LOOKS].draw(expression, pose), _box(random)
+        pictures.append(_cut(picture, box))
+        eyes.append((pose.place(PUPILS, 1, DEPTH["eye"]) - box[:2]) / (box[2] - box[0]) * 2 - 1)
         units.append([expression.both(unit) for unit in UNITS])
         gaps.append(opening(expression))
     values = np.array(units, np.float32), np.array(gaps, np.float32)
-    return DrawnPictures(np.stack(pictures), *values, np.full(each, index))
+    return DrawnPictures(np.stack(pictures), *values, np.full(each, index), np.array(eyes, np.float32))
 
 
 def _dressed(identity: Identity, random: np.random.Generator) -> Identity:
@@ -117,12 +123,17 @@ def _loudness(random: np.random.Generator) -> float:
     return 0.0 if random.random() < 0.33 else float(random.uniform(0, 1))
 
 
-def _cut(picture: Pixels, random: np.random.Generator) -> Pixels:
+def _box(random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Left, top, right and bottom of a cut, in sides of the picture."""
     side = random.uniform(*CUT)
     middle = np.array(MIDDLE) + random.uniform(-AROUND, AROUND, 2)
     corner = np.clip(middle - side / 2, 0, 1 - side)
-    box = tuple((DRAWN * np.concatenate([corner, corner + side])).tolist())
-    return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box))
+    return np.concatenate([corner, corner + side])
+
+
+def _cut(picture: Pixels, box: npt.NDArray[np.float64]) -> Pixels:
+    edges = tuple((DRAWN * box).tolist())
+    return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=edges))
 
 
 def _give_up(index: int, failure: JobFailure) -> Any:

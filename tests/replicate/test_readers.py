@@ -11,7 +11,7 @@ import torch
 from tbd.demo.acting import Acting
 from tbd.demo.dataset import draw_clip
 from tbd.errors import InputError
-from tbd.evaluate.networks.drawn_reader import SIDE, UNITS, DrawnReader, drawn_reader, facts
+from tbd.evaluate.networks.drawn_reader import EYES, SIDE, UNITS, DrawnReader, aligned, drawn_reader, facts
 from tbd.replicate import reader_data, readers
 from tbd.replicate.reader_errors import nearest_is_own
 
@@ -47,7 +47,7 @@ def test_the_same_recipe_gives_the_same_reader_and_another_one_another():
 
 def test_drawing_in_processes_changes_nothing():
     here, there = (reader_data.draw_pictures(5, 2, 3, workers=workers) for workers in (0, 2))
-    for name in ("pictures", "units", "opening", "people"):
+    for name in ("pictures", "units", "opening", "people", "eyes"):
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
 
 
@@ -93,6 +93,29 @@ def test_sizes_and_batches_change_little_or_nothing():
     np.testing.assert_allclose(together.units[3:4], alone.units, atol=1e-5)
     large = reader.read(frames.repeat(2, 1).repeat(2, 2))
     np.testing.assert_allclose(large.embedding, together.embedding, atol=0.05)
+
+
+def test_faces_are_aligned_by_their_eyes():
+    """A bright dot at each pupil, somewhere, at some angle and size, comes to lie where every pupil lies."""
+    eyes = torch.tensor([[[-0.4, -0.2], [0.2, -0.1]], [[-0.2, 0.0], [0.3, -0.2]], [[-0.3, -0.15], [0.3, -0.15]]])
+    grid = torch.stack(torch.meshgrid(*2 * [(torch.arange(SIDE) + 0.5) / SIDE * 2 - 1], indexing="xy"), -1)
+    dots = torch.stack([sum(torch.exp(-((grid - one) ** 2).sum(-1) / 0.003) for one in pair) for pair in eyes])
+    seen = aligned(dots[:, None], eyes)[:, 0]
+    for sign in (-1, 1):
+        half = torch.where((grid[..., 0] * sign > 0), seen, 0)
+        middle = (half[..., None] * grid).sum((1, 2)) / half.sum((1, 2))[:, None]
+        np.testing.assert_allclose(middle, [[sign * EYES[0], EYES[1]]] * 3, atol=0.03)
+
+
+def test_mirrored_pictures_keep_their_eyes():
+    pictures = torch.zeros(64, 1, 8, 8)
+    pictures[:, :, 2, 1], eyes = 1, torch.tensor([[-0.625, -0.375], [0.5, -0.3]]).repeat(64, 1, 1)
+    torch.manual_seed(0)
+    turned, found = readers.mirrored(pictures, eyes)
+    right = turned[:, 0, 2, 6] == 1
+    assert 10 < right.sum() < 54
+    np.testing.assert_allclose(found[right][0], [[-0.5, -0.3], [0.625, -0.375]])
+    np.testing.assert_allclose(found[~right][0], eyes[0])
 
 
 def test_purity_counts_the_nearest_other_face():

@@ -1,6 +1,6 @@
 """The reader of drawn faces: which action units a small picture shows, how far the mouth is open, and who it is.
 
-A few convolutions on 64 x 64 pixels, trained on this machine on people that no data set has (``tbd.replicate.readers``). It
+A few convolutions find the eyes on 64 x 64 pixels, turn and scale the face into one place, and read it there; trained on this machine on people that no data set has (``tbd.replicate.readers``). It
 knows drawn faces only, and says nothing about real ones. This is the network and how to look through it::
 
     reader = drawn_reader(weights.resolve(WEIGHTS))
@@ -34,6 +34,8 @@ WEIGHTS = "drawn-reader"
 SIDE = 64
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 27)
 """Action units that are read. 25 and 26 are not: speech parts the lips and drops the jaw; nor are blinks."""
+EYES = (0.31, -0.53)
+"""Where the pupils lie in an aligned face, as x and -x, and y: from -1 to 1 over its side."""
 FEATURES, EMBEDDING = 128, 64
 """Dimensions of what the distances between sets compare, and of a face's place among people."""
 BATCH = 64
@@ -67,18 +69,36 @@ class DrawnReader(nn.Module):
 
     def __init__(self, people: int = 0) -> None:
         super().__init__()
+        self.places = nn.Sequential(
+            _stage(3, 16, 7, 4),
+            _stage(16, 32, 3),
+            _stage(32, 48, 3),
+            nn.Flatten(),
+            nn.Linear(48 * (SIDE // 16) ** 2, 4),
+        )
         widths = (3, 24, 40, 64, 96)
-        stages = [_stage(*pair, 5 if pair[0] == 3 else 3) for pair in pairwise(widths)]
-        self.trunk = nn.Sequential(*stages)
+        self.trunk = nn.Sequential(*(_stage(*pair, 5 if pair[0] == 3 else 3) for pair in pairwise(widths)))
         places = widths[-1] * (SIDE // 16) ** 2
         self.hidden = nn.Sequential(nn.Linear(places, FEATURES), nn.SiLU())
         self.shown = nn.Linear(FEATURES, len(UNITS) + 1)
         self.person = nn.Linear(places, EMBEDDING)
         self.people = nn.Parameter(torch.randn(people, EMBEDDING)) if people else None
+        self.to(memory_format=torch.channels_last)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``(n, 3, 64, 64)`` in [-1, 1] -> units and opening ``(n, 18)``, embedding ``(n, 64)``, features ``(n, 128)``."""
-        seen = self.trunk(pictures).flatten(1)
+    def eyes(self, pictures: Tensor) -> Tensor:
+        """``(n, 2, 2)``: x and y of the pupils, left to right in the picture, from -1 to 1 over its side."""
+        usual = pictures.new_tensor([[-0.3, -0.15], [0.3, -0.15]])
+        moved: Tensor = self.places(_by_pixel(pictures))
+        return usual + moved.reshape(-1, 2, 2)
+
+    def forward(self, pictures: Tensor, eyes: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """``(n, 3, 64, 64)`` in [-1, 1] -> units and opening ``(n, 18)``, embedding ``(n, 64)``, features ``(n, 128)``.
+
+        Args:
+            eyes: where they are; found when not given.
+        """
+        faces = aligned(pictures, self.eyes(pictures) if eyes is None else eyes)
+        seen = self.trunk(_by_pixel(faces)).flatten(1)
         features = self.hidden(seen)
         return self.shown(features), functional.normalize(self.person(seen)), features
 
@@ -110,8 +130,23 @@ def small(frames: Pixels) -> Tensor:
     return pictures / 127.5 - 1
 
 
-def _stage(inside: int, outside: int, size: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inside, outside, size, stride=2, padding=size // 2, bias=False)
+def aligned(pictures: Tensor, eyes: Tensor) -> Tensor:
+    """Turn, scale and shift each picture so that its ``eyes`` ``(n, 2, 2)`` come to lie at ``EYES``; same size."""
+    x, y = EYES
+    along, middle = (eyes[:, 1] - eyes[:, 0]) / (2 * x), eyes.mean(1)
+    turn = torch.stack([along[:, 0], -along[:, 1], along[:, 1], along[:, 0]], 1).reshape(-1, 2, 2)
+    shift = middle - turn[:, :, 1] * y
+    grid = functional.affine_grid(torch.cat([turn, shift[:, :, None]], 2), list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def _by_pixel(pictures: Tensor) -> Tensor:
+    """The same pictures with the colours of a pixel side by side in memory: a sixth faster on a CPU."""
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _stage(inside: int, outside: int, size: int, stride: int = 2) -> nn.Sequential:
+    convolution = nn.Conv2d(inside, outside, size, stride=stride, padding=size // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outside), nn.SiLU())
 
 
