@@ -143,6 +143,18 @@ def test_another_rate_is_told(project, capsys, fps, times):
     assert (round(row["fps"], 2), row["reference_fps"]) == (fps, 25)
 
 
+def test_a_canonical_clip_has_the_canonical_rate_whatever_its_source_has(tmp_path, monkeypatch, capsys):
+    """MEAD is filmed at 30 frames a second; a run at 25 is what it should be."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TBD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(faces, "detector", lambda *_: Skin())
+    manifest = runs.dataset(tmp_path, COUNT, FRAMES, SIZE, fps=30)
+    runs.run(tmp_path, "good", manifest, COUNT, round(FRAMES * 25 / 30), SIZE, sigma=0.3)
+    document, rows = scored("runs/good", "--metrics", "psnr,cpbd", "--strict")
+    assert document["runs"][0]["codes"] == {}
+    assert {(row["fps"], row["reference_fps"]) for row in rows} == {(25, 25)}
+
+
 def halved(path, seed):
     media.video(path, [frame[::2, ::2] for frame in runs.clip(seed, FRAMES, SIZE)])
 

@@ -9,6 +9,8 @@ from comparison import clips, noisy, result
 from runs import dataset, run
 
 from tbd.cli import main
+from tbd.evaluate.inputs.jobs import ScoreRow
+from tbd.evaluate.metrics.base import ClipScore
 from tbd.evaluate.outputs.charts import curve, distributions
 from tbd.evaluate.outputs.report import page, typed, write_report
 from tbd.evaluate.outputs.score_table import breakdown, score_table
@@ -40,6 +42,30 @@ def test_a_page_that_needs_nothing_else(tmp_path):
     value = document["runs"][0]["scores"]["psnr"]["value"]
     for name in ("report.html", "report.md", "report.tex"):
         assert f"{value:.2f}" in (folder / name).read_text()
+
+
+def test_features_that_two_metrics_share_are_stored_once(tmp_path):
+    """FID and KID look through one network: the folder holds each clip's features, and the truth's, a single time."""
+    from tbd.evaluate.outputs import results
+
+    names, rng = clips(4), np.random.default_rng(0)
+    keys = [f"run-{name}" for name in names] + [f"truth-{name}" for name in names]
+    arrays = {key: rng.normal(size=(6, 8)).astype(np.float32) for key in keys}
+    score = ClipScore(None, 6)
+    rows = [
+        ScoreRow("mine", "run", name, protocol, score, key=f"run-{name}", reference_key=f"truth-{name}")
+        for protocol in ("fid@clean", "kid@clean")
+        for name in names
+    ]
+    folder = result(tmp_path, "mine", {PSNR: dict.fromkeys(names, 30.0)})
+    record, _, _ = results.read(folder)
+    results.write_rows(folder, record, rows, arrays.get)
+    stored = [np.load(path) for path in (folder / "features").glob("*.npz")]
+    assert sorted(key for store in stored for key in store) == sorted(keys)
+    _, back, features = results.read(folder)
+    for row in back:
+        assert np.array_equal(features(row.key), arrays[row.key]), row.protocol
+        assert np.array_equal(features(row.reference_key), arrays[row.reference_key])
 
 
 def test_2000_clips_stay_small(tmp_path):

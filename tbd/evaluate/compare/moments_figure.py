@@ -49,16 +49,16 @@ def draw_moments(runs: Sequence[ComparedRun], clips: Sequence[str], times: Seque
         for clip in clips
         for run in runs
     ]
-    figure, axes = plt.subplots(len(rows), len(times), figsize=(1.7 * len(times) + 1.2, 1.7 * len(rows)), squeeze=False)
+    close = {"wspace": 0.03, "hspace": 0.03, "left": 0, "right": 1, "bottom": 0, "top": 1}
+    size = (1.7 * len(times), 1.7 * len(rows))
+    figure, axes = plt.subplots(len(rows), len(times), figsize=size, squeeze=False, gridspec_kw=close)
     for (name, path), line in zip(rows, axes, strict=True):
-        for axis, picture, time in zip(line, frames_at(path, times), times, strict=True):
+        for axis, picture in zip(line, frames_at(path, times), strict=True):
             axis.imshow(picture)
-            axis.set_xticks([])
-            axis.set_yticks([])
-            if line is axes[0]:
-                axis.set_title(f"{time:.0%}", fontsize=9)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, wrap=True)
-    figure.tight_layout(pad=0.3)
+            axis.set(xticks=[], yticks=[])
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, labelpad=6)
+    for axis, time in zip(axes[0], times, strict=True):
+        axis.set_title(f"{time:.0%} of the clip", fontsize=9)
     paths = [(folder / FILE).with_suffix(ending) for ending in (".png", ".svg", ".pdf")]
     for path in paths:
         workspace.write_whole(path, lambda temporary, path=path: _save(figure, temporary, path.suffix[1:]))  # type: ignore[misc]

@@ -208,7 +208,7 @@ class ClipContext:
         truth = None if self.truth_problem else self.truth
         facts: dict[str, Any] = {}
         if truth:
-            facts = {"reference_frames": truth.num_frames, "reference_fps": truth.source.fps}
+            facts = {"reference_frames": truth.num_frames, "reference_fps": truth.fps}
             facts |= {"reference_width": truth.size[0], "reference_height": truth.size[1]}
         try:
             stream = self.stream(video)
