@@ -126,6 +126,7 @@ def test_names_cannot_break_any_form():
     assert r"a\_b \& $<$i$>$50\%$<$/i$>$ \#1 \{x\}" in latex(table)
     assert r"\textbf{1.0}" in latex(table) and r"\underline{0.5}" in latex(table)
     assert "**1.0**" in markdown(table) and "<u>0.5</u>" in markdown(table) and "\\|" in markdown(table)
+    assert latex_escape("--size Fréchet 汉") == "-{}-size Fréchet ?"
     assert latex_escape("PSNR ↑ 3 ± 1 – 2") == r"PSNR $\uparrow$ 3 $\pm$ 1 -- 2"
 
 

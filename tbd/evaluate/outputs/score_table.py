@@ -62,7 +62,7 @@ def breakdown(document: Mapping[str, Any], clips: Sequence[ScoreRow], label: str
     ]
     heads = tuple(f"{title(key)} {ARROWS[direction(document, key)]}" for key in keys)
     what = "Emotions" if label == "emotion" else "Intensities"
-    return ScoreTable(what, heads, tuple(made), "Means over clips; how many, below")
+    return ScoreTable(what, heads, tuple(made), "Means over clips")
 
 
 def _ranks(document: Mapping[str, Any], key: str) -> dict[str, Any]:

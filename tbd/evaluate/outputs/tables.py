@@ -94,7 +94,7 @@ def markdown(table: ScoreTable) -> str:
 
 
 def latex(table: ScoreTable) -> str:
-    r"""A ``table`` environment; it needs ``\usepackage{booktabs}`` and nothing else."""
+    r"""A ``table`` environment, no wider than the text; it needs ``\usepackage{booktabs,graphicx}``."""
     return _rendered("table.tex", table).strip() + "\n"
 
 
@@ -104,13 +104,18 @@ def html(table: ScoreTable) -> Markup:
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is."""
+    """Text that LaTeX prints as it is; a sign that plain pdfLaTeX has not becomes a question mark."""
     signs = {sign: f"\\{sign}" for sign in "&%$#_{}"}
     signs |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": "$<$", ">": "$>$"}
     signs |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "±": r"$\pm$", "×": r"$\times$"}
     signs |= {"–": "--", "−": "$-$", "…": r"\ldots{}", "·": r"$\cdot$", "|": r"\textbar{}", '"': "''"}
+    signs["--"] = "-{}-"  # of an option, and no dash
+    plain = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ"
     return re.sub(
-        ".", lambda found: signs.get(found[0], found[0] if found[0].isascii() else "?"), text, flags=re.DOTALL
+        "--|.",
+        lambda found: signs.get(found[0], found[0] if found[0].isascii() or found[0] in plain else "?"),
+        text,
+        flags=re.DOTALL,
     )
 
 
