@@ -217,6 +217,18 @@ def flipped(frames):
     return [frame[:, ::-1] for frame in frames]
 
 
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_a_face_is_aligned_by_the_moments_that_are_compared(project, capsys, share):
+    """A head that moves is elsewhere on the whole than in the first half; the frames are equal all the same."""
+    (project / "true").mkdir()
+    for seed, path in enumerate(videos(project / "runs/good")):
+        frames = [np.roll(frame, i, axis=1) for i, frame in enumerate(runs.clip(seed, FRAMES, SIZE))]
+        media.video(project / "true" / path.name, frames)
+        media.video(path, frames[: round(share * FRAMES)])
+    document, _ = scored("runs/good", "--reference", "true", "--metrics", "psnr", "--align", "face")
+    assert entry(document)["value"] > 35
+
+
 CROPS = {
     "scale": lambda frames: zoomed(frames, 0.9),
     "shift": lambda frames: moved(frames, 5),

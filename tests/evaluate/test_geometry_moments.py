@@ -4,7 +4,7 @@ from media import video
 from runs import clip
 
 from tbd.evaluate.inputs import streams
-from tbd.evaluate.inputs.geometry import same_moments
+from tbd.evaluate.inputs.align import same_moments
 
 
 def test_a_video_that_is_cut_short_is_looked_at_where_both_are(tmp_path):

@@ -29,7 +29,7 @@ class ClipContext:
     def __init__(self, job: ClipJob) -> None:
         self.job = job
         self._opened: dict[RunVideo, FrameStream | str] = {}
-        self._transforms: dict[tuple[RunVideo, bool, align.Region], Transform] = {}
+        self._transforms: dict[tuple[RunVideo, bool, bool, align.Region], Transform] = {}
         self._sound: dict[RunVideo, npt.NDArray[np.int16] | None] = {}
 
     # The ground truth
@@ -131,17 +131,20 @@ class ClipContext:
         Raises:
             InputError: the two cannot be laid over each other, or there is no face where one is needed.
         """
-        key = video, self.compared(group), group.region(self.job.settings.region)
+        paired = group.compares == "frames"
+        key = video, self.compared(group), paired, group.region(self.job.settings.region)
         if key not in self._transforms:
             self._transforms[key] = self._transform(*key)
         return self._transforms[key]
 
-    def _transform(self, video: RunVideo, compared: bool, region: align.Region) -> Transform:
+    def _transform(self, video: RunVideo, compared: bool, paired: bool, region: align.Region) -> Transform:
         stream, settings = self.stream(video), self.job.settings
         if compared:
             mode, truth = settings.align, self.truth
             if video.kind != "run":
                 mode, truth = "face" if mode == "face" else "canvas", self.baseline_truth
+            if mode == "face" and paired and settings.length != "resample":
+                stream, truth = align.same_moments(stream, truth)
             found = align.transform(stream, truth, mode, settings.size)
         else:
             found = Transform.alone(stream).sized(settings.size)
@@ -273,7 +276,8 @@ class ClipContext:
                 seen["size"] = self.stream(like).size
         else:
             seen = self._content_of(video)
-        seen |= {"face": laid == "face", "side": settings.size}
+        moments = "same moments" if group.compares == "frames" else True
+        seen |= {"face": laid == "face" and moments, "side": settings.size}
         region = group.region(settings.region)
         if region != "full":
             truth = self._content(self._sized_truth(like or video)) if compared else ""

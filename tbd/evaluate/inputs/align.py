@@ -4,13 +4,14 @@
 ``crop``    the ground truth is cut (a manifest row by its crop box, a file to the other's aspect, around
             its middle) and resized to the size of the prediction.
 ``face``    both are turned and scaled so that eyes, nose and mouth lie on one template of 256 x 256
-            pixels; one transform a video, from up to 8 spread frames, so that head motion survives.
+            pixels; one transform a video, from up to 8 frames spread over what is compared, so that head motion
+            survives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -103,7 +104,13 @@ def transform(pred: FrameStream, truth: FrameStream, align: Align, size: int | N
     if align == "crop":
         return _crop(pred, truth, size)
     both = _to_template(pred, "the video"), _to_template(truth, "the ground truth")
-    return Transform(*both, (SIDE, SIDE), "face").sized(size)
+    return Transform(*both, (SIDE, SIDE), f"face {pred.num_frames} {truth.num_frames}").sized(size)
+
+
+def same_moments(pred: FrameStream, truth: FrameStream) -> tuple[FrameStream, FrameStream]:
+    """Both as long as the shorter one: frames spread over each would show a head at different times, and so places."""
+    count = min(pred.num_frames, truth.num_frames)
+    return replace(pred, indices=pred.indices[:count]), replace(truth, indices=truth.indices[:count])
 
 
 def scaled_size(size: tuple[int, int], side: int | None) -> tuple[int, int]:

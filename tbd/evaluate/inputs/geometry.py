@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tbd.errors import InputError, TbdError
 from tbd.evaluate.inputs import align, streams
@@ -32,14 +31,8 @@ def check_geometry(jobs: Sequence[ClipJob], *, ours: bool) -> None:
         _check_sizes(pairs)
     if not ours:
         if settings.length != "resample":
-            pairs = [same_moments(*pair) for pair in pairs]
+            pairs = [align.same_moments(*pair) for pair in pairs]
         _check_faces(pairs, settings.align, settings.size)
-
-
-def same_moments(pred: FrameStream, truth: FrameStream) -> tuple[FrameStream, FrameStream]:
-    """Both as long as the shorter one: frames spread over each would show a head at different times, and so places."""
-    count = min(pred.num_frames, truth.num_frames)
-    return replace(pred, indices=pred.indices[:count]), replace(truth, indices=truth.indices[:count])
 
 
 def _check_sizes(pairs: Sequence[tuple[FrameStream, FrameStream]]) -> None:

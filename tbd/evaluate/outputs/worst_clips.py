@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tbd import workspace
 from tbd.errors import TbdError
 from tbd.evaluate.inputs import streams
-from tbd.evaluate.inputs.geometry import same_moments
+from tbd.evaluate.inputs.align import same_moments
 from tbd.evaluate.inputs.jobs import ClipJob, ScoreRow
 from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.outputs.scoreboard import columns, direction, number, title
