@@ -16,6 +16,7 @@ GROUND = {
     "workspace",
     "console",
     "catalogue",
+    "clip_failures",
     "downloads",
     "weights_add",
     "filenames",

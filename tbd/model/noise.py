@@ -29,6 +29,10 @@ def noise_scheduler(noise: Noise) -> DDIMScheduler:
     )
 
 
+scheduler = noise_scheduler
+"""Its name before 0.2."""
+
+
 def standard_noise(shape: tuple[int, ...], offset: float, generator: torch.Generator) -> torch.Tensor:
     """Noise for one clip, drawn on the CPU so that every device and process gets the same numbers.
 
