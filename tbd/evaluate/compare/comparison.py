@@ -190,4 +190,4 @@ def _codes(run: ComparedRun) -> list[str]:
         for clip, row in rows.items():
             for code in codes(row.comparison, run.record.settings):
                 found.setdefault(code, set()).add(clip)
-    return [f"{code} on {len(clips)} clips" for code, clips in sorted(found.items())]
+    return [f"{code} on {len(clips)} clip{'s' * (len(clips) > 1)}" for code, clips in sorted(found.items())]

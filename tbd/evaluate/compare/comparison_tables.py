@@ -44,15 +44,16 @@ def comparison_table(
     notes = list(found.notes)
     if any(test and _holds(test) for one in columns for test in one.tests):
         notes.insert(0, f"*: differs from {found.runs[found.against].name} (Holm-corrected p < {SIGNIFICANT})")
+    shown = [row for row in (paper.rows if paper else ()) if any(one.metric.key in row.values for one in columns)]
     if paper:
-        rows += [_published_row(row.method, row.values, columns) for row in paper.rows]
-        notes.append(
-            f"rows in italics: {paper.title} of {paper.source}, {OWN_PROTOCOL}: not to be held against the others"
-        )
+        rows += [_published_row(row.method, row.values, columns) for row in shown]
+        told = f"rows in italics: {paper.title} of {paper.source}, {OWN_PROTOCOL}: not to be held against the others"
+        notes.append(told if shown else f"{paper.title} of {paper.source} has none of these columns")
     heads = tuple(f"{one.metric.title} {ARROWS[one.metric.direction]}" for one in columns)
     counts = sorted({len(one.clips) for one in columns})
     clips = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
-    return ScoreTable(title, heads, tuple(rows), f"Over the {clips} clips that all runs have", tuple(notes))
+    caption = "Over the one clip that all runs have" if clips == "1" else f"Over the {clips} clips that all runs have"
+    return ScoreTable(title, heads, tuple(rows), caption, tuple(notes))
 
 
 def write_comparison(

@@ -35,6 +35,10 @@ class Criterion:
     title: str
     question: str
 
+    def asked(self, emotion: str) -> str:
+        """The question in words; a neutral face shows no emotion."""
+        return self.question.format(emotion="no emotion" if emotion == "neutral" else emotion)
+
 
 CRITERIA = (
     Criterion("lip_sync", "Lip", "How well do the lips follow the speech?"),
@@ -119,7 +123,7 @@ class Study:
             "portrait": f"{MEDIA}/{clip.portrait}",
             "emotion": clip.emotion,
             "intensity": intensity,
-            "questions": [{"key": one.key, "text": one.question.format(emotion=clip.emotion)} for one in CRITERIA],
+            "questions": [{"key": one.key, "text": one.asked(clip.emotion)} for one in CRITERIA],
         }
 
     @property

@@ -200,3 +200,10 @@ def test_importing_the_command_loads_nothing_heavy():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "set()"
     )
+
+
+def test_published_rows_without_a_column_in_common_are_left_out_and_said(tmp_path):
+    found = compare(load([result(tmp_path, name, {PSNR: {"a": 30.0}}) for name in ("one", "two")]))
+    table = comparison_table(found, published(2, "mead"))
+    assert [row.kind for row in table.rows] == ["run", "run"]
+    assert "has none of these columns" in table.notes[-1] and table.caption == "Over the one clip that all runs have"

@@ -10,7 +10,7 @@ from tbd.errors import InputError, UsageError
 from tbd.evaluate.study.assembly import new_study
 from tbd.evaluate.study.media import neutral_copy
 from tbd.evaluate.study.stimuli import StudyRequest
-from tbd.evaluate.study.study_folder import MEDIA, read_study, write_study
+from tbd.evaluate.study.study_folder import CRITERIA, MEDIA, read_study, write_study
 from tbd.evaluate.study.votes import Vote, VoteStore, import_votes
 
 
@@ -38,6 +38,12 @@ def test_a_rater_takes_a_place_votes_and_is_done(site):
         assert rater.vote(position).status_code == 200
     assert rater.item() == {"done": True, "of": 5}
     assert len(rater.store.votes()) == 5
+
+
+def test_the_question_about_the_emotion_is_a_sentence():
+    asked = next(one for one in CRITERIA if one.key == "emotion").asked
+    assert asked("sadness") == "How well does the face show sadness?"
+    assert asked("neutral") == "How well does the face show no emotion?"
 
 
 def test_doubles_are_impossible_and_the_first_vote_stands(site):
