@@ -18,7 +18,8 @@ def held_out_errors(reader: DrawnReader, data: DrawnPictures) -> dict[str, Any]:
     """Errors on single pictures.
 
     Returns:
-        ``units_corr``: mean over units of the correlation of read and true strengths; ``units_f1``: of shown units, all
+        ``units_corr``: mean over units of the correlation of read and true strengths; ``units_pooled``: the
+        correlation over all units and pictures together; ``units_f1``: of shown units, all
         pictures together; ``units_mae``; ``opening_corr``; ``knn``: share of pictures whose nearest other picture by cosine
         is of the same person; ``people`` and ``pictures``: of how many; ``by_unit``: correlation of each.
     """
@@ -28,6 +29,7 @@ def held_out_errors(reader: DrawnReader, data: DrawnPictures) -> dict[str, Any]:
     both = int((shown & true).sum())
     return {
         "units_corr": float(np.mean([value for value in by_unit.values() if value is not None])),
+        "units_pooled": correlation(data.units.ravel(), found.units.ravel()),
         "units_f1": 2 * both / max(int(shown.sum()) + int(true.sum()), 1),
         "units_mae": float(np.abs(found.units - data.units).mean()),
         "opening_corr": correlation(data.opening, found.opening),

@@ -30,6 +30,7 @@ def here(trained, monkeypatch):
 def test_seconds_teach_it_something_about_people_it_never_saw(trained):
     held_out = facts(trained)["held_out"]
     assert held_out["opening_corr"] > 0.3 and held_out["knn"] > 0.5 and held_out["units_mae"] < 0.25
+    assert -1 <= held_out["units_pooled"] <= 1
     assert (held_out["people"], held_out["pictures"], len(held_out["by_unit"])) == (4, 40, len(UNITS))
     assert json.loads(trained.with_suffix(".json").read_text())["held_out"] == held_out
 
