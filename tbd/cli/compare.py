@@ -10,6 +10,7 @@ import typer
 
 from tbd.cli import options
 from tbd.console import document, out, say
+from tbd.errors import UsageError
 
 
 class PaperTable(StrEnum):
@@ -66,6 +67,10 @@ def compare(
     from tbd.evaluate.compare.comparison_tables import comparison_table, write_comparison
     from tbd.evaluate.outputs.tables import markdown
 
+    if clips and not figure:
+        raise UsageError(
+            "--clips names the clips of --figure; the table is over all that the runs share", next="--figure"
+        )
     runs = compared_runs.load(results or compared_runs.only_results())
     found = compared(runs, against)
     folder = output or compared_runs.output_folder(runs)

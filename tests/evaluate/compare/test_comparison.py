@@ -207,3 +207,10 @@ def test_published_rows_without_a_column_in_common_are_left_out_and_said(tmp_pat
     table = comparison_table(found, published(2, "mead"))
     assert [row.kind for row in table.rows] == ["run", "run"]
     assert "has none of these columns" in table.notes[-1] and table.caption == "Over the one clip that all runs have"
+
+
+def test_clips_without_a_figure_are_not_passed_over(tmp_path, capsys):
+    folder = result(tmp_path, "one", {PSNR: {"a": 30.0}})
+    (tmp_path / "clips.txt").write_text("a\n")
+    assert main(["compare", str(folder), "--clips", str(tmp_path / "clips.txt"), "-o", str(tmp_path / "out")]) == 2
+    assert "--clips names the clips of --figure" in capsys.readouterr().err and not (tmp_path / "out").exists()
