@@ -1,6 +1,8 @@
 """What a person does in an hour of reviewing and must not go wrong, in a real browser."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
@@ -11,7 +13,7 @@ from review_page import Site
 from rows import PROMPTS
 
 from tbd.annotate.gates import GATES, check
-from tbd.manifest.reviews import ABOUT_CLIP
+from tbd.manifest.reviews import ABOUT_CLIP, FILE, read_events
 from tbd.review.session import ReviewSession
 
 __all__ = ["chromium", "visit"]
@@ -144,21 +146,54 @@ def test_a_manifest_sealed_anew_beneath_an_open_card_is_told_at_once(visit, tmp_
     assert site.session.progress().gone == 1
 
 
-def test_a_server_that_died_while_somebody_edits_costs_no_letter(visit, tmp_path):
-    site = Site(small(tmp_path / "m", 2), check=check)
-    page = visit(site)
-    type_into(page)
-    page.route("**/decide*", lambda route: route.abort())
-    page.keyboard.press("Control+Enter")
-    status(page, "what you typed is still here")
-    assert page.evaluate(INSIDE, "#status")
-    site.tabs.close()  # another server begins without a memory of the page
-    page.unroute("**/decide*")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("h1")).to_have_text("Changed meanwhile")
-    page.keyboard.press("m")
-    card(page, "clip_000")
-    assert "Mine. " in " ".join(site.events[0].after)
+SERVE = """
+import sys
+from pathlib import Path
+from tbd.annotate.gates import GATES, check
+from tbd.review.session import ReviewSession
+from tbd.review.web.serve import serve_review
+folder, port, token = Path(sys.argv[1]), int(sys.argv[2]), "the-token"
+session = lambda name: ReviewSession(folder, name, check=check, gates=GATES)
+serve_review(session, port=port, token=token, reviewers=["Ann"])
+"""
+
+
+def serving(folder, port):
+    """A server in a process of its own, and its address."""
+    process = subprocess.Popen([sys.executable, "-c", SERVE, folder, str(port)], stdout=subprocess.PIPE, text=True)
+    return process, process.stdout.readline().strip()
+
+
+def test_a_server_that_is_killed_while_somebody_edits_costs_no_letter_and_no_decision(chromium, tmp_path):
+    folder = small(tmp_path / "m", 3)
+    server, address = serving(folder, 0)
+    try:
+        page = chromium.new_context().new_page()
+        page.goto(address)
+        card(page, "clip_001")
+        page.keyboard.press("a")
+        card(page, "clip_000")
+        type_into(page)
+        server.kill()
+        server.wait()
+        page.keyboard.press("Control+Enter")
+        status(page, "what you typed is still here")
+        assert page.evaluate(INSIDE, "#status")
+        assert "Mine. " in "".join(page.locator("textarea").nth(at).input_value() for at in range(4))
+        server, _ = serving(folder, re.search(r":(\d+)/", address)[1])
+        other = page.context.new_page()
+        other.goto(address)  # the new server gives its own cookie
+        card(other, "clip_000")  # the server that was killed holds nothing any more
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("h1")).to_have_text("Changed meanwhile")
+        page.keyboard.press("m")
+        expect(page.locator("main")).not_to_have_attribute("data-clip", "clip_000")
+        events = read_events(folder / FILE)
+        assert [(event.clip_id, event.action) for event in events] == [("clip_001", "accept"), ("clip_000", "edit")]
+        assert "Mine. " in " ".join(events[1].after)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_enter_on_a_tick_ticks_and_decides_nothing(visit, tmp_path):

@@ -212,7 +212,9 @@ def test_only_forms_are_read(site, ann, kind):
     assert answer.status_code == 415
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"a=%ff", b"&".join(b"a=1" for _ in range(5000))])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe", b"a=%ff", b"&".join(b"a=1" for _ in range(5000))], ids=["bytes", "escape", "fields"]
+)
 def test_what_is_no_form_is_refused(ann, body):
     assert ann.post("/undo", content=body, headers=FORM).status_code == 400
 

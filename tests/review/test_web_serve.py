@@ -7,15 +7,22 @@ import socket
 import subprocess
 import sys
 from html import unescape
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
 from review import small
+from review_page import ORIGIN, TOKEN, Browser, Site, served
 
 from tbd.errors import InputError, TbdError, UsageError
 from tbd.manifest import read_manifest
+from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
+from tbd.review.web import serve
+from tbd.review.web.app import create_app
 from tbd.review.web.serve import serve_review
+from tbd.review.web.tabs import BrowserTabs
+from tbd.web import protocol
 from tbd.web.listen import listen, tunnel
 
 SERVE = """
@@ -90,3 +97,46 @@ def test_an_answer_never_waits_for_the_receipt_of_its_first_packet():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_request_that_never_ends_is_hung_up_on_and_holds_nobody_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(protocol, "PATIENCE", 0.3)
+    site = Site(small(tmp_path / "m", 1))
+    with served(site.app) as address:
+        host, port = re.search(r"//([^:]+):(\d+)", address).groups()
+        slow = [socket.create_connection((host, int(port))) for _ in range(20)]
+        for at, connection in enumerate(slow):
+            connection.sendall(b"GET /review HTTP/1.1\r\nHost: 127.0.0.1\r\n" if at % 2 else b"")
+        assert httpx.get(address).status_code == 200
+        for connection in slow:
+            connection.settimeout(10)
+            assert connection.recv(1) == b""  # closed, without an answer
+            connection.close()
+
+
+def test_an_address_each_is_printed_for_several_reviewers_and_nobody_decides_as_another(tmp_path, capsys, monkeypatch):
+    folder, apps = small(tmp_path / "m", 3), []
+    monkeypatch.setattr(serve, "run_app", lambda app, listener: apps.append(app))
+    serve_review(lambda name: ReviewSession(folder, name), port=0, reviewers=["Anna", "Ben", "Cleo"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["Anna", "Ben", "Cleo"]
+    tokens = [re.search(r"token=(\S+)", line)[1] for line in lines]
+    assert len(set(tokens)) == 3
+    tabs = BrowserTabs(lambda name: ReviewSession(folder, name))
+    app = create_app(tabs, dict(zip(tokens, ["Anna", "Ben", "Cleo"], strict=True)))
+    ben = Browser(app, base_url=ORIGIN)
+    ben.get("/", params={"token": tokens[1]})
+    ben.open()
+    ben.decide()
+    assert ben.submit("/name", name="Anna").status_code == 403
+    tabs.close()
+    assert [event.reviewer for event in read_events(folder / FILE)] == ["Ben"]
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "//evil.example/%2e%2e", "/%5cevil.example"])
+def test_the_way_in_never_leads_to_another_server(tmp_path, path):
+    browser = Site(small(tmp_path / "m", 1)).stranger()
+    answer = browser.get(f"{ORIGIN}{path}?token={TOKEN}", follow_redirects=False)
+    assert answer.status_code == 200
+    target = unescape(re.search(r"url=([^\"]*)", answer.text)[1])
+    assert urlsplit(urljoin(f"{ORIGIN}/", target)).netloc == "127.0.0.1"

@@ -91,3 +91,12 @@ def _tables(rows, flagged):
             at = table.schema.get_field_index(name)
             table = table.set_column(at, table.schema.field(at), column.cast(table.schema.field(at).type))
         yield table
+
+
+def clear(session, action="accept", **kwargs):
+    """Decide every card; the first clips of the cards in the order they came."""
+    shown = []
+    while card := session.next():
+        session.decide(card, action, **kwargs)
+        shown.append(card.clip_id)
+    return shown

@@ -14,6 +14,7 @@ from tbd.review.session import ReviewSession
 from tbd.review.web.app import create_app
 from tbd.review.web.tabs import BrowserTabs
 from tbd.web.listen import listen
+from tbd.web.protocol import PatientProtocol
 
 TOKEN = "the-token"
 ORIGIN = "http://127.0.0.1"
@@ -111,7 +112,9 @@ class Browser(TestClient):
 def served(app):
     """A real server on a free loopback port; its address with the token."""
     with listen("127.0.0.1", 0, "tbd review --web") as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1, http=PatientProtocol)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -68,3 +68,7 @@ def played(play, folder, *, size=(80, 24), reviewer="Ann", **options):
 def done(folder):
     """(clip, action, reason) of every event of a manifest folder."""
     return [(event.clip_id, event.action, event.reason) for event in read_events(folder / FILE)]
+
+
+def edits(folder):
+    return [event.after for event in read_events(folder / FILE) if event.action == "edit"]
