@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tbd.errors import TbdError
+from tbd.hidden_characters import one_line
 from tbd.manifest.prompt_levels import level_names
 from tbd.manifest.reviews import Opinion
 from tbd.review.kinds import Verb
@@ -25,19 +26,35 @@ class FoldedFinding:
 
     Attributes:
         flags: the findings, the severest first.
+        where: the part of the card that the first speaks of.
         reached: one of them is in a prompt, where it would be learned from.
         advice: what a reviewer does about it; "" where the gates do not say.
+        clips: those of the card that have it, where not all have.
+        number: 1 to 9, the key that judges it; 0 for notes, and behind the ninth.
     """
 
     code: str
     flags: tuple[Flag, ...]
+    where: str
     reached: bool
     advice: str = ""
+    clips: tuple[str, ...] = ()
+    number: int = 0
 
     @property
     def severity(self) -> int:
         """Of the severest."""
         return max(flag.severity for flag in self.flags)
+
+    @property
+    def name(self) -> str:
+        """The code, and how often: ``loop ×2``."""
+        return f"{one_line(self.code)}{f' ×{len(self.flags)}' if len(self.flags) > 1 else ''}"
+
+    @property
+    def some(self) -> str:
+        """On how many of the card's clips, where not on all."""
+        return f"on {len(self.clips)} of these clips" if self.clips else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +63,20 @@ class Card:
 
     Attributes:
         clip_id: the first of ``clips``; names the card.
-        clips: every clip that a decision applies to, sorted ("applies to 28 clips"). Leases some of
-            them to ``ReviewSession.decide(clips=…)`` to split them off.
+        clips: every clip that a decision applies to, sorted ("applies to 28 clips"); some of them can be split off.
         row: the manifest row of ``clip_id`` with every column, as plain values.
-        prompts: the text as it stands: the model's, or the last edit. Coarse to fine; may be empty.
-        original: the model's text.
-        findings: flags of the gates, the severest first, with ``where`` and ``quote``; none while
-            ``blind``.
+        prompts, original: the text as it stands, coarse to fine (may be empty), and the model's.
+        findings, folded: flags of the gates, the severest first, and by code; none while ``blind``.
         only: flag code -> the clips that have it, for codes that not all of ``clips`` have.
-        opinions: what reviewers decided about this text before, oldest first; none while ``blind``,
-            and those of others are left out on an overlap card.
+        opinions: what reviewers decided about this text before, oldest first; none while ``blind``, and those of
+            others are left out on an overlap card.
         blind: an audit card: neither findings nor opinions are shown.
         independent: others may judge this card at the same time (audit, overlap), each for himself.
         path: the video or picture on this machine; None when it is not there.
-        before_hash: ``text_hash`` of ``prompts``.
-        seen: the last review event that the card takes into account.
+        before_hash, seen: ``text_hash`` of ``prompts``, and the last review event that the card takes into account.
         held_by: another reviewer who has it open now, "" when there is none.
         state: ``open`` when it waits for this reviewer, else the status that was decided.
         bookmarked: this reviewer put a bookmark here.
-        folded: ``findings`` by code, those that reached a prompt first.
     """
 
     clip_id: str

@@ -57,7 +57,7 @@ class CardMaker:
             held_by=held_by,
             state=combine(held).status if held and (again or not waits) else "open",
             bookmarked=row["clip_id"] in self.bookmarks,
-            folded=fold(findings, level_names(len(prompts)), self.shared.meanings),
+            folded=fold(findings, level_names(len(prompts)), self.shared.meanings, only),
         )
 
     def _members(self, number: int) -> list[int]:

@@ -5,39 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tbd.console import human_seconds
 from tbd.hidden_characters import one_line, visible
 from tbd.manifest.prompt_levels import TokenBudget, token_budgets
 from tbd.review.card import Card, FoldedFinding
-from tbd.review.text_marks import part, spans
+from tbd.review.text_marks import spans
 from tbd.review.words import DONE, STATES, count
-from tbd.schema import INFO, Flag
 
 STEPS = ("I  face", "II  action units", "III  muscles", "IV  prompts")
-
-
-class FindingText(NamedTuple):
-    """A finding that asks for a look; several of one code are told once.
-
-    Attributes:
-        number: 1 to 9, the key that judges it; 0 behind these.
-        message, quote, where: of the severest; ``quote`` is "" where it is marked in the text already.
-        some: on which of the card's clips, where not on all.
-        others: the rest of the same code.
-    """
-
-    number: int
-    code: str
-    severity: int
-    times: str
-    message: str
-    quote: str
-    where: str
-    some: str
-    advice: str
-    others: tuple[Flag, ...]
 
 
 def label(card: Card) -> str:
@@ -83,42 +60,14 @@ def budget_texts(prompts: Sequence[str]) -> list[tuple[str, TokenBudget, str]]:
     ]
 
 
-def finding_texts(card: Card, folded: Sequence[FoldedFinding], texts: Mapping[str, str]) -> list[FindingText]:
-    """The findings that ask for a look, in their order.
+def unmarked_quote(one: FoldedFinding, texts: Mapping[str, str]) -> str:
+    """What the first of the findings quotes; "" where it is marked in the text that is shown.
 
     Args:
-        folded: of the card, or of its text as it is being edited.
-        texts: part of the card -> its text as shown.
+        texts: ``part_texts``.
     """
-    found = []
-    for at, one in enumerate((one for one in folded if one.severity > INFO), 1):
-        flag, only = one.flags[0], card.only.get(one.code, ())
-        place = part(flag.where, card.levels)
-        marked = not flag.quote.strip() or spans(texts.get(place, ""), flag.quote)
-        found.append(
-            FindingText(
-                number=at if at < 10 else 0,
-                code=one_line(one.code),
-                severity=one.severity,
-                times=f" ×{len(one.flags)}" if len(one.flags) > 1 else "",
-                message=one_line(flag.message),
-                quote="" if marked else one_line(flag.quote),
-                where=one_line(place),
-                some=f"on {len(only)} of these clips" if only else "",
-                advice=one.advice,
-                others=one.flags[1:],
-            )
-        )
-    return found
-
-
-def note_texts(folded: Sequence[FoldedFinding]) -> list[tuple[str, str]]:
-    """The findings that are only noted: the code, and what it says."""
-    return [
-        (f"{one_line(one.code)}{f' ×{len(one.flags)}' if len(one.flags) > 1 else ''}", one.flags[0].message)
-        for one in folded
-        if one.severity <= INFO
-    ]
+    quote = one.flags[0].quote
+    return "" if not quote.strip() or spans(texts.get(one.where, ""), quote) else one_line(quote)
 
 
 def part_texts(card: Card, prompts: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,18 +86,22 @@ class Findings:
             return None  # a damaged journal
 
 
-def fold(flags: Sequence[Flag], levels: Sequence[str], meanings: Meanings) -> tuple[FoldedFinding, ...]:
-    """Findings by code: those that reached a prompt first, the severest of them first; notes last."""
+def fold(
+    flags: Sequence[Flag], levels: Sequence[str], meanings: Meanings, only: Mapping[str, tuple[str, ...]]
+) -> tuple[FoldedFinding, ...]:
+    """Findings by code: those that reached a prompt first, the severest of them first; notes last.
+
+    Args:
+        levels, only: of the card.
+    """
     by_code: dict[str, list[Flag]] = {}
     for flag in flags:
         by_code.setdefault(flag.code, []).append(flag)
-    folded = [
-        FoldedFinding(
-            code,
-            tuple(same),
-            any(part(flag.where, levels) in levels for flag in same),
-            meanings[code].advice if code in meanings else "",
-        )
-        for code, same in by_code.items()
-    ]
-    return tuple(sorted(folded, key=lambda one: (one.severity <= INFO, not one.reached, -one.severity)))
+    folded = []
+    for code, same in by_code.items():
+        places = [part(flag.where, levels) for flag in same]
+        advice = meanings[code].advice if code in meanings else ""
+        reached = any(place in levels for place in places)
+        folded.append(FoldedFinding(code, tuple(same), places[0], reached, advice, only.get(code, ())))
+    folded.sort(key=lambda one: (one.severity <= INFO, not one.reached, -one.severity))
+    return tuple(replace(one, number=at if at < 10 and one.severity > INFO else 0) for at, one in enumerate(folded, 1))

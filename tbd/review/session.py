@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tbd.errors import TbdError, UsageError
 from tbd.manifest.review_figures.agreement import agreement_in
@@ -38,15 +38,8 @@ _STEP = 500
 """Clips of a bulk decision between two reports of how far it is."""
 
 
-@dataclass(frozen=True)
-class Undone:
-    """A decision that was taken back, so that it can be made again.
-
-    Attributes:
-        events: what was undone, with the ids of the undoing events.
-        batch, made: how it was counted.
-        seen: the last event of the store then.
-    """
+class Undone(NamedTuple):
+    """A decision that was taken back: its events under the ids of the undoing ones, how it counted, the last id then."""
 
     events: list[Event]
     batch: str

@@ -67,16 +67,17 @@ def findings(
         folded: of the text as it stands; ``prompts`` are that text.
         verdicts: flag code -> ``right`` or ``wrong``, as the reviewer says.
     """
-    lines = []
-    for one in card_text.finding_texts(card, folded, card_text.part_texts(card, prompts)):
+    lines, texts = [], card_text.part_texts(card, prompts)
+    for one in (one for one in folded if one.severity > INFO):
         parts = [(f"{one.number or ' '}[{VERDICTS[verdicts.get(one.code)]}] ", "dim")]
-        parts.append((f"{SIGNS[one.severity]} {WORDS[one.severity]} {one.code}", COLOURS[one.severity]))
-        parts.append((f"{one.times}  {one.message}", ""))
-        parts.append((f" “{one.quote}”" if one.quote else "", "italic"))
-        parts.append(("".join(f"  {words}" for words in (one.where, one.some) if words), "dim"))
+        parts.append((f"{SIGNS[one.severity]} {WORDS[one.severity]} {one.name}", COLOURS[one.severity]))
+        parts.append((f"  {one_line(one.flags[0].message)}", ""))
+        quote = card_text.unmarked_quote(one, texts)
+        parts.append((f" “{quote}”" if quote else "", "italic"))
+        parts.append(("".join(f"  {one_line(words)}" for words in (one.where, one.some) if words), "dim"))
         parts.append((f"  → {one.advice}" if one.advice else "", "italic"))
         lines.append(Content.assemble(*parts))
-    if notes := ", ".join(code for code, _ in card_text.note_texts(folded)):
+    if notes := ", ".join(one.name for one in folded if one.severity <= INFO):
         lines.append(Content.styled(f"{SIGNS[INFO]} {notes}", "dim"))
     return Content("\n").join(lines)
 

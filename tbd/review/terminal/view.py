@@ -92,9 +92,7 @@ class CardView(VerticalScroll):
 
     def judge(self, number: int) -> None:
         """A finding is right; once more it is wrong; once more there is no verdict."""
-        folded = [one for one in self.card.folded if one.severity > 1]
-        if number <= len(folded):
-            code = folded[number - 1].code
+        for code in [one.code for one in self.card.folded if one.number == number]:
             verdict = _NEXT[self.verdicts.pop(code, None)]
             self.verdicts |= {code: verdict} if verdict else {}
             self.describe()
@@ -104,7 +102,9 @@ class CardView(VerticalScroll):
         heading = facts.heading(self.card, self.chosen, self.named, self.note, self.prompts)
         self.query_one("#heading", Static).update(heading)
         edited = self.flags is not self.card.findings
-        folded = fold(self.flags, self.card.levels, self.session.meanings) if edited else self.card.folded
+        folded = (
+            fold(self.flags, self.card.levels, self.session.meanings, self.card.only) if edited else self.card.folded
+        )
         found = self.query_one("#flags", Static)
         found.update(facts.findings(self.card, folded, self.prompts, self.verdicts))
         found.display = bool(folded)

@@ -77,11 +77,8 @@ class Visit:
         kept = {name: self.form.all(name) if ticket else [] for name in _KEPT}
         about: dict[str, Any] = {"ticket": ticket or self.tab.ticket(card), "editing": bool(ticket), "kept": kept}
         missing = self.tab.session.missing(card)
-        about["missing"], about["missing_list"] = (
-            missing,
-            views.missing_flags(tuple(missing.items()), frozenset(kept["flags"])),
-        )
-        return self.page("card.html", **about, **views.parts(card))
+        ticks = views.missing_flags(tuple(missing.items()), frozenset(kept["flags"]))
+        return self.page("card.html", missing=missing, missing_list=ticks, **about, **views.parts(card))
 
     def go(self, card: Card | str | None, note: str = "") -> Response:
         """To the page of a card, or of the next one.
