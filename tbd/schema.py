@@ -147,6 +147,15 @@ class Muscle:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """What is known of a flag's code: how much it weighs (1 to 3), what is wrong, what a reviewer does about it."""
+
+    severity: int
+    meaning: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """What a chain wrote about one face: the input of the gates, and most of a manifest row.
 

@@ -16,23 +16,46 @@ class DecisionLog:
 
     Attributes:
         rows: the manifest; another one may take its place.
-        changes: the clips of all events, in their order; a view remembers how far it has looked.
-        last: id of the last event.
+        history: every event, oldest first; a view remembers how far it has looked.
     """
 
     def __init__(self, rows: RowLookup, history: Iterable[Event] = ()) -> None:
         self.rows = rows
         self._events: dict[str, list[Event]] = {}
-        self.changes: list[str] = []
-        self.last = 0
+        self.history: list[Event] = []
         self.add(history)
 
     def add(self, events: Iterable[Event]) -> None:
         """Take in what came after ``last``."""
         for event in events:
             self._events.setdefault(event.clip_id, []).append(event)
-            self.changes.append(event.clip_id)
-            self.last = max(self.last, event.id)
+            self.history.append(event)
+
+    @property
+    def last(self) -> int:
+        """Id of the last event; 0 when there is none."""
+        return self.history[-1].id if self.history else 0
+
+    def latest(self, reviewer: str, without: Collection[str] = ()) -> list[Event]:
+        """The events of the reviewer's last decision that was not taken back; none when there is none.
+
+        Args:
+            without: batches that are not looked at: those of the reviewer's other tabs.
+        """
+        undone: set[int | None] = set()
+        batch: list[Event] = []
+        for event in reversed(self.history):
+            if event.reviewer != reviewer:
+                continue
+            if batch and (event.batch is None or event.batch != batch[0].batch):
+                break
+            if event.id in undone or event.batch in without:
+                continue
+            if event.action == "undo":
+                undone.add(event.undo_of)
+            else:
+                batch.append(event)
+        return batch[::-1]
 
     def judged(self) -> dict[str, int]:
         """Every clip that was ever judged and that the manifest has, with the number of its row."""

@@ -8,34 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tbd.errors import TbdError
 from tbd.review.card import FoldedFinding
 from tbd.review.text_marks import part
-from tbd.schema import INFO, Annotation, Flag
+from tbd.schema import INFO, Annotation, Flag, Gate
 from tbd.sqlite import Database, open_database
 
 Check = Callable[[Annotation], Sequence[Flag]]
 
 
-class FlagMeaning(Protocol):
-    """What the gates say of a flag code."""
-
-    @property
-    def severity(self) -> int:
-        """1 to 3."""
-
-    @property
-    def meaning(self) -> str:
-        """What is wrong, in one line."""
-
-    @property
-    def advice(self) -> str:
-        """What a reviewer does about it."""
-
-
-Meanings = Mapping[str, FlagMeaning]
+Meanings = Mapping[str, Gate]
 """Every flag code that there is."""
 _UNKNOWN = "The manifest keeps only the code of this flag; the gates' words were in the journal."
 

@@ -6,7 +6,12 @@ from enum import StrEnum
 
 
 class QueueName(StrEnum):
-    """What is reviewed; ``decided`` are one's own decisions, to look at again."""
+    """What is reviewed.
+
+    ``flagged``: rows that need review, the severest first; ``all``: every row in order; ``audit``: a seeded share of
+    the rows that the gates pass, blind; ``disagreements``: rows that reviewers judged differently, and a decision made
+    here settles it; ``decided``: one's own decisions, the latest first, to look at again.
+    """
 
     FLAGGED = "flagged"
     ALL = "all"

@@ -37,8 +37,8 @@ class QueueView:
 
     def refresh(self) -> None:
         """See again whether the cards are open about which somebody decided since the last time."""
-        changes, self._seen = self._log.changes[self._seen :], len(self._log.changes)
-        self._look_at(changes)
+        news, self._seen = self._log.history[self._seen :], len(self._log.history)
+        self._look_at([event.clip_id for event in news])
 
     def look_again(self, clips: Iterable[str], wanted: bool = False) -> None:
         """Of one's own decisions, these need no further look, or do again."""

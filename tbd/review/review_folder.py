@@ -38,12 +38,12 @@ class ReviewFolder:
         self.folder = self.rows.file.parent
         refuse_lost_reviews(self.rows.file)
         self.store = Store(self.folder)
-        known = {same_person(name): name for name in reversed(self.store.reviewers())}
+        self.log = DecisionLog(self.rows, self.store.since())
+        known = {same_person(event.reviewer): event.reviewer for event in reversed(self.log.history)}
         self.reviewer = known.get(same_person(reviewer), reviewer)
         self.findings = Findings(self.folder, check)
         self.gates, self.meanings = gates, gates or {}
         self.roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
-        self.log = DecisionLog(self.rows)
         self.version, self.tabs = 0, 0
         self.made: dict[str, tuple[str, str, float]] = {}
 
@@ -71,11 +71,11 @@ class ReviewFolder:
     def close(self) -> Sealed | None:
         """Close everything, and seal the manifest again unless it shows every decision already."""
         sealed_at = self.rows.file.stat().st_mtime if self.rows.file.is_file() else 0.0
-        behind = self.store.newest() > sealed_at - 1
+        newest = max((event.time for event in (*self.log.history[-1:], *self.store.since(self.log.last))), default=0.0)
         self.store.close()
         self.findings.close()
         self.rows.close()
-        return reseal_manifest(self.folder) if behind else None
+        return reseal_manifest(self.folder) if newest > sealed_at - 1 else None
 
     def _open_again(self) -> None:
         rows = RowLookup(self.rows.file)

@@ -1,9 +1,8 @@
 """A reviewer's session: cards come, decisions go to disk, and both faces of the review stand on it.
 
-session = ReviewSession(folder, "Ann", queue="flagged", check=gates.check)
-while card := session.next():
-    session.decide(card, "accept")     # on disk when it returns
-session.close()                        # gives cards back, seals the manifest again
+with ReviewSession(folder, "Ann", check=gates.check) as session:  # sealed again at the end
+    while card := session.next():
+        session.decide(card, "accept")  # on disk when it returns
 """
 
 from __future__ import annotations
@@ -54,17 +53,13 @@ class ReviewSession(CardQueue):
 
     Args:
         folder: a manifest folder, or its Parquet file.
-        reviewer: a name as the person types it, up to 80 signs; one that differs from a known one in case or
-            in signs that are not seen is that person.
-        queue: ``flagged`` (rows that need review, the severest first), ``all`` (every row in order), ``audit`` (a
-            seeded share of the rows that the gates pass, blind), ``disagreements`` (rows that reviewers judged
-            differently; a decision made here settles it), ``decided`` (one's own decisions, the latest first).
+        reviewer: a name as typed, up to 80 signs; in another case, or with signs that are not seen, it is the same.
+        queue: of ``kinds.QueueName``.
         filters: of ``card.FILTERS`` -> a value, in any spelling; all must hold.
         overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
         check: the gates, for ``recheck`` and for findings where there is no journal.
         root: where the dataset lies on this machine, when not where ``run.json`` says.
-        lease: seconds for which a card that was handed out stays this tab's; every ``next``, ``card`` and
-            ``renew`` begins them anew.
+        lease: seconds for which a card stays this tab's; every ``next``, ``card`` and ``renew`` begins them anew.
         gates: flag code -> its severity, meaning and advice. None lets every code pass.
 
     Attributes:
@@ -198,7 +193,7 @@ class ReviewSession(CardQueue):
         Raises:
             UsageError: not ``accept`` or ``reject``, no reason, a queue without flags, or no card has that flag.
         """
-        verb = validation.bulk_verb(action, reason, self.queue)
+        verb = validation.verb(action, reason, bulk_in=self.queue)
         shared, severities = self._shared, {code: gate.severity for code, gate in (self._shared.gates or {}).items()}
         with self._lock:
             event = self._event(verb, reason=reason, bulk=True)
@@ -229,7 +224,7 @@ class ReviewSession(CardQueue):
             with shared.store.transaction():
                 self._refresh()
                 elsewhere = {batch for batch, (tab, _, _) in shared.made.items() if tab != self._holder}
-                events = shared.store.latest(self.reviewer, elsewhere)
+                events = shared.log.latest(self.reviewer, elsewhere)
                 if not events:
                     return None
                 ids = self._take_back(events)

@@ -6,7 +6,7 @@ cut. Leases lie in a table of their own, because they are nobody's decision and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,29 +59,6 @@ class Store:
         """The events after ``event_id``, oldest first."""
         return list(reviews.events(self.db, "id > ?", event_id))
 
-    def latest(self, reviewer: str, without: Collection[str] = ()) -> list[Event]:
-        """The events of the reviewer's last decision that was not taken back; none when there is none.
-
-        Args:
-            without: batches that are not looked at: those of the reviewer's other tabs.
-        """
-        undone: set[int | None] = set()
-        batch: list[Event] = []
-        for event in reviews.events(self.db, "reviewer = ? ORDER BY id DESC", reviewer):
-            if batch and (event.batch is None or event.batch != batch[0].batch):
-                break
-            if event.id in undone or event.batch in without:
-                continue
-            if event.action == "undo":
-                undone.add(event.undo_of)
-            else:
-                batch.append(event)
-        return batch[::-1]
-
-    def reviewers(self) -> list[str]:
-        """Everybody who ever decided something, as they spelled their names."""
-        return [name for (name,) in self.db.all("SELECT DISTINCT reviewer FROM event ORDER BY reviewer")]
-
     def bookmarks(self, reviewer: str) -> set[str]:
         """The clips that a reviewer bookmarked."""
         return {clip_id for (clip_id,) in self.db.all("SELECT clip_id FROM bookmark WHERE reviewer = ?", reviewer)}
@@ -93,11 +70,6 @@ class Store:
             "DELETE FROM bookmark WHERE (reviewer, clip_id) = (?, ?)",
         )
         self.db.write(put if wanted else away, reviewer, clip_id)
-
-    def newest(self) -> float:
-        """When the last event was added, seconds since 1970; 0 when there is none."""
-        found = self.db.one("SELECT MAX(time) FROM event")
-        return float(found[0] or 0) if found else 0.0
 
     def close(self) -> None:
         """Close the file; the last to close leaves one plain file, which can be read from a read-only disk."""

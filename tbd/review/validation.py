@@ -10,10 +10,10 @@ from tbd.errors import UsageError
 from tbd.hidden_characters import without_hidden
 from tbd.manifest.prompt_levels import LEVELS
 from tbd.manifest.reviews import Event
-from tbd.review.card import LEVEL_SIGNS, Card, LevelDifference, Stale
+from tbd.review.card import Card, LevelDifference, Stale
 from tbd.review.card_maker import CardMaker
 from tbd.review.kinds import QueueName, Reason, Verb
-from tbd.review.words import GONE
+from tbd.review.words import GONE, too_long
 
 _NAME = 80
 """Signs in a reviewer's name."""
@@ -34,34 +34,31 @@ def refuse_name(name: str) -> None:
         raise UsageError(f"{name[:_NAME]!r} cannot be a reviewer's name: {why}", next="--reviewer NAME")
 
 
-def verb(action: str, reason: str | None) -> Verb:
+def verb(action: str, reason: str | None, bulk_in: str = "") -> Verb:
     """An action by its name.
 
+    Args:
+        bulk_in: the queue, for a decision about many cards at once.
+
     Raises:
-        UsageError: an unknown action; a rejection without one of the reasons, or a reason for something else.
+        UsageError: an unknown action; a rejection without one of the reasons, or a reason for something else; what
+            cannot be done to many cards, or in a queue whose cards must be looked at one by one.
     """
-    if action not in set(Verb):
-        raise UsageError(f"no action {action!r}; there are: {', '.join(Verb)}")
-    if action == Verb.REJECT and reason not in set(Reason):
-        raise UsageError(f"a rejection needs a reason: {', '.join(Reason)}")
-    if action != Verb.REJECT and reason is not None:
-        raise UsageError(f"{action}: only a rejection has a reason")
+    blind, own = bulk_in == QueueName.AUDIT, bulk_in == QueueName.DECIDED
+    for wrong, words in (
+        (action not in set(Verb), f"no action {action!r}; there are: {', '.join(Verb)}"),
+        (
+            bulk_in and action not in ("accept", "reject"),
+            f"{action}: many cards are accepted or rejected, nothing else",
+        ),
+        (blind, "an audit is blind: its cards cannot be decided by flag"),
+        (own, "what you decided is changed card by card, not by flag"),
+        (action == Verb.REJECT and reason not in set(Reason), f"a rejection needs a reason: {', '.join(Reason)}"),
+        (action != Verb.REJECT and reason is not None, f"{action}: only a rejection has a reason"),
+    ):
+        if wrong:
+            raise UsageError(words)
     return Verb(action)
-
-
-def bulk_verb(action: str, reason: str | None, queue: str) -> Verb:
-    """The action of a bulk decision.
-
-    Raises:
-        UsageError: as ``verb``; neither acceptance nor rejection; a queue whose cards must be looked at one by one.
-    """
-    if action not in (Verb.ACCEPT, Verb.REJECT):
-        raise UsageError(f"{action}: all cards with one flag can be accepted or rejected at once, nothing else")
-    if queue == QueueName.AUDIT:
-        raise UsageError("an audit is blind: its cards cannot be decided by flag")
-    if queue == QueueName.DECIDED:
-        raise UsageError("what you decided is changed card by card, not by flag")
-    return verb(action, reason)
 
 
 def note(text: str) -> str | None:
@@ -119,11 +116,10 @@ def edited(card: Card, action: str, prompts: Sequence[str] | None) -> tuple[str,
             raise UsageError(f"{action}: only an edit has a text")
         return None
     text, wanted = as_typed(card, prompts or ()), len(card.prompts) or len(LEVELS)
-    over = max(map(len, text), default=0) - LEVEL_SIGNS
     if len(text) != wanted or not all(text):
         raise UsageError(f"{card.clip_id}: an edit gives {wanted} prompt levels, none of them blank")
-    if over > 0:
-        raise UsageError(f"{card.clip_id}: a level has {over:,} signs more than the {LEVEL_SIGNS:,} it may have")
+    if long := next(filter(None, map(too_long, text)), ""):
+        raise UsageError(f"{card.clip_id}: {long}")
     return text
 
 

@@ -10,7 +10,7 @@ from tbd import workspace
 from tbd.console import human_seconds
 from tbd.errors import TbdError
 from tbd.hidden_characters import one_line
-from tbd.review.card import Receipt, ReviewProgress
+from tbd.review.card import LEVEL_SIGNS, Receipt, ReviewProgress
 from tbd.review.kinds import QueueName, Reason
 
 
@@ -128,6 +128,12 @@ def next_command(progress: ReviewProgress, folder: str) -> str:
 def count(number: int, noun: str) -> str:
     """``1 card``, ``2,000 cards``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def too_long(text: str) -> str:
+    """How much too long a prompt level is; "" when it is not."""
+    over = len(text) - LEVEL_SIGNS
+    return f"{over:,} signs more than the {LEVEL_SIGNS:,} a level may have" if over > 0 else ""
 
 
 @cache

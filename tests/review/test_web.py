@@ -233,7 +233,7 @@ def test_an_audit_shows_neither_findings_nor_a_way_to_decide_by_flag(tmp_path):
     for word in ("gloomy", "The picture is dark", "Accept all…", 'id="findings'):
         assert word not in browser.page.text
     checked = browser.submit("/recheck", ticket=browser.ticket, prompt=["AU12 " * 90] * 4)
-    assert "finding" not in checked.json()["verdict"]
+    assert "finding" not in checked.text
 
 
 def test_a_row_that_failed_can_be_rejected_or_written_by_hand(tmp_path):
@@ -253,9 +253,9 @@ def test_typed_text_is_counted_and_goes_through_the_gates_again_without_being_sa
     site = Site(small(tmp_path / "m", 1), check=check)
     browser = site.browser()
     browser.open()
-    answer = browser.submit("/recheck", ticket=browser.ticket, prompt=["word " * 50, "AU12 rises.", "c", "d"]).json()
-    assert "12 too many" in answer["verdict"] and "of 75 tokens" in answer["verdict"]
-    assert "leak" in answer["verdict"] or "code" in answer["verdict"]
+    answer = browser.submit("/recheck", ticket=browser.ticket, prompt=["word " * 50, "AU12 rises.", "c", "d"]).text
+    assert "12 too many" in answer and "of 75 tokens" in answer
+    assert "leak" in answer or "code" in answer
     assert site.events == []
 
 

@@ -20,10 +20,10 @@ from tbd.annotate.gates.person import person_flags
 from tbd.annotate.gates.prompts import prompt_flags
 from tbd.annotate.gates.replies import judge_reply, reply_flags
 from tbd.annotate.gates.steps import step_flags
-from tbd.annotate.gates.table import GATES, Gate
+from tbd.annotate.gates.table import GATES
 from tbd.annotate.gates.wording import wording_flags
 from tbd.manifest.tokens import count_tokens as clip_tokens
-from tbd.schema import Annotation, Flag
+from tbd.schema import Annotation, Flag, Gate
 
 __all__ = ["GATES", "Gate", "check", "judge_reply"]
 

@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from tbd.schema import ERROR, INFO, WARNING, Flag
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One row of the table."""
-
-    severity: int
-    meaning: str
-    advice: str
-
+from tbd.schema import ERROR, INFO, WARNING, Flag, Gate
 
 GATES: Mapping[str, Gate] = {
     # what came back

@@ -11,8 +11,8 @@ from textual.widgets import Static, TextArea
 
 from tbd.hidden_characters import visible, without_hidden
 from tbd.manifest.tokens import count_tokens
-from tbd.review.card import LEVEL_SIGNS
 from tbd.review.terminal.facts import changed, marked, worst_sign
+from tbd.review.words import too_long
 from tbd.schema import Flag
 
 
@@ -66,13 +66,11 @@ class Level(Vertical):
         text, changes = self.query_one(".text", Static), self.query_one(".changes", Static)
         shown = marked(self.text, flags) if self.text else Content.styled("empty", "italic")
         text.update(Content.assemble(*name, "" if self.editor else shown))
-        over = len(self.edited) - LEVEL_SIGNS
-        if over > 0:
-            changes.update(
-                Content.styled(f"{over:,} signs more than the {LEVEL_SIGNS:,} a level may have", "bold $text-error")
-            )
+        over = too_long(self.edited)
+        if over:
+            changes.update(Content.styled(over, "bold $text-error"))
         elif self.editor:
             changes.update(changed(self.original, self.edited) if self.original else "")
         else:
             changes.update(Content.styled(f"the model's: {visible(self.original)}", "dim"))
-        changes.display = over > 0 or (self.edited != self.original and bool(self.original))
+        changes.display = bool(over) or (self.edited != self.original and bool(self.original))

@@ -33,17 +33,15 @@ def play(card: Card) -> str:
 
 def hindrance(environment: Mapping[str, str]) -> str:
     """Why no player can be opened from here, "" when one can."""
+    mac = sys.platform == "darwin"
     if environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"):
         return "this is an SSH session"
-    if sys.platform == "darwin":
-        return "" if shutil.which("open") else "there is no open command"
-    if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
+    if not (mac or environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
         return "there is no screen here"
-    return "" if shutil.which("xdg-open") else "xdg-open is not installed"
+    return "" if shutil.which("open" if mac else "xdg-open") else f"{'open' if mac else 'xdg-open'} is not installed"
 
 
 def _window(card: Card) -> str:
     start, end = card.row["start"], card.row["end"]
-    if start is None and end is None:
-        return ""
-    return f", from {start or 0:.2f} s to " + ("its end" if end is None else f"{end:.2f} s")
+    until = "its end" if end is None else f"{end:.2f} s"
+    return "" if start is None and end is None else f", from {start or 0:.2f} s to {until}"

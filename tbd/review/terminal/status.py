@@ -34,17 +34,13 @@ class StatusLine(Widget):
 
     def render(self) -> Content:
         """Place and filters at the left, cut where they must be; figures at the right, always whole."""
-        width = self.size.width
-        figures = self._figures()
+        progress, width = self.progress, self.size.width
+        minutes, seconds = divmod(int(time.monotonic() - self.since), 60)
+        pace = "" if progress.per_hour is None else f"{progress.per_hour:.0f}/h · "
+        figures = f"{progress.done}/{progress.total} done · {progress.left} left · {pace}{minutes}:{seconds:02}"
         only = f" · {words.filters(self.filters)}" if self.filters else ""
         left = Content.assemble((one_line(self.place), "bold"), (only, "bold $text-primary"))
         left = left.truncate(max(0, width - len(figures) - 2), ellipsis=True)
         gap = " " * max(1, width - left.cell_length - len(figures))
-        share = self.progress.done / self.progress.total if self.progress.total else 1.0
+        share = progress.done / progress.total if progress.total else 1.0
         return Content.assemble(left, gap, figures).stylize("on $primary-darken-2", 0, round(width * share))
-
-    def _figures(self) -> str:
-        progress = self.progress
-        pace = "" if progress.per_hour is None else f"{progress.per_hour:.0f}/h · "
-        minutes, seconds = divmod(int(time.monotonic() - self.since), 60)
-        return f"{progress.done}/{progress.total} done · {progress.left} left · {pace}{minutes}:{seconds:02}"

@@ -107,8 +107,8 @@ def recheck(visit: Visit) -> Response:
     card = visit.remembered
     prompts = validation.as_typed(card, visit.form.all("prompt")[: len(card.prompts) or len(LEVELS)])
     flags = () if card.blind else visit.tab.session.recheck(card, prompts)
-    verdict = PAGES.fragment("verdict.html", flags=flags, card=card, budgets=card_text.budget_texts(prompts))
-    return JSONResponse({"changes": views.changes(card, prompts), "verdict": verdict})
+    changes, budgets = views.changes(card, prompts), card_text.budget_texts(prompts)
+    return PAGES.page("verdict.html", flags=flags, card=card, budgets=budgets, changes=changes)
 
 
 def renew(visit: Visit) -> Response:

@@ -15,9 +15,9 @@ from tbd.hidden_characters import visible
 from tbd.manifest.prompt_levels import LEVELS
 from tbd.manifest.tokens import count_tokens
 from tbd.review import card_text, words
-from tbd.review.card import FILTERS, LEVEL_SIGNS, Card
+from tbd.review.card import FILTERS, Card
 from tbd.review.card_text import fields
-from tbd.review.text_marks import SIGNS, WORDS, concerning, pieces, word_changes
+from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, pieces, word_changes
 from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
 
@@ -36,8 +36,7 @@ def help_panel() -> Markup:
 
 PAGES = TemplateFolder(
     Path(__file__).parent,
-    {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS, "LEVEL_SIGNS": LEVEL_SIGNS}
-    | {"help": help_panel},
+    {"SIGNS": SIGNS, "WORDS": WORDS, "KEYS": words.KEYS, "REASONS": words.REASONS} | {"help": help_panel},
     {"visible": visible, "count": words.count},
 )
 
@@ -97,7 +96,7 @@ def marked(text: str, place: str, card: Card) -> Markup:
     return found
 
 
-def changes(card: Card, prompts: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """The changed words of each level of a text that is being edited."""
+def changes(card: Card, prompts: Sequence[str]) -> list[tuple[str, list[tuple[Change, str]]]]:
+    """Of each level of a text that is being edited: what is too long about it, and the changed words."""
     before = zip_longest(prompts, card.original[: len(prompts)], fillvalue="")
-    return [list(word_changes(old, new)) if old else [] for new, old in before]
+    return [(words.too_long(new), word_changes(old, new) if old else []) for new, old in before]

@@ -181,12 +181,6 @@ function leave(field) {
   }
 }
 
-document.addEventListener("toggle", (event) => { // one panel at a time
-  if (event.target.open && event.target.matches(".panel")) {
-    for (const other of all(".panel[open]")) if (other !== event.target) other.open = false;
-  }
-}, true);
-
 document.addEventListener("click", (event) => {
   const panel = one(".panel[open]");
   if (panel && !panel.contains(event.target)) panel.open = false;
@@ -235,15 +229,10 @@ async function recheck() {
   try {
     const answer = await fetch(one("main").dataset.recheck, post(new FormData(form)));
     if (!answer.ok || turn !== asked || !form.isConnected) return;
-    const { changes, verdict } = await answer.json();
-    areas().forEach((area, at) => {
-      const tags = { same: "span", gone: "del", new: "ins" };
-      const pieces = changes[at].flatMap(([kind, text]) => [Object.assign(document.createElement(tags[kind]), { textContent: text }), " "]);
-      const most = Number(one("#verdict").dataset.most);
-      const over = area.value.length > most ? `${(area.value.length - most).toLocaleString("en")} signs more than the ${most.toLocaleString("en")} a level may have` : "";
-      one(".diff", area.parentElement).replaceChildren(over, ...pieces);
-    });
-    one("#verdict").innerHTML = verdict; // a template of the server, which escapes
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const diffs = all(".diff", found);
+    areas().forEach((area, at) => one(".diff", area.parentElement).replaceWith(diffs[at]));
+    one("#verdict").replaceChildren(...one("#verdict", found).childNodes);
   } catch { /* the text is checked again when it is saved */ }
 }
 
