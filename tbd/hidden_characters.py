@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
@@ -32,6 +33,12 @@ def one_line(text: str | None) -> str:
 def without_hidden(text: str) -> str:
     """A text in one line without its hidden characters."""
     return " ".join(_HIDDEN.sub("", text.replace("\n", " ").replace("\r", " ")).split())
+
+
+def look_alike(name: str) -> str:
+    """A name without what the eye does not tell apart: case, width of letters, characters that are not seen."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    return " ".join(seen.casefold().split())
 
 
 def _sign(match: re.Match[str]) -> str:

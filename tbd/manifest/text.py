@@ -1,7 +1,8 @@
-"""Manifest rows for the terminal."""
+"""Manifest rows in words, and the replies in them as fields that are quick to read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
@@ -65,3 +66,36 @@ def _medium(row: Mapping[str, Any]) -> str:
 def _pair(name: str, words: str) -> str:
     text = fill(words or "-", _WIDTH - 12, subsequent_indent=" " * 12)
     return f"{name:>10}  {text}"
+
+
+def reply_fields(reply: str) -> list[tuple[str, list[str]]] | None:
+    """A step's reply in JSON as names with the lines under each; None for any other text, which is shown as it is."""
+    try:
+        document = json.loads(reply)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or not document:
+        return None
+    return [(str(name).replace("_", " "), _lines(value)) for name, value in document.items()]
+
+
+def reply_outline(reply: str) -> str:
+    """The ``reply_fields`` of a reply in plain lines; any other text as it is."""
+    lines = []
+    for name, entries in reply_fields(reply) or ():
+        many = any(" · " in entry for entry in entries)
+        lines += [f"· {entry}" for entry in entries] if many else [f"{name}: {', '.join(entries)}"]
+    return "\n".join(lines) or reply.strip()
+
+
+def _lines(value: Any) -> list[str]:
+    return [_line(entry) for entry in value] if isinstance(value, list) else [_line(value)]
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, dict):
+        said = (f"AU {entry}" if name == "au" else _line(entry) for name, entry in value.items() if entry is not None)
+        return " · ".join(said)
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tbd.errors import InputError
 from tbd.hashes import file_stamp
+from tbd.hidden_characters import look_alike
 from tbd.manifest import run
 from tbd.manifest.decision_log import DecisionLog
 from tbd.manifest.row_lookup import RowLookup
@@ -39,8 +39,8 @@ class ReviewFolder:
         refuse_lost_reviews(self.rows.file)
         self.store = Store(self.folder)
         self.log = DecisionLog(self.rows, self.store.since())
-        known = {same_person(event.reviewer): event.reviewer for event in reversed(self.log.history)}
-        self.reviewer = known.get(same_person(reviewer), reviewer)
+        known = {look_alike(event.reviewer): event.reviewer for event in reversed(self.log.history)}
+        self.reviewer = known.get(look_alike(reviewer), reviewer)
         self.findings = Findings(self.folder, check)
         self.gates, self.meanings = gates, gates or {}
         self.roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
@@ -87,9 +87,3 @@ class ReviewFolder:
             self.findings.open_again()
             self.rows = self.log.rows = rows
             self.version += 1
-
-
-def same_person(name: str) -> str:
-    """A name without what the eye does not tell apart: case, width of letters, signs that are not seen."""
-    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
-    return " ".join(seen.casefold().split())

@@ -14,9 +14,9 @@ from rows import PROMPTS, row
 
 from tbd.annotate.gates import check
 from tbd.hidden_characters import hidden_characters, one_line, visible, without_hidden
+from tbd.manifest.text import reply_outline
 from tbd.review import words
 from tbd.review.card import Card, Receipt, ReviewProgress
-from tbd.review.card_text import outline
 from tbd.review.terminal import player
 from tbd.review.terminal.facts import changed, marked
 from tbd.review.text_marks import concerning, spans, word_changes
@@ -87,7 +87,7 @@ def test_flags_find_their_level_also_where_levels_are_joined(parts, part, found)
 def test_a_reply_in_json_becomes_an_outline_with_nothing_left_out():
     unit = {"au": 12, "name": "Lip Corner Puller", "side": "left", "intensity": "C", "description": "rises"}
     reply = {"age_range": "thirties", "ethnicity": None, "action_units": [unit], "notes": ["a", 2], "more": {"k": [1]}}
-    assert outline(json.dumps(reply)).splitlines() == [
+    assert reply_outline(json.dumps(reply)).splitlines() == [
         "age range: thirties",
         "ethnicity: –",
         "· AU 12 · Lip Corner Puller · left · C · rises",
@@ -98,7 +98,7 @@ def test_a_reply_in_json_becomes_an_outline_with_nothing_left_out():
 
 @pytest.mark.parametrize("reply", ["", "Sure! {", "[1, 2]", "{}", "3", "[" * 100_000, '{"a":'])
 def test_any_other_reply_stays_as_it_is(reply):
-    assert outline(reply) == reply
+    assert reply_outline(reply) == reply
 
 
 def test_over_ssh_and_without_a_screen_the_path_is_told_and_nothing_is_opened(monkeypatch):

@@ -12,7 +12,7 @@ from rows import PROMPTS, failed
 from tbd.annotate.gates import check
 from tbd.manifest import read_manifest
 from tbd.manifest.reviews import FILE
-from tbd.review.card_text import fields
+from tbd.manifest.text import reply_fields
 from tbd.review.session import ReviewSession
 from tbd.review.text_marks import part, pieces, spans
 from tbd.review.web import tabs
@@ -324,13 +324,13 @@ def test_where_two_quotes_meet_the_severest_marks_and_the_text_is_whole():
 
 def test_a_reply_in_json_is_split_into_fields_and_any_other_stays_as_it_is():
     units = [{"au": 12, "name": "Lip Corner Puller", "side": None, "intensity": "C"}]
-    assert fields(json.dumps({"action_units": units, "age_range": None, "tags": [], "n": 1})) == [
+    assert reply_fields(json.dumps({"action_units": units, "age_range": None, "tags": [], "n": 1})) == [
         ("action units", ["AU 12 · Lip Corner Puller · C"]),
         ("age range", ["–"]),
         ("tags", []),
         ("n", ["1"]),
     ]
-    assert fields("[" * 100_000) is fields("text") is fields("[1]") is fields("{}") is None
+    assert reply_fields("[" * 100_000) is reply_fields("text") is reply_fields("[1]") is reply_fields("{}") is None
 
 
 def test_findings_point_at_the_words_that_bit(tmp_path):

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from textual.content import Content
 
 from tbd.hidden_characters import one_line, visible
+from tbd.manifest.text import reply_outline
 from tbd.review import card_text
 from tbd.review.card import Card, FoldedFinding, Stale
-from tbd.review.card_text import outline
 from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, pieces, word_changes
 from tbd.review.words import VERDICTS
 from tbd.schema import ERROR, INFO, WARNING, Flag
@@ -97,7 +97,7 @@ def steps(card: Card) -> Content:
 
 def _shown(reply: str, flags: Sequence[Flag]) -> str:
     """The outline of a reply; the raw text where only that holds what a gate quotes."""
-    short = outline(reply)
+    short = reply_outline(reply)
     return short if all(flag.quote in short for flag in flags if flag.quote in reply) else reply
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.color import Color
-from rich.segment import Segment
+from rich.segment import Segment, Segments
 from rich.style import Style
-from textual.geometry import Size
-from textual.strip import Strip
-from textual.widget import Widget
+from textual.content import Content
+from textual.widgets import Static
 
 from tbd.errors import TbdError
 from tbd.hidden_characters import one_line
@@ -43,50 +41,30 @@ def load(session: ReviewSession, card: Card) -> Image | str:
         return f"the picture cannot be shown ({type(error).__name__}: {error})"
 
 
-class Picture(Widget):
+class Picture(Static):
     """A square picture as large as its width allows, or the words that stand in for it."""
 
     image: Image | str = ""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: dict[tuple[int, int], list[Strip]] = {}  # by content size: drawn once, shown often
-
     def show(self, image: Image | str) -> None:
         """Draw another picture, or words."""
         self.image = image
-        self.lines.clear()
-        self.refresh(layout=True)
+        self.on_resize()
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Cells are about twice as high as wide; words take the lines they need."""
-        return len(_wrapped(self.image, width)) if isinstance(self.image, str) else width // 2
-
-    def render_line(self, y: int) -> Strip:
-        """One line of cells: each shows an upper and a lower pixel."""
-        width, height = self.content_size
-        if (width, height) not in self.lines:
-            if isinstance(self.image, str):
-                style = self.rich_style + Style(italic=True)
-                lines = [Strip([Segment(line, style)]) for line in _wrapped(self.image, width)]
-            else:
-                lines = _half_blocks(self.image, max(2, min(width, height * 2) // 2 * 2))
-            self.lines[width, height] = lines
-        lines = self.lines[width, height]
-        return (lines[y] if y < len(lines) else Strip([])).adjust_cell_length(width, self.rich_style)
+    def on_resize(self) -> None:
+        """Draw it as large as there is room."""
+        if isinstance(self.image, str):
+            self.update(Content.styled(one_line(self.image), "italic"))
+        else:
+            self.update(_half_blocks(self.image, self.size.width // 2 * 2))
 
 
-def _wrapped(words: str, width: int) -> list[str]:
-    return wrap(one_line(words), max(1, width))
-
-
-def _half_blocks(image: Image, side: int) -> list[Strip]:
-    """A square of ``side`` x ``side`` pixels as ``side / 2`` lines."""
-    rows = np.asarray(image.resize((side, side), 1)).tolist()  # 1: Lanczos
-    return [
-        Strip(
-            Segment("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
-            for above, below in zip(upper, lower, strict=True)
-        )
-        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
-    ]
+def _half_blocks(image: Image, side: int) -> Segments:
+    """A square of ``side`` x ``side`` pixels as ``side / 2`` lines: cells are about twice as high as wide."""
+    rows = np.asarray(image.resize((max(side, 2), max(side, 2)), 1)).tolist()  # 1: Lanczos
+    cells = []
+    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        pairs = zip(upper, lower, strict=True)
+        cells += [Segment("▀", Style(color=Color.from_rgb(*up), bgcolor=Color.from_rgb(*down))) for up, down in pairs]
+        cells.append(Segment.line())
+    return Segments(cells)

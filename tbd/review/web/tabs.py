@@ -8,9 +8,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
+from tbd.hidden_characters import look_alike
 from tbd.manifest.seal import Sealed
 from tbd.review.card import Card
-from tbd.review.review_folder import same_person
 from tbd.review.session import ReviewSession
 
 OpenSession = Callable[[str], ReviewSession]
@@ -78,7 +78,7 @@ class BrowserTabs:
         """
         name = name if re.fullmatch(r"[0-9a-f]{1,16}", name) else ""
         with self._lock:
-            tabs = self._tabs.setdefault(same_person(reviewer), OrderedDict())
+            tabs = self._tabs.setdefault(look_alike(reviewer), OrderedDict())
             if name not in tabs:
                 first = next(iter(tabs.values()), None)
                 tabs[name] = BrowserTab(first.session.tab() if first else self._open(reviewer))

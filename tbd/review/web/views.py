@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from tbd.hidden_characters import visible
 from tbd.manifest.prompt_levels import LEVELS
+from tbd.manifest.text import reply_fields
 from tbd.manifest.tokens import count_tokens
 from tbd.review import card_text, words
 from tbd.review.card import FILTERS, Card
-from tbd.review.card_text import fields
 from tbd.review.text_marks import SIGNS, WORDS, Change, concerning, pieces, word_changes
 from tbd.schema import INFO
 from tbd.web.templates import TemplateFolder
@@ -74,7 +74,7 @@ def parts(card: Card) -> dict[str, Any]:
         "remarks": card_text.remarks(card),
         "groups": list(zip(budgets, (rows[:1], rows[1:]), strict=False)),
         "quote": partial(card_text.unmarked_quote, texts=card_text.part_texts(card, card.prompts)),
-        "steps": [(*step, fields(step[2])) for step in card_text.step_titles(card)],
+        "steps": [(*step, reply_fields(step[2])) for step in card_text.step_titles(card)],
         "origin": card_text.origin(card),
         "opinions": card_text.opinions(card),
         "mark": partial(marked, card=card),
