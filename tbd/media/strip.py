@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import numpy as np
 
@@ -11,6 +15,8 @@ from tbd.media.canonical import CanonicalClip, Pixels, crop, whole_box
 FRAMES = 8
 SIDE = 192
 """Of one frame in the strip, in pixels."""
+KEPT = 128
+"""Strips that are kept in memory: about 100 kB each."""
 
 
 def strip_frames(clip: CanonicalClip) -> list[Pixels]:
@@ -43,3 +49,25 @@ def draw_strip(clip: CanonicalClip, columns: int = FRAMES) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(file, "JPEG", quality=82)
     return file.getvalue()
+
+
+class Strips:
+    """Strips by name, drawn once: who asks meanwhile waits for that drawing, and a failure is kept too."""
+
+    def __init__(self) -> None:
+        self._lock, self._kept = threading.Lock(), OrderedDict[str, Future[bytes]]()
+
+    def get(self, name: str, draw: Callable[[], bytes]) -> bytes:
+        """The strip ``name``; ``draw`` is called unless it is kept, and its error is raised as often as it is asked for."""
+        with self._lock:
+            first = name not in self._kept
+            found = self._kept.setdefault(name, Future())
+            self._kept.move_to_end(name)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        if first:
+            try:
+                found.set_result(draw())
+            except BaseException as error:  # noqa: BLE001 - else who waits would wait for ever
+                found.set_exception(error)
+        return found.result()

@@ -181,10 +181,8 @@ class Stale(TbdError):
     """Somebody decided while the card was open; nothing was written.
 
     Attributes:
-        current: the card as it is now, with ``opinions``. ``session.decide(stale.current, …)`` decides
-            all the same, as a new decision; showing ``current`` keeps theirs.
-        difference: the levels in which the text now, or the text that the reviewer wanted, differs
-            from the text that was on the card; empty when only the verdict changed.
+        current: the card as it is now. ``session.decide(stale.current, …)`` decides all the same, as a new decision.
+        difference: the levels in which the text now, or the text that was wanted, is not the one that was on the card.
     """
 
     kind = "stale"

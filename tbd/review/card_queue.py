@@ -125,13 +125,10 @@ class CardQueue:
             )
 
     def next(self, after: str | None = None) -> Card | None:
-        """The next open card, now leased to this tab; never one that another reviewer holds.
+        """The next open card, now leased to this tab; None when none is left that this reviewer could have now.
 
-        Cards that were skipped in this tab are passed over, and those of the reviewer's other tabs come last. The
-        search starts behind the card ``after`` (in queue order) and goes on from the front, so nothing is left behind.
-
-        Returns:
-            None when no card is left that this reviewer could have now.
+        It is never one that another reviewer holds, or that was skipped in this tab; those of the reviewer's other
+        tabs come last. The search starts behind the card ``after`` and goes on from the front.
         """
         with self._lock, self._shared.store.transaction(durable=False):
             self._refresh()
@@ -139,10 +136,7 @@ class CardQueue:
             return None if number is None else self._show(number)
 
     def previous(self) -> Card | None:
-        """The card that this tab showed before the present one; None at the first.
-
-        Called again it goes further back; ``next`` starts at the front again.
-        """
+        """The card that this tab showed before the present one, and so on; None at the first."""
         with self._lock:
             self._refresh()
             while (clip_id := self._history.back()) is not None:
@@ -151,10 +145,7 @@ class CardQueue:
             return None
 
     def peek(self, count: int = 1, after: str | None = None) -> list[Card]:
-        """The cards that ``next`` would give, without leasing them: for fetching pictures ahead.
-
-        The card that is open still waits, so name it: ``session.peek(2, after=card.clip_id)``.
-        """
+        """The cards that ``next`` would give, without leasing them; the card that is open still waits, so name it."""
         with self._lock:
             self._refresh()
             return [self._maker.make(number) for number, _ in zip(self._free(after), range(count), strict=False)]

@@ -215,10 +215,7 @@ class ReviewSession(CardQueue):
             return Receipt(verb, clips, without, rest)
 
     def undo(self) -> Receipt | None:
-        """Take back this tab's last decision that stands, a skip or a whole bulk too.
-
-        Called again it goes further back, also to earlier sessions. None when there is nothing left.
-        """
+        """Take back this tab's last decision that stands, a skip or a bulk too, then earlier ones; None: there is none."""
         shared = self._shared
         with self._lock:
             with shared.store.transaction():
@@ -273,7 +270,7 @@ class ReviewSession(CardQueue):
         """End the leases; the last tab seals the manifest again with every review. Closing twice does nothing.
 
         Returns:
-            What was sealed; None when the manifest already shows every decision, or another tab is open.
+            What was sealed; None when the manifest shows every decision already, or another tab is open.
         """
         with self._lock:
             if self._closed:

@@ -11,10 +11,9 @@ from review import WARN, flagged, manifest
 from review_page import Site
 
 from tbd.errors import InputError
+from tbd.media import strip
 from tbd.media.canonical import CanonicalClip
-from tbd.media.strip import SIDE, draw_strip, strip_frames
-from tbd.review.web import media
-from tbd.review.web.media import Strips
+from tbd.media.strip import SIDE, Strips, draw_strip, strip_frames
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_a_strip_is_drawn_once_however_many_ask_at_once():
 
 
 def test_only_the_strips_used_last_are_kept(monkeypatch):
-    monkeypatch.setattr(media, "KEPT", 2)
+    monkeypatch.setattr(strip, "KEPT", 2)
     kept, drawn = Strips(), []
     for name in "abacab":
         kept.get(name, lambda name=name: drawn.append(name) or b"")

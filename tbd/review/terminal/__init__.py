@@ -12,9 +12,7 @@ from tbd.review.session import ReviewSession
 
 
 def run_terminal(session: ReviewSession) -> Sealed | None:
-    """Let a person clear a session's queue in this terminal, then close the session.
-
-    Whatever ends the review, decisions are on disk and the session is closed, which seals the manifest again.
+    """Let a person clear a queue in this terminal; whatever ends that, the session is closed, which seals again.
 
     Returns:
         What was sealed; None when the manifest already shows every decision.

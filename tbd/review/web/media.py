@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import mimetypes
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from tbd.media.strip import FRAMES, draw_strip
+from tbd.media.strip import FRAMES, Strips, draw_strip
 from tbd.review.web.tabs import BrowserTabs
 
 if TYPE_CHECKING:
     from tbd.media.canonical import CanonicalClip
 
-KEPT = 128
-"""Strips that are kept in memory: about 100 kB each."""
 _PICTURES = ("image/jpeg", "image/png", "image/webp")
 _AGE = {"Cache-Control": "private, max-age=3600"}
-
-
-class Strips:
-    """Strips by name, drawn once: who asks meanwhile waits for that drawing, and a failure is kept too."""
-
-    def __init__(self) -> None:
-        self._lock, self._kept = threading.Lock(), OrderedDict[str, Future[bytes]]()
-
-    def get(self, name: str, draw: Callable[[], bytes]) -> bytes:
-        """The strip ``name``; ``draw`` is called unless it is kept, and its error is raised as often as it is asked for."""
-        with self._lock:
-            first = name not in self._kept
-            found = self._kept.setdefault(name, Future())
-            self._kept.move_to_end(name)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        if first:
-            try:
-                found.set_result(draw())
-            except BaseException as error:  # noqa: BLE001 - else who waits would wait for ever
-                found.set_exception(error)
-        return found.result()
 
 
 class Media:
@@ -68,12 +40,7 @@ class Media:
         return FileResponse(path, media_type=safe, headers=_AGE)
 
     def _clip(self, request: Request) -> CanonicalClip:
-        """The clip that a request names.
-
-        Raises:
-            InputError: the manifest has no such clip.
-            HTTPException: 403 when the browser has said no name, 404 when the file is not on this machine.
-        """
+        """The clip that a request names; refused when the browser said no name, or the file is not on this machine."""
         reviewer = request.state.session.reviewer
         if not reviewer:
             raise HTTPException(403)

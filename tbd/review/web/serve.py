@@ -23,12 +23,10 @@ def serve_review(
 ) -> list[Sealed]:
     """Serve the page until Ctrl-C or SIGTERM; then give every card back and seal the manifest again.
 
-    The full address goes to stdout on one line, one for each of several reviewers; what a person has to know goes
-    to stderr.
+    A line on stdout has the full address, one for each of several reviewers; what a person has to know is on stderr.
 
     Args:
-        open_session: makes the session of a reviewer.
-        host: address to listen on; anything but the loopback can be reached by others.
+        host: anything but the loopback can be reached by others.
         port: 0 takes a free one.
         token: secret in the address; None draws one. Several reviewers get one each.
         reviewers: whom the addresses are for; their sessions are opened before an address is printed. None asks.

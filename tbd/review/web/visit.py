@@ -40,11 +40,7 @@ class Visit:
 
     @property
     def remembered(self) -> Card:
-        """The card that the form is about.
-
-        Raises:
-            HTTPException: 410 when it is no longer remembered.
-        """
+        """The card that the form is about; 410 is answered when it is no longer remembered."""
         if (card := self.shown) is None:
             raise HTTPException(410)
         return card
@@ -55,11 +51,7 @@ class Visit:
         return views.address(path, self.tab.session.filters, name, **more)
 
     def page(self, template: str, status: int = 200, *, note: str | None = None, **context: Any) -> Response:
-        """A page with what stands around every card.
-
-        Args:
-            note: what it says; None says what the decision before left to say.
-        """
+        """A page with what stands around every card; without a ``note`` it says what the decision before left to say."""
         session = self.tab.session
         around = {
             "reviewer": session.reviewer,
