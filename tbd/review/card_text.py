@@ -59,11 +59,7 @@ def budget_texts(prompts: Sequence[str]) -> list[tuple[str, TokenBudget, str]]:
 
 
 def unmarked_quote(one: FoldedFinding, texts: Mapping[str, str]) -> str:
-    """What the first of the findings quotes; "" where it is marked in the text that is shown.
-
-    Args:
-        texts: ``part_texts``.
-    """
+    """What the first of the findings quotes; "" where it is marked in the text that is shown (``part_texts``)."""
     quote = one.flags[0].quote
     return "" if not quote.strip() or spans(texts.get(one.where, ""), quote) else one_line(quote)
 

@@ -17,8 +17,6 @@ from tbd.schema import INFO, Annotation, Flag, Gate
 from tbd.sqlite import Database, open_database
 
 Check = Callable[[Annotation], Sequence[Flag]]
-
-
 Meanings = Mapping[str, Gate]
 """Every flag code that there is."""
 _UNKNOWN = "The manifest keeps only the code of this flag; the gates' words were in the journal."
@@ -73,11 +71,7 @@ class Findings:
 def fold(
     flags: Sequence[Flag], levels: Sequence[str], meanings: Meanings, only: Mapping[str, tuple[str, ...]]
 ) -> tuple[FoldedFinding, ...]:
-    """Findings by code: those that reached a prompt first, the severest of them first; notes last.
-
-    Args:
-        levels, only: of the card.
-    """
+    """Findings of a card by code: those that reached a prompt first, the severest of them first; notes last."""
     by_code: dict[str, list[Flag]] = {}
     for flag in flags:
         by_code.setdefault(flag.code, []).append(flag)

@@ -77,11 +77,7 @@ class QueueView:
         return self._judges(number) > 1
 
     def free(self, number: int, holders: Collection[str], mine: str = "") -> bool:
-        """Whether this reviewer may have the row's card while these tabs hold it.
-
-        Args:
-            mine: the tab that asks; "" lets the reviewer's other tabs not count.
-        """
+        """Whether this reviewer may have the row's card while these tabs hold it; own ones count only for ``mine``."""
         if mine and any(person(tab) == self._reviewer and tab != mine for tab in holders):
             return False
         others = {person(tab) for tab in holders} - {self._reviewer}
@@ -117,10 +113,9 @@ class QueueView:
         return able, left_out
 
     def is_highest(self, number: int, code: str, severities: Mapping[str, int]) -> bool:
-        """No other flag of a row weighs as much as this one, notes aside.
+        """No other flag of a row weighs as much as this one, notes aside; ``severities`` are what the gates say.
 
-        Args:
-            severities: what the gates say of each code; of others the manifest tells the most they can weigh.
+        Of a code that they do not know the manifest tells the most it can weigh.
         """
         weigh = {**self.queue.weights, **severities}
         own, row = weigh.get(code, 0), int(self.queue.severity[number])

@@ -137,8 +137,7 @@ class ReviewSession(CardQueue):
             action: ``accept``, ``edit``, ``reject``, ``skip``. An edit that changes nothing is an acceptance.
             prompts: the edited text, as many levels as the card has (or four, where it has none).
             reason: of a rejection: ``text``, ``media`` or ``label``.
-            flags: codes that the reviewer confirms or, of ``missing(card)``, misses.
-            refuted: codes of findings that the reviewer found to be wrong.
+            flags, refuted: codes that the reviewer confirms or, of ``missing(card)``, misses; and finds to be wrong.
             note: a sentence that goes with the decision.
             seconds: how long the card was open; None takes the time since it was handed out.
             clips: only these clips of the card; the others stay open. None takes all.
@@ -200,13 +199,10 @@ class ReviewSession(CardQueue):
             with shared.store.transaction():
                 self._refresh()
                 numbers, left_out = self._view.flagged(flag, shared.store.leases.holders(), self._holder)
-                heavier: list[int] = []
-                if verb == Verb.ACCEPT:
-                    left_out += [number for number in numbers if not self._text(number)]
-                    numbers = [number for number in numbers if self._text(number)]
-                    if not worse:
-                        heavier = [one for one in numbers if not self._view.is_highest(one, flag, severities)]
-                        numbers = sorted(set(numbers) - set(heavier))
+                blank = {one for one in numbers if verb == Verb.ACCEPT and not self._text(one)}
+                unasked = [one for one in numbers if verb == Verb.ACCEPT and not worse and one not in blank]
+                heavier = [one for one in unasked if not self._view.is_highest(one, flag, severities)]
+                numbers, left_out = sorted(set(numbers) - {*blank, *heavier}), [*left_out, *sorted(blank)]
                 for start in range(0, len(numbers), _STEP):
                     tell(start, len(numbers))
                     some = numbers[start : start + _STEP]

@@ -40,11 +40,7 @@ class Store:
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
-        """Nobody else writes inside; afterwards everything is on disk, or nothing was written.
-
-        Args:
-            durable: wait for the disk; a lease need not survive a power cut, a decision must.
-        """
+        """Nobody else writes inside; afterwards all is written, or nothing; a ``durable`` one survives a power cut."""
         if durable != self._durable:
             self.db.one(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable

@@ -22,10 +22,6 @@ def part(where: str, levels: Sequence[str]) -> str:
 
     Gates name the four levels. In a row with two prompts ``scene`` is the coarse one and the others are the
     fine one; in a row with one prompt that one is meant by all.
-
-    Args:
-        where: ``Flag.where``.
-        levels: ``Card.levels``.
     """
     if where not in LEVELS or where in levels or not levels:
         return where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from tbd import workspace
@@ -116,13 +117,17 @@ def gone(number: int) -> str:
     return f"{count(number, 'decision')} {'is' if number == 1 else 'are'} about texts that are gone."
 
 
-def next_command(progress: ReviewProgress, folder: str) -> str:
-    """The command that goes on from here."""
+def last_page(
+    progress: ReviewProgress, queue: str, active: Mapping[str, str], folder: Path
+) -> tuple[str, list[str], str]:
+    """What is said when no card is left: a title, how it went, and the command that goes on from here."""
+    title, lines = ending(progress, queue, active)
+    command = f"tbd manifest show {folder}"
     if progress.disagreements:
-        return f"tbd review {folder} --queue disagreements"
-    if progress.to_annotate:
-        return "tbd annotate DATASET --retry rejected"
-    return f"tbd manifest show {folder}"
+        command = f"tbd review {folder} --queue disagreements"
+    elif progress.to_annotate:
+        command = "tbd annotate DATASET --retry rejected"
+    return title, lines + report(progress), command
 
 
 def count(number: int, noun: str) -> str:

@@ -63,9 +63,7 @@ def findings(
 ) -> Content:
     """One code a line: number, verdict, severity as sign and word, what is wrong, where, what to do; notes in one line.
 
-    Args:
-        folded: of the text as it stands; ``prompts`` are that text.
-        verdicts: flag code -> ``right`` or ``wrong``, as the reviewer says.
+    ``folded`` is of the text as it stands, ``prompts``; ``verdicts`` are ``right`` or ``wrong`` by code.
     """
     lines, texts = [], card_text.part_texts(card, prompts)
     for one in (one for one in folded if one.severity > INFO):

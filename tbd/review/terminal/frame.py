@@ -106,11 +106,12 @@ class ReviewFrame(App[None]):
         self.refresh_bindings()
 
     def _ending(self) -> Content:
-        report = self.session.report()
-        title, lines = words.ending(report, self.session.queue, self.session.filters)
-        lines += [*words.report(report), "u undo · k the card before · f other cards · q quit and seal"]
-        lines.append(f"Next: {words.next_command(report, str(self.session.folder))}")
-        return Content("\n\n").join([Content.styled(title, facts.TITLE), *map(Content, lines)])
+        session = self.session
+        title, lines, command = words.last_page(session.report(), session.queue, session.filters, session.folder)
+        keys = "u undo · k the card before · f other cards · q quit and seal"
+        return Content("\n\n").join(
+            [Content.styled(title, facts.TITLE), *map(Content, [*lines, keys, f"Next: {command}"])]
+        )
 
     async def lay_next(self) -> None:
         """Show the card that comes behind the present one."""

@@ -11,7 +11,6 @@ _LAYOUTS = {
     "Russian": "йцукенгшщзфывапролдячсмить",
     "Greek": ";ςερτυθιοπασδφγηξκλζχψωβνμ",
     "Hebrew": "/'קראטוןםפשדגכעיחלךזסבהנמצ",
-    "Arabic": "ضصثقفغعهخحشسيبلاتنمئءؤرﻻىة",
 }
 _PLACES = {
     letter: latin
@@ -19,7 +18,7 @@ _PLACES = {
     for letter, latin in zip(layout, _LATIN, strict=True)
     if ord(letter) > 127
 }
-_PLACES |= {"і": "s", "ς": "w", "ﻻ": "b"}
+_PLACES |= {"і": "s"}  # Ukrainian
 
 
 def at_its_place(key: str, character: str | None) -> str:

@@ -93,7 +93,8 @@ class Entrance:
             return self.start(request)
         tab = self._tabs.of(_named(reviewer), query.get("tab", ""))
         with tab.lock:
-            tab.use(views.filters_of(query))
+            if (filters := views.filters_of(query)) != tab.session.filters:
+                tab.session.filter(filters)
             return answer(Visit(request, tab, form))
 
     def start(self, request: Request) -> Response:

@@ -131,13 +131,12 @@ def ahead(visit: Visit) -> Response:
     return Response(status_code=204)
 
 
-Page = Callable[[Visit], Response]
-GETS: Mapping[str, Page] = {
+GETS: Mapping[str, Callable[[Visit], Response]] = {
     "/review": review,
     "/review/next": next_card,
     "/review/previous": previous_card,
     "/ahead": ahead,
 }
-POSTS: Mapping[str, Page] = {
+POSTS: Mapping[str, Callable[[Visit], Response]] = {
     f"/{page.__name__}": page for page in (decide, bulk, undo, redo, skipped, edit, recheck, renew, bookmark)
 }

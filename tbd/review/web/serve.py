@@ -11,13 +11,11 @@ from tbd.review.web.app import create_app
 from tbd.review.web.tabs import BrowserTabs, OpenSession
 from tbd.web.listen import announce, listen, run_app
 
-PORT = 8765
-
 
 def serve_review(
     open_session: OpenSession,
     host: str = "127.0.0.1",
-    port: int = PORT,
+    port: int = 8765,
     token: str | None = None,
     reviewers: Sequence[str] = (),
 ) -> list[Sealed]:

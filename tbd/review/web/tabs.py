@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tbd.hidden_characters import look_alike
 from tbd.manifest.seal import Sealed
@@ -36,11 +36,6 @@ class BrowserTab:
     def tell(self, done: int, total: int) -> None:
         """How far a bulk decision is."""
         self.bulk = (done, total)
-
-    def use(self, filters: Mapping[str, str]) -> None:
-        """Set the queue to what the address says."""
-        if dict(filters) != dict(self.session.filters):
-            self.session.filter(filters)
 
     def ticket(self, card: Card) -> str:
         """A name for a card as it is shown now; the form brings it back with the decision."""
@@ -87,8 +82,8 @@ class BrowserTabs:
                 tabs.popitem(last=False)[1].session.close()
             return tabs[name]
 
-    def close(self) -> list[Sealed]:
-        """Give every card back and seal the manifest again; what was sealed."""
+    def close(self) -> None:
+        """Give every card back and seal the manifest again; ``sealed`` has what was sealed."""
         with self._lock:
             tabs = [tab for of_one in self._tabs.values() for tab in of_one.values()]
             self._tabs.clear()
@@ -96,4 +91,3 @@ class BrowserTabs:
             with tab.lock:
                 sealed = tab.session.close()
             self.sealed += [sealed] if sealed else []
-        return self.sealed

@@ -94,7 +94,5 @@ class Visit:
     def end(self) -> Response:
         """No card is left: how it went, and what comes next."""
         session = self.tab.session
-        report = session.report()
-        title, lines = words.ending(report, session.queue, session.filters)
-        command = words.next_command(report, str(session.folder))
-        return self.page("done.html", title=title, lines=lines + words.report(report), command=command)
+        title, lines, command = words.last_page(session.report(), session.queue, session.filters, session.folder)
+        return self.page("done.html", title=title, lines=lines, command=command)

@@ -3,7 +3,6 @@
 
 const one = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const visible = (element) => element.getClientRects().length > 0;
 const post = (form) => ({ method: "POST", body: new URLSearchParams(form) });
 let busy = false;
 let here = location.href;
@@ -145,7 +144,7 @@ document.addEventListener("keydown", (event) => {
   const key = pressed(event);
   if (" " === key && event.target.closest("a, button, summary, input, video")) return undefined;
   const panel = one(".panel[open]");
-  const found = all("[data-key]", panel ?? document).find((element) => element.dataset.key === key && visible(element));
+  const found = all("[data-key]", panel ?? document).find((element) => element.dataset.key === key && element.getClientRects().length);
   if (dirty() && key.length === 1 && !found?.matches("[data-do], .verdicts, .list > summary, .note > summary")) {
     event.preventDefault();
     return tell("You changed the text: Ctrl+Enter saves it, Esc leaves the field and then the edit.");
@@ -257,11 +256,9 @@ document.addEventListener("click", async (event) => {
   return undefined;
 });
 
-const part = (video) => [Number(video.parentElement.dataset.start ?? 0), Number(video.parentElement.dataset.end ?? Infinity)];
-
 for (const name of ["loadedmetadata", "play", "timeupdate", "ended"]) {
   document.addEventListener(name, ({ target: video }) => { // the clip may be a part of a longer file; it loops
-    const [start, end] = part(video);
+    const [start, end] = [Number(video.parentElement.dataset.start ?? 0), Number(video.parentElement.dataset.end ?? Infinity)];
     if (video.currentTime < start - 0.05 || (video.currentTime >= end && !video.paused)) video.currentTime = start;
     if (name === "ended") { video.currentTime = start; video.play().catch(() => {}); }
   }, true);
