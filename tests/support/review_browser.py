@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from review_page import served
 
+expect.set_options(timeout=20_000)  # a machine may be busy
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
 DESKTOP, PHONE, ZOOMED = (1280, 800), (390, 844), (640, 400)
