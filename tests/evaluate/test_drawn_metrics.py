@@ -21,6 +21,7 @@ from tbd.evaluate.metrics.drawn import METRICS, WEIGHTS
 from tbd.evaluate.networks.drawn_reader import UNITS, Readings
 from tbd.evaluate.run import run
 from tbd.media.drawn_units import read_units, units_path
+from tbd.replicate import readers
 
 NAMES = tuple(metric.protocol for metric in METRICS)
 
@@ -118,6 +119,19 @@ def test_without_the_reader_they_say_how_it_comes(tmp_path, monkeypatch):
     monkeypatch.setenv("TBD_CACHE", str(tmp_path))
     reason = registry.lacking(METRICS[0])
     assert "drawn-reader.safetensors" in reason and "tbd eval RUN --suite drawn" in reason
+
+
+@pytest.mark.parametrize(
+    ("metrics", "suite", "asked"),
+    [(("psnr",), None, 0), ((), "quick", 0), ((), None, 0), (("psnr", "fid@drawn"), None, 1), ((), "drawn", 1)],
+)
+def test_the_command_trains_the_reader_only_where_a_metric_asks_for_it(monkeypatch, metrics, suite, asked):
+    from tbd.cli import eval as command
+
+    called = []
+    monkeypatch.setattr(readers, "ensure_reader", lambda told: (told(0.3), told(1.0), called.append(told)))
+    command._ready_reader(EvaluationRequest(metrics=metrics, suite=suite), quiet=True)
+    assert len(called) == asked
 
 
 # Whole runs
