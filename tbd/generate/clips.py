@@ -121,20 +121,17 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
     places = dataset_roots(file.parent, request.roots)
     rule = clip_rule(file.parent).model_copy(update={"size": size})
     clips = {row["clip_id"]: _canonical(row, places, rule) for row in rows}
-    neutral = _neutral_rows(rows) if recipe.reference == "neutral" else {}
-    return [_job(row, clips, neutral, recipe, k) for row in chosen]
+    portraits = _portrait_rows(rows, chosen, recipe.reference)
+    return [_job(row, clips, portraits[row["clip_id"]], recipe, k) for row in chosen]
 
 
 def _job(
     row: Mapping[str, Any],
     clips: Mapping[str, CanonicalClip | None],
-    neutral: Mapping[Any, Mapping[str, Any]],
+    shown: Mapping[str, Any] | None,
     recipe: GenerateRecipe,
     k: int,
 ) -> RenderJob:
-    shown: Mapping[str, Any] | None = row
-    if recipe.reference == "neutral":
-        shown = neutral.get((row["dataset"], row["subject"]))
     clip, portrait = clips[row["clip_id"]], clips[shown["clip_id"]] if shown else None
     texts = tuple(levels(row["prompts_final"] or [], k))
     return RenderJob(
@@ -145,12 +142,17 @@ def _job(
         int(shown["reference_frame"] or 0) if shown else 0,
         max(1, round(float(row["duration"] or 0) * 25)),
         int(seeded_fraction(recipe.seed, row["clip_id"]) * 2**53),
-        _problem(row, clip, portrait, texts, k),
+        _problem(row, clip, portrait, texts, k, recipe.reference),
     )
 
 
 def _problem(
-    row: Mapping[str, Any], clip: CanonicalClip | None, portrait: CanonicalClip | None, texts: Sequence[str], k: int
+    row: Mapping[str, Any],
+    clip: CanonicalClip | None,
+    portrait: CanonicalClip | None,
+    texts: Sequence[str],
+    k: int,
+    reference: str,
 ) -> str:
     """Why a row cannot be rendered, or nothing."""
     if clip is None:
@@ -161,16 +163,32 @@ def _problem(
         return f"{len(texts)} prompt levels, the model hears {k}"
     if not row["has_audio"]:
         return "no sound"
-    return "" if portrait is not None else "no neutral clip of this person"
+    return "" if portrait is not None else f"no {'neutral' if reference == 'neutral' else 'other'} clip of this person"
 
 
-def _neutral_rows(rows: Sequence[Mapping[str, Any]]) -> dict[Any, Mapping[str, Any]]:
-    """The first readable neutral row of each person."""
-    found: dict[Any, Mapping[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: str(row["clip_id"])):
-        if row["emotion"] == "neutral" and row["crop_box"] is not None:
-            found.setdefault((row["dataset"], row["subject"]), row)
-    return found
+def _portrait_rows(
+    rows: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]], reference: str
+) -> dict[str, Mapping[str, Any] | None]:
+    """The row whose frame each chosen row is made from; None where the person has no such clip."""
+    if reference == "clip":
+        return {row["clip_id"]: row for row in chosen}
+    readable = [row for row in rows if row["crop_box"] is not None]
+    neutral_first = sorted(readable, key=lambda row: (row["emotion"] != "neutral", str(row["clip_id"])))
+    of_person: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in neutral_first:
+        if reference == "person" or row["emotion"] == "neutral":
+            of_person.setdefault((row["dataset"], row["subject"]), []).append(row)
+    return {
+        row["clip_id"]: next(
+            (
+                other
+                for other in of_person.get((row["dataset"], row["subject"]), ())
+                if reference == "neutral" or other["clip_id"] != row["clip_id"]
+            ),
+            None,
+        )
+        for row in chosen
+    }
 
 
 def _canonical(row: Mapping[str, Any], places: Mapping[str, Path], rule: Any) -> CanonicalClip | None:

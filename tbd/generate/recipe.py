@@ -60,9 +60,9 @@ class GenerateRecipe(Recipe):
     windows: WindowsRecipe = WindowsRecipe()
     guidance: Guidance | None = None
     """Progressive guidance; None is the checkpoint's own."""
-    reference: Literal["clip", "neutral"] = "clip"
+    reference: Literal["clip", "neutral", "person"] = "clip"
     """Of a split: ``clip`` shows the model a frame of the very clip, as the paper does (its expression leaks);
-    ``neutral`` one of a neutral clip of the same person."""
+    ``neutral`` one of a neutral clip of the same person; ``person`` one of any other clip of theirs, neutral if possible."""
     seed: int = Field(0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 on a GPU, float32 elsewhere."""

@@ -36,9 +36,15 @@ def pretrained_network(
 
 
 def random_network(network: Network, stage: int, seed: int) -> TBDNetwork:
-    """A network at random weights, the same for the same seed."""
+    """A network at random weights, the same for the same seed; the ReferenceNet begins as a copy of the UNet.
+
+    So it does in SD 1.5 (section 3.3): what a layer of one writes, the layer of the other can read from the first step.
+    """
     with seeded(seed):
-        return build_network(network, stage)
+        made = build_network(network, stage)
+    own = made.unet.state_dict()
+    made.reference_net.load_state_dict({key: own[key] for key in made.reference_net.state_dict()})
+    return made
 
 
 def add_stage2_layers(

@@ -72,6 +72,7 @@ def read_training_clips(
     notes += _more_notes(found, left_out, recipe, selection)
     kept_back = _kept_back(found, recipe)
     sides = [tuple(clip for clip in found if (clip.name in kept_back) == side) for side in (False, True)]
+    notes += _alone(sides[0], recipe)
     folders = {name: locate_manifest(path).parent for name, path in places.items()}
     return TrainingClips(sides[0], sides[1], left_out, folders, tuple(notes))
 
@@ -117,6 +118,16 @@ def _more_notes(
     absent = [clip_id for clip_id in selection.clips or () if clip_id not in known]
     if absent:
         yield f"{len(absent)} of the listed clips are not among the approved rows (e.g. {absent[0]})"
+
+
+def _alone(clips: Sequence[TrainingClip], recipe: TrainRecipe) -> list[str]:
+    """Clips whose reference cannot be from another clip of the person."""
+    if recipe.data.reference != "person":
+        return []
+    count = Counter(clip.person for clip in clips)
+    alone = [clip for clip in clips if count[clip.person] == 1]
+    words = f"{len(alone)} clips are their person's only one: their reference is from the clip itself"
+    return [f"{words} (e.g. {alone[0].name})"] if alone else []
 
 
 def _unusable(row: Mapping[str, Any], clip: CanonicalClip | None, recipe: TrainRecipe, stage: int) -> str:

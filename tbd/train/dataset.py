@@ -47,6 +47,9 @@ class TrainingDataset(Dataset[Sample]):
         self.factor = factor
         # read from media: they were rewritten after they had been cached, and that was said
         self._rewritten = {clip.name for clip in clips if keep is not None and keep.changed(clip)}
+        self._of_person: dict[str, list[TrainingClip]] = {}
+        for clip in clips if recipe.data.reference == "person" else ():
+            self._of_person.setdefault(clip.person, []).append(clip)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -61,9 +64,13 @@ class TrainingDataset(Dataset[Sample]):
         index = int(self.order[sample])
         clip = self.clips[index]
         try:
-            return self.example(clip, draw_sample(int(sample), index, clip, self.recipe, self.stage))
+            return self.example(clip, self.draw(int(sample), index, clip))
         except InputError as error:
             return {"error": f"{clip.name}: {error.message}", "next": error.next}
+
+    def draw(self, sample: int, index: int, clip: TrainingClip) -> SampleDraw:
+        """What chance decides about sample number ``sample`` of a clip."""
+        return draw_sample(sample, index, clip, self.recipe, self.stage, self._others(clip))
 
     def example(self, clip: TrainingClip, drawn: SampleDraw) -> Sample:
         """The example of one draw; see ``__getitem__``.
@@ -75,11 +82,17 @@ class TrainingDataset(Dataset[Sample]):
         count = (self.recipe.stage1 if self.stage == 1 else self.recipe.stage2).frames
         targets = np.arange(drawn.start, drawn.start + count)
         before = np.arange(drawn.start - earlier, drawn.start)
-        pictures = np.concatenate([[drawn.reference], before.clip(0), targets])
-        cached = self._is_cached(clip)
-        found = self._cached(clip, pictures, targets) if cached else self._live(clip, pictures, targets)
+        own = clip if drawn.portrait is None else self._others(clip)[drawn.portrait]
+        cached = self._is_cached(clip) and self._is_cached(own)
+        read, kind = (self._cached_pictures, "moments") if cached else (self._live_pictures, "frames")
+        places = np.concatenate([[drawn.reference], before.clip(0), targets])
+        pictures = read(clip, places) if own is clip else torch.cat([read(own, places[:1]), read(clip, places[1:])])
+        found = {kind: pictures, **(self._cached(clip, targets) if cached else self._live(clip, targets))}
         whole = drawn.keep_motion and drawn.start >= earlier  # at a clip's very start there are no earlier frames
         return {"draw": drawn, "keep_motion": whole, **found, **self._chance(drawn, len(pictures), count)}
+
+    def _others(self, clip: TrainingClip) -> list[TrainingClip]:
+        return [other for other in self._of_person.get(clip.person, ()) if other.name != clip.name]
 
     def _is_cached(self, clip: TrainingClip) -> bool:
         if self.keep is None or clip.name in self._rewritten or not self.keep.knows(clip):
@@ -94,32 +107,38 @@ class TrainingDataset(Dataset[Sample]):
         noise = standard_noise((4, count, side, side), self.recipe.model.noise.offset, generator)
         return {"noise": noise, "posterior": torch.randn((pictures, 4, side, side), generator=generator)}
 
-    def _cached(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
+    def _cached_pictures(self, clip: TrainingClip, places: np.ndarray[Any, Any]) -> torch.Tensor:
         assert self.keep is not None
-        found: Sample = {}
         with _opened(self.keep.path(clip)) as file:
             moments = file.get_slice("moments")
             last = moments.get_shape()[0] - 1
-            found["moments"] = torch.cat([moments[i : i + 1] for i in pictures.clip(max=last).tolist()])
-            if self.stage == 2:
-                layers, context = file.get_slice("layers"), self.recipe.network.audio_context
+            return torch.cat([moments[i : i + 1] for i in places.clip(max=last).tolist()])
+
+    def _cached(self, clip: TrainingClip, targets: np.ndarray[Any, Any]) -> Sample:
+        assert self.keep is not None
+        found: Sample = {}
+        if self.stage == 2:
+            context = self.recipe.network.audio_context
+            with _opened(self.keep.path(clip)) as file:
                 first = max(0, int(targets[0]) - context)
-                part = layers[first : int(targets[-1]) + context + 1]
-                found["windows"] = windows(part, torch.from_numpy(targets - first), context)
+                part = file.get_slice("layers")[first : int(targets[-1]) + context + 1]
+            found["windows"] = windows(part, torch.from_numpy(targets - first), context)
         texts = [self.keep.text_path(text, self.recipe.model.chunks) for text in clip.prompts]
         if all(path.is_file() for path in texts):
             return found | {"text": torch.stack([_text(path) for path in texts])}
         return found | {"prompts": clip.prompts}
 
-    def _live(self, clip: TrainingClip, pictures: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) -> Sample:
+    def _live_pictures(self, clip: TrainingClip, places: np.ndarray[Any, Any]) -> torch.Tensor:
         canonical = clip.canonical
-        wanted, places = np.unique(pictures.clip(max=canonical.num_frames - 1), return_inverse=True)
-        frames = np.stack(list(canonical.some(wanted.tolist())))[places]
-        found: Sample = {"frames": torch.from_numpy(frames), "prompts": clip.prompts}
+        wanted, order = np.unique(places.clip(max=canonical.num_frames - 1), return_inverse=True)
+        return torch.from_numpy(np.stack(list(canonical.some(wanted.tolist())))[order])
+
+    def _live(self, clip: TrainingClip, targets: np.ndarray[Any, Any]) -> Sample:
+        found: Sample = {"prompts": clip.prompts}
         if self.stage == 2:
             found |= {
                 "sound": clip_sound(clip),
-                "clip_frames": canonical.num_frames,
+                "clip_frames": clip.canonical.num_frames,
                 "targets": torch.from_numpy(targets),
             }
         return found

@@ -26,8 +26,11 @@ class Data(Recipe):
     """Share of the training rows kept back for the validation loss."""
     validation_clips: int = Field(8, ge=1)
     """At least so many of them."""
+    reference: Literal["clip", "person"] = "clip"
+    """Where the reference picture is from: the target's own clip (the paper; it shows the target's expression, so that the
+    text has little left to say), or any other clip of the same person, where there is one."""
     apart: int = Field(30, ge=0)
-    """Stage 1: frames between reference and target, as far as the clip allows."""
+    """Stage 1, reference from the clip: frames between reference and target, as far as the clip allows."""
     moments: Literal["both", "mean"] = "both"
     """What the cache keeps of the VAE's posterior; ``mean`` halves it and trains on its mode."""
     workers: int = operational(2, ge=0)

@@ -24,7 +24,7 @@ class TrainingRequest:
         recipe: the whole recipe, fitted to the card.
         stage: 1 or 2.
         output: folder of the run.
-        first: stage 2: the run or checkpoint of stage 1.
+        first: the run or checkpoint of stage 1 that it begins with: stage 2 needs one, another stage 1 may have one.
         cache: folder of the cache; None reads the media.
         selection: narrows the rows.
         roots: where a dataset lies, instead of where it lay when its manifest was made.
@@ -57,20 +57,18 @@ def check_request(request: TrainingRequest) -> None:
     """What can be seen without loading a network.
 
     Raises:
-        UsageError: stage 2 without a stage 1, or stage 1 with one.
+        UsageError: stage 2 without a stage 1.
         InputError: stage 1 is not there, or the folder holds a run of another stage.
     """
-    if request.stage == 1 and request.first is not None:
-        raise UsageError("--from is for stage 2", next="--set weights.warm_start=hallo, to start from Hallo's weights")
     last = latest_checkpoint(request.output)
     if last is not None and last.stage != request.stage:
         raise InputError(
             f"{request.output}: holds a run of stage {last.stage}",
             next=f"tbd train stage{request.stage} … -o {request.output}-stage{request.stage}",
         )
-    if request.stage == 2 and last is None:
-        if request.first is None:
-            raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
+    if request.stage == 2 and last is None and request.first is None:
+        raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
+    if last is None and request.first is not None:
         before = find_checkpoint(request.first)
         if before.stage != 1:
             raise InputError(f"{before.path}: a checkpoint of stage {before.stage}; stage 1 is needed")

@@ -29,6 +29,7 @@ class SampleDraw:
         sample: its number in the run.
         clip: index of its clip.
         reference: canonical frame of the reference picture.
+        portrait: place of the clip that it is from among the person's other clips; None: the sample's own clip.
         start: first canonical frame of the target.
         timestep: of the diffusion.
         noise_seed: of the noise, and of the draw from the VAE's posterior.
@@ -45,6 +46,7 @@ class SampleDraw:
     keep_text: bool
     keep_audio: bool
     keep_motion: bool
+    portrait: int | None = None
 
 
 def clip_order(clips: Sequence[TrainingClip], recipe: TrainRecipe, stage: int, samples: int) -> npt.NDArray[np.int64]:
@@ -75,11 +77,25 @@ def clip_order(clips: Sequence[TrainingClip], recipe: TrainRecipe, stage: int, s
     return found
 
 
-def draw_sample(sample: int, clip_index: int, clip: TrainingClip, recipe: TrainRecipe, stage: int) -> SampleDraw:
+def draw_sample(
+    sample: int,
+    clip_index: int,
+    clip: TrainingClip,
+    recipe: TrainRecipe,
+    stage: int,
+    others: Sequence[TrainingClip] = (),
+) -> SampleDraw:
     """Everything that chance decides about a sample; a function of its arguments alone.
 
     Stage 1 shows one frame, and a reference at least ``data.apart`` frames away, as far as the clip allows. Stage 2
     shows consecutive frames, with room for the frames before them where the clip has it.
+
+    Args:
+        sample: its number in the run.
+        clip_index, clip: what it shows.
+        recipe: frames, chances, seed.
+        stage: 1 or 2.
+        others: the person's other clips, when ``data.reference`` is ``person``: the reference is a frame of one of them.
     """
     random = np.random.default_rng([recipe.seed, stage, SAMPLE, sample])
     frames = (recipe.stage1 if stage == 1 else recipe.stage2).frames
@@ -90,7 +106,10 @@ def draw_sample(sample: int, clip_index: int, clip: TrainingClip, recipe: TrainR
     timestep = int(random.integers(recipe.model.noise.steps))
     kept = _kept(random, recipe.drop)
     noise_seed = int(random.integers(2**62))
-    return SampleDraw(sample, clip_index, reference, start, timestep, noise_seed, *kept)
+    portrait = int(random.integers(len(others))) if others else None
+    if portrait is not None:
+        reference = int(random.integers(others[portrait].frames))
+    return SampleDraw(sample, clip_index, reference, start, timestep, noise_seed, *kept, portrait)
 
 
 def _reference(random: np.random.Generator, start: int, frames: int, apart: int) -> int:

@@ -93,6 +93,8 @@ def _differences(recorded: CheckpointMeta, now: Mapping[str, Any], last: Path, r
 
 def _first(request: TrainingRequest) -> StartState:
     recipe = request.recipe
+    if request.first is not None:
+        return _from_stage1(request, request.first)
     if recipe.weights.unet == RANDOM:
         network = random_network(recipe.network, 1, recipe.seed)
         return StartState(network, 0, None, None, {"weights": {"unet": f"random-{recipe.seed}"}}, ())
@@ -103,35 +105,58 @@ def _first(request: TrainingRequest) -> StartState:
     return StartState(network, 0, None, None, history, tuple(report.line() for report in reports))
 
 
+def _from_stage1(request: TrainingRequest, first: Path) -> StartState:
+    """Stage 1 with the weights of another stage 1: other texts or data, the same layers."""
+    before = checkpoints.find_checkpoint(first)
+    found = _other_model(before, request, ("network",))
+    history = _history(before, found)
+    return StartState(before.network(), 0, before.path, None, history, (_from(before),), before.averaged)
+
+
+def _other_model(before: checkpoints.Checkpoint, request: TrainingRequest, parts: Sequence[str] = ()) -> list[str]:
+    """Where a stage 1 was trained as another model, if that was allowed.
+
+    Args:
+        parts: of ``model`` that have to agree; empty: all.
+    """
+    trained, asked = before.meta.recipe["model"], recipes.essence(request.recipe)["model"]
+    found = recipes.difference(*({part: one[part] for part in parts or one} for one in (trained, asked)))
+    if found and not request.changed:
+        raise InputError(
+            f"{before.path}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
+            next="the same recipe for both, or --changed to go on all the same (it is recorded)",
+        )
+    return found
+
+
+def _from(before: checkpoints.Checkpoint) -> str:
+    return f"from {before.path}" + (", averaged weights" if before.averaged else "")
+
+
+def _history(before: checkpoints.Checkpoint, found: Sequence[str]) -> dict[str, Any]:
+    """What a run that begins with a stage 1 records of it."""
+    stage1 = {
+        "checkpoint": str(before.path),
+        "clips": before.meta.clips,
+        "averaged": before.averaged,
+        "of": before.meta.history,
+    }
+    return {"stage1": stage1, "changes": [{"step": 0, "what": list(found)}] if found else []}
+
+
 def _second(request: TrainingRequest) -> StartState:
     recipe = request.recipe
     assert request.first is not None  # check_request has seen to it
     before = checkpoints.find_checkpoint(request.first)
-    source, recorded = before.path, before.meta
-    found = recipes.difference(recorded.recipe["model"], recipes.essence(recipe)["model"])
-    if found and not request.changed:
-        raise InputError(
-            f"{source}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
-            next="the same recipe for both stages, or --changed to go on all the same (it is recorded)",
-        )
+    found = _other_model(before, request)
     named, warm = recipe.weights.motion, recipe.weights.warm_start
     motion = None if named == RANDOM else named
     network, reports = add_stage2_layers(
         before.network(), recipe.network, motion=motion, warm_start=warm, seed=recipe.seed
     )
-    averaged = before.averaged
-    history = {
-        "stage1": {
-            "checkpoint": str(source),
-            "clips": recorded.clips,
-            "averaged": averaged,
-            "of": recorded.history,
-        },
-        "weights": _files(motion, warm),
-        "changes": [{"step": 0, "what": found}] if found else [],
-    }
-    notes = [*(report.line() for report in reports), f"from {source}" + (", averaged weights" if averaged else "")]
-    return StartState(network, 0, source, None, history, tuple(notes), averaged)
+    history = _history(before, found) | {"weights": _files(motion, warm)}
+    notes = [*(report.line() for report in reports), _from(before)]
+    return StartState(network, 0, before.path, None, history, tuple(notes), before.averaged)
 
 
 def _files(*names: str | None) -> dict[str, Any]:

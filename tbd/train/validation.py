@@ -22,7 +22,7 @@ from tbd.train.conditions import CONDITIONS, Heard, heard, other_clip, words_of
 from tbd.train.dataset import TrainingDataset, collate
 from tbd.train.loss import sample_losses
 from tbd.train.recipe import TrainRecipe
-from tbd.train.sampling import SampleDraw, draw_sample
+from tbd.train.sampling import SampleDraw
 from tbd.train.stages import predict
 
 FIRST = 1 << 40
@@ -154,7 +154,7 @@ class Validator:
 
     def drawn(self, clip: int) -> SampleDraw:
         """The fixed frames of a clip."""
-        drawn = draw_sample(FIRST + clip, clip, self.clips[clip], self.recipe, self.stage)
+        drawn = self.samples.draw(FIRST + clip, clip, self.clips[clip])
         return replace(drawn, keep_reference=True, keep_text=True, keep_audio=True, keep_motion=True)
 
     def _clip(self, clip: int) -> Batch:

@@ -125,6 +125,14 @@ def test_a_neutral_portrait_is_another_clip_of_the_same_person(manifest):
     assert found["c001"].problem == "no neutral clip of this person"
 
 
+def test_a_portrait_of_the_person_is_never_from_the_clip_itself_and_neutral_where_there_is_one(manifest):
+    found = {job.clip_id: job for job in jobs(manifest, load_generate_recipe(["reference=person"]))}
+    own = {job.clip_id: job for job in jobs(manifest)}
+    assert found["c000"].portrait.path.name == "002.mp4", "the neutral clip of M900"
+    for clip_id, job in found.items():
+        assert job.problem == "no other clip of this person" or job.portrait.path != own[clip_id].speech.path
+
+
 def test_rows_that_nobody_may_use_say_why(tmp_path):
     rows = [
         training.a_row("a_silent", 0, split="test", has_audio=False),

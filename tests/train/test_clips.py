@@ -189,3 +189,12 @@ def test_the_digest_changes_with_what_is_learned_and_not_with_where_it_lies(tmp_
     others = [rows[:3], [rows[0] | {"crop_box": [1.0, 0.0, 64.0, 64.0]}, *rows[1:]],
               [rows[0] | {"start": 0.1, "end": 0.9}, *rows[1:]], [*rows[:3], training.a_row("c003", 3, prompts=["a", "b"])]]  # fmt: skip
     assert len({same, *map(digest, others)}) == 5
+
+
+def test_a_person_with_one_clip_is_told_where_the_reference_should_be_another(tmp_path):
+    rows = [training.a_row(f"c{i}", i, subject="M001" if i else "W001") for i in range(6)]
+    toy = training.manifest(tmp_path / "toy", rows)
+    none = training.recipe({"data.reference": "person", "data.validation": 0.0})
+    (note,) = read_training_clips([toy], none, 1).notes
+    assert note.startswith("1 clips are their person's only one") and note.endswith("(e.g. toy/c0)")
+    assert read_training_clips([toy], training.recipe({"data.validation": 0.0}), 1).notes == ()

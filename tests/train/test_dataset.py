@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -189,3 +189,48 @@ def test_every_number_of_a_run_can_be_asked_for_in_any_order(clips, keep):
     samples = _samples(clips, 2, keep)
     assert _equal(samples[9], (samples[0], samples[31], samples[9])[2])
     assert samples[9]["draw"] == draw_sample(9, int(samples.order[9]), clips[int(samples.order[9])], STAGE2, 2)
+
+
+def _of_two_people(recipe, keep=None):
+    clips = [replace(clip, person=("one", "two")[number % 2]) for number, clip in enumerate(training.clips(4).train)]
+    order = clip_order(clips, recipe, 1, 24)
+    return clips, TrainingDataset(clips, order, recipe, 1, keep, training.FACTOR)
+
+
+PERSON = training.recipe({"data.reference": "person"})
+
+
+def test_a_reference_of_the_person_is_a_frame_of_another_clip_of_theirs():
+    clips, samples = _of_two_people(PERSON)
+    frames = [np.stack(list(clip.canonical.frames())) for clip in clips]
+    seen = set()
+    for number in range(24):
+        found, drawn = samples[number], samples[number]["draw"]
+        others = [i for i, clip in enumerate(clips) if clip.person == clips[drawn.clip].person and i != drawn.clip]
+        other = others[drawn.portrait]
+        assert (found["frames"][0].numpy() == frames[other][drawn.reference]).all()
+        assert (found["frames"][1].numpy() == frames[drawn.clip][drawn.start]).all()
+        seen.add((drawn.clip, other))
+    assert len(seen) == sum(sum(a.person == b.person for b in clips) - 1 for a in clips)
+
+
+def test_the_target_of_a_sample_does_not_depend_on_where_its_reference_is_from():
+    one, other = _of_two_people(PERSON)[1], _of_two_people(training.recipe())[1]
+    for number in range(8):
+        a, b = one[number]["draw"], other[number]["draw"]
+        assert replace(a, reference=0, portrait=None) == replace(b, reference=0)
+
+
+def test_a_person_with_one_clip_keeps_its_own_reference():
+    clips = [replace(clip, person=str(number)) for number, clip in enumerate(training.clips(4).train)]
+    samples = TrainingDataset(clips, clip_order(clips, PERSON, 1, 8), PERSON, 1, None, training.FACTOR)
+    assert all(samples[number]["draw"].portrait is None for number in range(8))
+
+
+def test_references_of_another_clip_are_the_same_from_the_cache(keep):
+    base = BatchEncoder(training.base(), PERSON, torch.device("cpu"))
+    live, cached = (_of_two_people(PERSON, place)[1] for place in (None, keep))
+    for number in range(6):
+        assert "moments" in cached[number] and "frames" in live[number]
+        one, other = (base.batch(collate([samples[number]])) for samples in (live, cached))
+        assert torch.allclose(one.reference, other.reference, atol=1e-3)

@@ -12,6 +12,9 @@ from tbd.locks import folder_lock
 from tbd.model import checkpoints
 from tbd.model.network import TBDNetwork
 from tbd.model.weight_files import WEIGHTS
+from tbd.train.approved_clips import read_training_clips
+from tbd.train.request import TrainingRequest
+from tbd.train.start_state import start_state
 
 STEPS = 6
 
@@ -161,3 +164,28 @@ def test_frozen_weights_are_held_in_half_precision_and_saved_as_they_were(toy, f
     before = load_file(checkpoints.latest_checkpoint(first).path / "ema" / "weights.safetensors")
     after = TBDNetwork.load(ended.checkpoint).state_dict()
     assert [name for name, value in before.items() if not torch.equal(after[name], value)] == []
+
+
+def test_stage_1_can_begin_with_another_stage_1_and_says_so(toy, first, tmp_path):
+    chosen = trained.recipe({"stage1.steps": 2, "model.guidance.schedule": "none", "model.text.overflow": "cut"})
+    clips = read_training_clips([toy], chosen, 1)
+    asked = TrainingRequest((toy,), chosen, 1, tmp_path / "run", first=first, device="cpu")
+    began = start_state(asked, clips)
+    before = checkpoints.find_checkpoint(first)
+    wanted = before.network().state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in began.network.state_dict().items())
+    assert began.step == 0 and began.history["stage1"]["checkpoint"] == str(before.path)
+    _, ended = trained.run(tmp_path / "run", toy, chosen, first=first)
+    again = start_state(asked, clips)  # its own checkpoint comes before the one it began with
+    assert (ended.step, again.step, again.history["stage1"]["clips"]) == (2, 2, before.meta.clips)
+
+
+def test_stage_1_of_other_layers_cannot_be_begun_with(toy, first, tmp_path):
+    other = trained.recipe({"model.network.audio_tokens": 4})
+    with pytest.raises(InputError, match=r"another model\n  .*audio_tokens"):
+        trained.run(tmp_path, toy, other, first=first)
+
+
+def test_stage_1_does_not_begin_with_a_stage_2(toy, second, tmp_path):
+    with pytest.raises(InputError, match="stage 2; stage 1 is needed"):
+        trained.run(tmp_path, toy, trained.recipe(), first=second)

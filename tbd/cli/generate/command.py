@@ -48,9 +48,9 @@ def generate_command(
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="clip|neutral",
+            metavar="clip|neutral|person",
             rich_help_panel=MANY,
-            help="The portrait: a frame of the clip (the paper's; its expression leaks), or of a neutral one.",
+            help="The portrait: a frame of the clip (the paper's; its expression leaks), of a neutral, or of another one.",
         ),
     ] = None,
     where: options.Where = None,

@@ -32,9 +32,15 @@ if TYPE_CHECKING:
     from tbd.train.request import TrainingRequest
 
 
+First = Annotated[
+    Path | None, typer.Option("--from", metavar="DIR", help="The run, or one checkpoint, of stage 1 to begin with.")
+]
+
+
 def stage1(
     manifests: Manifests,
     output: Output,
+    first: First = None,
     recipe: options.RecipeName = None,
     set_: options.Set = None,
     gpu_memory: Memory = None,
@@ -57,7 +63,7 @@ def stage1(
     Example: tbd train stage1 data_manifests/mead --recipe paper --gpu-memory 48 -o checkpoints/stage1
     """
     request = _request(
-        manifests, training_recipe(recipe, set_, gpu_memory, seed), 1, output, None,
+        manifests, training_recipe(recipe, set_, gpu_memory, seed), 1, output, first,
         selection=selection(where, clips), roots=options.roots(root), device=device, changed=changed,
         gpu_memory=gpu_memory,
     )  # fmt: skip
@@ -67,9 +73,7 @@ def stage1(
 def stage2(
     manifests: Manifests,
     output: Output,
-    first: Annotated[
-        Path | None, typer.Option("--from", metavar="DIR", help="The run, or one checkpoint, of stage 1.")
-    ] = None,
+    first: First = None,
     recipe: options.RecipeName = None,
     set_: options.Set = None,
     gpu_memory: Memory = None,
