@@ -10,6 +10,7 @@ SHIPPED = {
     "annotate": ["**/*"],
     "evaluate": ["**/*"],
     "train": ["**/*"],
+    "replicate": ["**/*"],
     "data_manifests": ["cards/**/*", "example/**/*"],  # never a user's own manifests
 }
 
@@ -20,6 +21,7 @@ setup(
     package_data={
         "tbd": ["py.typed"],
         "tbd.demo": ["templates/*"],
+        "tbd.replicate": ["templates/*"],
         "tbd.manifest": ["templates/*"],
         "tbd.review.terminal": ["*.tcss"],
         "tbd.web": ["common/**/*"],

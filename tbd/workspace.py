@@ -1,6 +1,6 @@
 """Where things lie: the shipped folders, the user's project, and writing files that cannot tear.
 
-``annotate/``, ``evaluate/``, ``train/`` and ``data_manifests/`` hold what a person edits. A wheel
+``annotate/``, ``evaluate/``, ``train/``, ``replicate/`` and ``data_manifests/`` hold what a person edits. A wheel
 carries them inside the package, a checkout has them beside it, and a file in the user's current
 directory wins over both.
 """
@@ -21,12 +21,12 @@ from typing import Any
 
 from tbd.errors import InputError, MissingError, UsageError
 
-SHIPPED_FOLDERS = ("annotate", "evaluate", "train", "data_manifests")
+SHIPPED_FOLDERS = ("annotate", "evaluate", "train", "replicate", "data_manifests")
 MANIFESTS = Path("data_manifests")
 
 
 def shipped() -> Path:
-    """The folder that holds the shipped ``annotate/``, ``evaluate/``, ``train/``, ``data_manifests/``."""
+    """The folder that holds the shipped ``annotate/``, ``evaluate/``, ``train/``, ``replicate/``, ``data_manifests/``."""
     inside = Path(__file__).parent / "shipped"
     return inside if inside.is_dir() else inside.parent.parent
 

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from tbd import __version__
-from tbd.cli import annotate, compare, demo, doctor, init, prepare, review
+from tbd.cli import annotate, compare, demo, doctor, init, prepare, replicate, review
 from tbd.cli import eval as evaluation
 from tbd.cli.generate import generate_command
 from tbd.cli.manifest import app as manifest_app
@@ -57,6 +57,7 @@ app.add_typer(weights_app, name="weights")
 app.command()(doctor.doctor)
 app.command()(init.init)
 app.command()(demo.demo)
+app.command()(replicate.replicate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

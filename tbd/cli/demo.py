@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from tbd.cli import options
+from tbd.cli.typed_commands import run_typed
 from tbd.console import document, out, say
-from tbd.errors import TbdError
 
 VAE = "weights.vae=checkpoints/autoencoder"
 TRAIN = f"data_manifests/mead --recipe {{recipe}} --set {VAE} --cache cache"
@@ -68,7 +66,7 @@ def demo(
     _inputs(folder, seed)
     for name in names:
         with _timed(seconds, name):
-            code = _typed(context.find_root().command, folder, STAGES[name].format(recipe=recipe), json)
+            code = run_typed(context.find_root().command, folder, STAGES[name].format(recipe=recipe), json)
         if code:
             return code
         if name == "annotate":
@@ -78,22 +76,6 @@ def demo(
         summary |= _report(folder, seconds)
     document(summary) if json else _tell(folder, until)
     return 0
-
-
-def _typed(command: Any, folder: Path, line: str, json: bool) -> int:
-    """Run a command line inside the workspace; its results go to stderr where ours is a JSON document."""
-    say(f"\n$ tbd {line}")
-    code = 0
-    try:
-        with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
-            code = int(command.main(shlex.split(line), prog_name="tbd", standalone_mode=False) or 0)
-    except TbdError as error:
-        advice = error.next if error.next and error.next.startswith("tbd ") else f"tbd {line}"
-        error.next = f"cd {folder} && {advice}"
-        raise
-    if code:
-        say(f"next:  cd {folder} && tbd {line}")
-    return code
 
 
 @contextlib.contextmanager

@@ -31,6 +31,8 @@ STRENGTH = {letter: round(0.2 * number, 1) for number, letter in enumerate("ABCD
 """FACS letter -> how far the drawing moves."""
 VERSION = 2
 """Raised when the same seed draws other pictures."""
+SECONDS = (2.0, 3.0)
+"""Length of the shortest and of the longest clip."""
 SETTINGS = ".drawn.json"
 """What a folder was drawn with; its dot hides it from those who look for clips."""
 
@@ -68,9 +70,10 @@ def draw(
     clips: int = 24,
     size: int = 256,
     fps: float = 25.0,
+    seconds: tuple[float, float] = SECONDS,
     workers: int | None = None,
 ) -> list[Path]:
-    """Draw clips of 2 to 3 seconds of people who do not exist, with sound, in MEAD's tree.
+    """Draw clips of people who do not exist, with sound, in MEAD's tree.
 
     Every clip shows its emotion in a way of its own: which units, how strong, on which side, how fast. The truth about
     each frame lies beside it (``write_units``). The last two clips are flawed on purpose, for the first review: two
@@ -84,6 +87,7 @@ def draw(
         people, clips: how many; emotions and levels take turns.
         size: side of the square frames in pixels.
         fps: frames a second.
+        seconds: of the shortest and of the longest clip.
         workers: processes; None takes one a core. They change nothing in the pictures.
 
     Returns:
@@ -94,8 +98,17 @@ def draw(
         InputError: the folder was drawn with other settings, or cannot be written.
         MissingError: the disk is full.
     """
-    settings = {"version": VERSION, "seed": seed, "people": people, "clips": clips, "size": size, "fps": fps}
-    plan = drawn_clips(seed, people, clips)
+    settings: dict[str, Any] = {
+        "version": VERSION,
+        "seed": seed,
+        "people": people,
+        "clips": clips,
+        "size": size,
+        "fps": fps,
+    }
+    if seconds != SECONDS:
+        settings["seconds"] = list(seconds)
+    plan = drawn_clips(seed, people, clips, seconds)
     _claim(root, settings)
     missing = [clip for clip in plan if not (root / clip.path).is_file()]
     workers = min(workers or os.cpu_count() or 1, len(missing))
@@ -106,7 +119,9 @@ def draw(
     return [root / clip.path for clip in plan]
 
 
-def drawn_clips(seed: int = 0, people: int = 8, clips: int = 24) -> list[DrawnClip]:
+def drawn_clips(
+    seed: int = 0, people: int = 8, clips: int = 24, seconds: tuple[float, float] = SECONDS
+) -> list[DrawnClip]:
     """The clips of a seed: every emotion at every level in turn, every person in turn; the last two flawed.
 
     Raises:
@@ -125,7 +140,7 @@ def drawn_clips(seed: int = 0, people: int = 8, clips: int = 24) -> list[DrawnCl
         flaw = i - clips + 2
         found.append(
             DrawnClip(
-                who, emotion, level, index, round(random.uniform(2.0, 3.0), 2), 1000 * seed + i,
+                who, emotion, level, index, round(random.uniform(*seconds), 2), 1000 * seed + i,
                 faces=2 if flaw == 0 else 1, silent=flaw == 1,
             )
         )  # fmt: skip

@@ -1,0 +1,228 @@
+"""The paper's claims as questions to the rendered clips, each with its number, its interval and its answer.
+
+Units are compared after each unit's mean over the clips has been taken away: that some units are always shown more than
+others would otherwise pass for obedience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tbd.evaluate.measures.separation import separation
+from tbd.evaluate.measures.significance import paired_bootstrap
+from tbd.replicate.readings import ClipReading, emotion_strength
+
+Values = npt.NDArray[np.float64]
+Verdict = str
+HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be told"
+RESAMPLES = 2000
+SHUFFLES = 200
+PURE = 0.9
+MOUTH, UNITS = 0.5, 0.6
+"""What the goals for mouth and units are."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % bootstrap interval over clips.
+
+    Attributes:
+        value, low, high: nan where there are fewer than two clips.
+        clips: how many.
+    """
+
+    value: float
+    low: float
+    high: float
+    clips: int
+
+    def words(self) -> str:
+        """``0.47 (0.31 to 0.60)``"""
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper and what came out.
+
+    Attributes:
+        name: unique, for the JSON.
+        question: as a referee asks it.
+        verdict: ``holds``, ``does not hold`` or ``cannot be told``.
+        words: the answer with its numbers.
+        numbers: the same for machines.
+    """
+
+    name: str
+    question: str
+    verdict: Verdict
+    words: str
+    numbers: dict[str, Any]
+
+
+def verdict(low: float, high: float) -> Verdict:
+    """Of a difference that should be above zero, by its interval."""
+    if low > 0:
+        return HOLDS
+    return FAILS if high < 0 else UNKNOWN
+
+
+def over_clips(
+    readings: Sequence[ClipReading], statistic: Callable[[Sequence[ClipReading]], float], seed: int = 0
+) -> Estimate:
+    """A statistic of a set of clips with its percentile interval, clips resampled."""
+    value, count = statistic(readings), len(readings)
+    random = np.random.default_rng(seed)
+    drawn = [statistic([readings[i] for i in random.integers(0, count, count)]) for _ in range(RESAMPLES)]
+    finite = [one for one in drawn if np.isfinite(one)]
+    low, high = np.quantile(finite, (0.025, 0.975)) if finite and count > 1 else (np.nan, np.nan)
+    return Estimate(float(value), float(low), float(high), count)
+
+
+def unit_correlation(asked: Values, measured: Values) -> float:
+    """Correlation of strengths asked for and measured, ``(clips, units)`` each, pooled after each unit's own mean is gone."""
+    a, m = asked - asked.mean(0), measured - measured.mean(0)
+    scale = float(np.sqrt((a**2).sum() * (m**2).sum()))
+    return float((a * m).sum() / scale) if scale else float("nan")
+
+
+def steering(readings: Sequence[ClipReading]) -> float:
+    """``unit_correlation`` of clips."""
+    return unit_correlation(*_units(readings))
+
+
+def steering_above_chance(readings: Sequence[ClipReading], seed: int = 0) -> float:
+    """How much better asked and measured agree than with the prompts of other clips: their mean over shuffles taken away."""
+    asked, measured = _units(readings)
+    random = np.random.default_rng(seed)
+    return unit_correlation(asked, measured) - float(
+        np.mean([unit_correlation(random.permutation(asked), measured) for _ in range(10)])
+    )
+
+
+def prompts_steer(readings: Sequence[ClipReading]) -> Claim:
+    """Do the faces show what the fine prompts ask for?"""
+    found = over_clips(readings, steering)
+    above = over_clips(readings, steering_above_chance)
+    asked, measured = _units(readings)
+    random = np.random.default_rng(0)
+    shuffled = float(np.mean([unit_correlation(random.permutation(asked), measured) for _ in range(SHUFFLES)]))
+    words = (
+        f"Units asked for and units measured correlate {found.words()} over {found.clips} clips; with the prompts of other "
+        f"clips {shuffled:.2f}, a difference of {above.words()}. The goal was {UNITS}."
+    )
+    numbers = {"correlation": _json(found), "shuffled": shuffled, "difference": _json(above), "goal": UNITS}
+    return Claim("steering", "Do prompts steer the face?", verdict(above.low, above.high), words, numbers)
+
+
+def better_row(name: str, question: str, first: Mapping[str, ClipReading], second: Mapping[str, ClipReading]) -> Claim:
+    """Whether the first row's clips show their true units better than the second's: paired over clips, by mean error.
+
+    Args:
+        first, second: clip (and seed) -> reading.
+    """
+    shared = sorted(first.keys() & second.keys())
+    gains = np.array([_error(second[key]) - _error(first[key]) for key in shared])
+    low, high = paired_bootstrap(gains) or (float("nan"), float("nan"))
+    found = Estimate(float(gains.mean()) if len(gains) else float("nan"), low, high, len(gains))
+    words = f"The mean error of a unit falls by {found.value:.3f} ({low:.3f} to {high:.3f}; {len(gains)} clips)."
+    return Claim(name, question, verdict(low, high), words, {"difference": _json(found)})
+
+
+def intensities_graded(grids: Sequence[Mapping[tuple[str, int], ClipReading]]) -> Claim:
+    """Is Intense stronger than Mild, for how many emotions?
+
+    Args:
+        grids: one a portrait: (emotion, level 1 to 3) -> reading.
+    """
+    gains: dict[str, float] = {}
+    for emotion in sorted({emotion for grid in grids for emotion, level in grid if level == 3}):
+        pairs = [(grid[emotion, 1], grid[emotion, 3]) for grid in grids if {(emotion, 1), (emotion, 3)} <= grid.keys()]
+        gains[emotion] = float(
+            np.mean([emotion_strength(intense, emotion) - emotion_strength(mild, emotion) for mild, intense in pairs])
+        )
+    rising = [emotion for emotion, gain in gains.items() if gain > 0]
+    told = ", ".join(f"{emotion} {gain:+.2f}" for emotion, gain in gains.items())
+    words = f"Intense shows its units more strongly than Mild for {len(rising)} of {len(gains)} emotions ({told})."
+    enough = len(gains) > 0 and len(rising) >= round(5 / 7 * len(gains))
+    return Claim("intensity", "Are Mild and Intense graded?", HOLDS if enough else FAILS, words, {"gains": gains})
+
+
+def happy_is_not_sad(grids: Sequence[Mapping[tuple[str, int], ClipReading]]) -> Claim:
+    """Do happy faces show more of happiness than sad ones, and the other way round?"""
+    gains = []
+    for grid in grids:
+        for level in (1, 2, 3):
+            happy, sad = grid.get(("happiness", level)), grid.get(("sadness", level))
+            if happy and sad:
+                mine = emotion_strength(happy, "happiness") - emotion_strength(sad, "happiness")
+                gains.append(mine + emotion_strength(sad, "sadness") - emotion_strength(happy, "sadness"))
+    low, high = paired_bootstrap(gains) or (float("nan"), float("nan"))
+    mean = float(np.mean(gains)) if gains else float("nan")
+    words = f"Each shows its own units more than the other by {mean:.2f} ({low:.2f} to {high:.2f}; {len(gains)} pairs)."
+    numbers = {"difference": mean, "low": low, "high": high, "pairs": len(gains)}
+    return Claim("happy-sad", "Does happy differ from sad?", verdict(low, high), words, numbers)
+
+
+def mouth_follows(readings: Sequence[ClipReading]) -> Claim:
+    """Does the mouth open with the sound?"""
+    values = [one for one in map(_mouth, readings) if np.isfinite(one)]
+    low, high = paired_bootstrap(values) or (float("nan"), float("nan"))
+    found = Estimate(float(np.mean(values)) if values else float("nan"), low, high, len(values))
+    words = f"Loudness and measured opening correlate {found.words()} over {found.clips} clips. The goal was {MOUTH}."
+    answer = HOLDS if low > 0 and found.value >= MOUTH else (FAILS if high < MOUTH else UNKNOWN)
+    return Claim(
+        "mouth", "Does the mouth follow the sound?", answer, words, {"correlation": _json(found), "goal": MOUTH}
+    )
+
+
+def people_apart(readings: Sequence[ClipReading]) -> Claim:
+    """Are people whom neither the model nor the reader has seen told apart (Fig. 11)?"""
+    found = separation(np.stack([one.identity for one in readings]), [one.subject for one in readings])
+    if found is None:
+        return Claim("identity", "Are people apart?", UNKNOWN, "Too few clips of one person.", {})
+    words = (
+        f"{found.purity:.2f} of a clip's {found.k} nearest neighbours show the same person "
+        f"(chance {found.chance:.2f}; {found.labels} people, {found.points} clips). The goal was {PURE}."
+    )
+    numbers = {"purity": found.purity, "chance": found.chance, "k": found.k, "people": found.labels}
+    return Claim("identity", "Are people apart?", HOLDS if found.purity >= PURE else FAILS, words, numbers)
+
+
+def best_levels(correlations: Mapping[int, Estimate]) -> Claim:
+    """Is k = 2 best (Fig. 9)? Told only where the intervals of 2 and of the best other do not overlap."""
+    own, others = correlations[2], {k: one for k, one in correlations.items() if k != 2}
+    rival = max(others, key=lambda k: others[k].value)
+    told = ", ".join(f"k = {k}: {one.words()}" for k, one in sorted(correlations.items()))
+    answer = UNKNOWN
+    if own.low > others[rival].high:
+        answer = HOLDS
+    elif own.high < others[rival].low:
+        answer = FAILS
+    numbers = {str(k): _json(one) for k, one in sorted(correlations.items())}
+    return Claim("levels", "Is k = 2 best?", answer, f"Asked against measured units: {told}.", numbers)
+
+
+def _units(readings: Sequence[ClipReading]) -> tuple[Values, Values]:
+    return np.stack([one.asked for one in readings]), np.stack([one.measured for one in readings])
+
+
+def _error(reading: ClipReading) -> float:
+    return float(np.abs(reading.asked - reading.measured).mean())
+
+
+def _mouth(reading: ClipReading) -> float:
+    count = min(len(reading.opening), len(reading.energy))
+    loud, opening = reading.energy[:count], reading.opening[:count]
+    if count < 3 or loud.std() < 1e-6 or opening.std() < 1e-6:
+        return float("nan")
+    return float(np.corrcoef(loud, opening)[0, 1])
+
+
+def _json(one: Estimate) -> dict[str, Any]:
+    return {"value": one.value, "low": one.low, "high": one.high, "clips": one.clips}

@@ -1,0 +1,126 @@
+"""What a replication consists of: ``tbd`` commands in their order, each of which can be typed by hand in the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tbd.replicate.recipe import AblationRow, ReplicationRecipe
+
+MANIFESTS = {"label": "label", "describe": "describe", "cot": "cot", "full": "cot"}
+"""Row of Table 2 -> manifest, which is also the annotator's mode."""
+SCHEDULES = {"label": "none", "describe": "none", "cot": "none", "full": "paper"}
+"""Row of Table 2 -> schedule of the prompt levels."""
+VAE = "--set weights.vae=checkpoints/autoencoder --cache cache --clips common.txt"
+
+
+@dataclass(frozen=True)
+class ReplicationStep:
+    """One command.
+
+    Attributes:
+        name: unique, for the journal and the report.
+        line: arguments of ``tbd``, as typed in the replication's folder.
+        part: what it belongs to: ``data``, ``base``, ``models``, ``videos`` or ``scores``.
+    """
+
+    name: str
+    line: str
+    part: str
+
+
+@dataclass(frozen=True)
+class RenderedRun:
+    """A folder of rendered test clips.
+
+    Attributes:
+        name: below ``runs/``.
+        row: of Table 2.
+        seed: of its training and of its noise.
+        k: prompt levels that were heard; None: as trained.
+        direction: reading of Algorithm 2.
+    """
+
+    name: str
+    row: AblationRow
+    seed: int
+    k: int | None = None
+    direction: str = "denoising"
+
+
+def rendered_runs(recipe: ReplicationRecipe) -> list[RenderedRun]:
+    """All runs: the rows of every seed; k and the other direction of the full model of the first seed."""
+    found = [RenderedRun(f"{row}-seed{seed}", row, seed) for seed in recipe.seeds for row in recipe.rows]
+    if "full" in recipe.rows:
+        first = recipe.seeds[0]
+        found += [RenderedRun(f"full-k{k}-seed{first}", "full", first, k) for k in recipe.levels]
+        if recipe.directions:
+            found.append(RenderedRun(f"full-timestep-seed{first}", "full", first, None, "timestep"))
+    return found
+
+
+def replication_steps(recipe: ReplicationRecipe) -> list[ReplicationStep]:
+    """Every command in its order; the drawing of the data set comes before all of them."""
+    return [*_data(recipe), *_base(recipe), *_models(recipe), *_videos(recipe), *_scores(recipe)]
+
+
+def portrait_names(recipe: ReplicationRecipe) -> list[str]:
+    """Names of the grids of Fig. 10."""
+    return [f"portrait{number}" for number in range(1, recipe.rendering.portraits + 1)]
+
+
+def _data(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
+    modes = list(dict.fromkeys(MANIFESTS[row] for row in recipe.rows))
+    for mode in modes:
+        line = f"annotate mead --backend oracle --mode {mode} --split speaker --quiet -o data_manifests/{mode}"
+        yield ReplicationStep(f"annotate: {mode}", line, "data")
+    manifests = " ".join(f"data_manifests/{mode}" for mode in modes)
+    yield ReplicationStep("clips in common", f"manifest common {manifests} -o common.txt", "data")
+
+
+def _base(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
+    named, source = f"--recipe {recipe.training}", f"data_manifests/{MANIFESTS[recipe.rows[-1]]}"
+    line = f"train autoencoder {source} {named} -o checkpoints/autoencoder"
+    yield ReplicationStep("autoencoder", line, "base")
+    yield ReplicationStep("cache", f"train cache {source} {named} {VAE}", "base")
+    steps = f"--set stage1.steps={recipe.steps.base} --set drop.text=1.0"
+    yield ReplicationStep("base", f"train stage1 {source} {named} {VAE} {steps} -o checkpoints/base", "base")
+
+
+def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
+    for seed in recipe.seeds:
+        for row in recipe.rows:
+            source = f"data_manifests/{MANIFESTS[row]} --recipe {recipe.training} {VAE} --seed {seed}"
+            source += f" --set model.guidance.schedule={SCHEDULES[row]}"
+            name = f"{row}-seed{seed}"
+            first = f"--from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"
+            second = f"--from checkpoints/{name}-stage1 --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
+            yield ReplicationStep(f"stage 1: {name}", f"train stage1 {source} {first}", "models")
+            yield ReplicationStep(f"stage 2: {name}", f"train stage2 {source} {second}", "models")
+
+
+def _videos(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
+    shown = recipe.rendering
+    how = f"--preset {shown.preset} --scale {shown.scale:g}"
+    for run in rendered_runs(recipe):
+        line = (
+            f"generate --checkpoint checkpoints/{run.row}-seed{run.seed} --manifest data_manifests/{MANIFESTS[run.row]}"
+        )
+        line += f" --clips common.txt --sample stratified:{shown.clips} --reference person --seed {run.seed} {how}{_guidance(run)} -o runs/{run.name}"
+        yield ReplicationStep(f"render: {run.name}", line, "videos")
+    if "full" in recipe.rows:
+        for name in portrait_names(recipe):
+            line = f"generate --checkpoint checkpoints/full-seed{recipe.seeds[0]} --image {name}.png --audio {name}.wav"
+            yield ReplicationStep(f"grid: {name}", f"{line} --grid {how} -o grids/{name}", "videos")
+
+
+def _guidance(run: RenderedRun) -> str:
+    if run.k is not None:
+        return f" --set guidance.levels={run.k}" if run.k > 1 else " --set guidance.schedule=none"
+    return f" --set guidance.direction={run.direction}" if run.direction != "denoising" else ""
+
+
+def _scores(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
+    runs = " ".join(f"runs/{run.name}" for run in rendered_runs(recipe))
+    source = f"--manifest data_manifests/{MANIFESTS[recipe.rows[-1]]}"
+    yield ReplicationStep("scores", f"eval {runs} {source} --suite drawn --size 64 -o results/replication", "scores")

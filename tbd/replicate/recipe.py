@@ -1,0 +1,67 @@
+"""The replication's recipe: every key that ``tbd replicate --set`` may change, with its default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tbd.recipe import Recipe, operational
+
+AblationRow = Literal["label", "describe", "cot", "full"]
+"""The rows of Table 2: what writes the prompt, and whether it is heard from coarse to fine."""
+
+
+class DrawnWorld(Recipe):
+    """The data set: people who do not exist, and takes whose action units are known."""
+
+    people: int = Field(48, ge=10)
+    """A tenth of them is kept for the test."""
+    clips: int = Field(288, ge=48)
+    seconds: tuple[float, float] = (1.0, 1.4)
+    """Shortest and longest clip."""
+    size: int = Field(128, ge=64)
+    """Side of the drawn pictures in pixels; the model sees ``data.size`` of its own recipe."""
+    seed: int = Field(0, ge=0)
+
+
+class TrainingSteps(Recipe):
+    """Steps of the optimizer."""
+
+    base: int = Field(1200, ge=1)
+    """Of the common stage 1, which hears no text: what Stable Diffusion is to the paper, a network that can draw."""
+    stage1: int = Field(450, ge=1)
+    """Of each row's own stage 1, from the common one on."""
+    stage2: int = Field(120, ge=1)
+
+
+class Rendering(Recipe):
+    """What is rendered of each model."""
+
+    clips: int = Field(24, ge=8)
+    """Of the test people, evenly over emotions and levels."""
+    preset: Literal["paper", "fast"] = "fast"
+    scale: float = Field(3.0, ge=0)
+    """Of classifier-free guidance."""
+    portraits: int = Field(2, ge=1)
+    """Test people whose portrait shows every emotion at every intensity (Fig. 10)."""
+
+
+class ReplicationRecipe(Recipe):
+    """A whole replication."""
+
+    training: str = "replicate"
+    """Recipe of ``tbd train``."""
+    world: DrawnWorld = DrawnWorld()
+    steps: TrainingSteps = TrainingSteps()
+    rendering: Rendering = Rendering()
+    rows: tuple[AblationRow, ...] = ("label", "describe", "cot", "full")
+    """Of Table 2; ``full`` is needed by all other claims."""
+    seeds: tuple[int, ...] = (0,)
+    """Every row is trained and rendered once a seed."""
+    levels: tuple[int, ...] = (1, 3, 4)
+    """k of Fig. 9 beside the full model's own 2."""
+    directions: bool = True
+    """Also render with the other reading of Algorithm 2 (coarse prompt at small t)."""
+    threads: int | None = operational(None, ge=1)
+    """Of torch; None takes its own choice."""

@@ -1,0 +1,113 @@
+"""The replication's report: a paragraph a claim, the paper's table and figures redrawn, and what it took."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tbd import __version__, workspace
+from tbd.replicate import figures
+from tbd.replicate.findings import Findings
+from tbd.replicate.plan import replication_steps
+from tbd.replicate.readings import emotion_strength
+from tbd.replicate.recipe import ReplicationRecipe
+
+METRICS = ("au_corr", "au_f1", "au_mae", "mouth_corr", "identity", "fid", "fvd")
+"""Columns of Table 2, all of the reader's: ``KEY@drawn``."""
+FACES = 8
+"""Clips side by side in the sheet of the rows."""
+
+
+def write_report(folder: Path, recipe: ReplicationRecipe, findings: Findings, seconds: Mapping[str, float]) -> Path:
+    """Write ``report.html`` (one file), ``findings.json`` and the figures.
+
+    Args:
+        folder: of the replication.
+        recipe: what was asked for.
+        findings: what came out.
+        seconds: step -> how long it took.
+
+    Returns:
+        The page.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    place = folder / "figures"
+    place.mkdir(exist_ok=True)
+    pictures, captions = _figures(folder, findings, place)
+    template = files("tbd.replicate").joinpath("templates/report.html").read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    document = {
+        "version": __version__,
+        "recipe": recipe.model_dump(mode="json"),
+        "claims": [{"name": c.name, "verdict": c.verdict, "words": c.words, **c.numbers} for c in findings.claims],
+        "seconds": dict(seconds),
+    }
+    text = page.render(
+        recipe=recipe,
+        findings=findings,
+        pictures={name: _inline(path) for name, path in pictures.items()},
+        captions=captions,
+        metrics=METRICS,
+        scores={run.name: _scores(findings.scores.get(run.name, {})) for run in findings.runs},
+        seconds=seconds,
+        steps=replication_steps(recipe),
+    )
+    workspace.write_json(folder / "findings.json", document)
+    workspace.write_text(folder / "report.html", text)
+    return folder / "report.html"
+
+
+def _figures(folder: Path, findings: Findings, place: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    names = ("rows", "faces", "intensities", "people", *(f"grid {name}" for name in findings.grids))
+    paths = {name: place / f"{name.replace(' ', '-')}.png" for name in names}
+    figures.draw_estimates(findings.steering, "Units asked for against units measured", paths["rows"])
+    clips = sorted(next(iter(findings.readings.values())))[:FACES]
+    rows = {
+        run.name: [folder / "runs" / run.name / "videos" / f"{clip}.mp4" for clip in clips] for run in findings.runs
+    }
+    media = {
+        reading.clip_id: folder / "mead" / reading.file_name
+        for one in findings.readings.values()
+        for reading in one.values()
+    }
+    figures.draw_faces({"drawn": [media[clip] for clip in clips], **rows}, paths["faces"])
+    captions = {}
+    full = [
+        one
+        for run in findings.runs
+        if run.row == "full" and run.k is None
+        for one in findings.readings[run.name].values()
+    ]
+    if full:
+        captions["people"] = figures.draw_people(full, paths["people"].with_suffix(""))
+    strengths = [
+        {key: emotion_strength(one, key[0]) for key, one in grid.items() if key[0] != "neutral"}
+        for grid in findings.grids.values()
+    ]
+    if strengths:
+        figures.draw_intensities(strengths, paths["intensities"])
+    for name in findings.grids:
+        paths[f"grid {name}"] = folder / "grids" / f"{name}.png"
+    return {name: path for name, path in paths.items() if path.is_file()}, captions
+
+
+def _scores(run: Mapping[str, Any]) -> dict[str, str]:
+    """Metric -> value and interval, as words."""
+    found = {}
+    for key, score in run.get("metrics", {}).items():
+        name, _, variant = key.partition("@")
+        if variant.startswith("drawn") and score.get("value") is not None:
+            low_high = score.get("ci95")
+            found[name] = f"{score['value']:.3f}" + (f" ({low_high[0]:.3f} to {low_high[1]:.3f})" if low_high else "")
+    return found
+
+
+def _inline(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

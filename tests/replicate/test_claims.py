@@ -1,0 +1,133 @@
+"""Claims over readings whose answers are known."""
+
+import numpy as np
+import pytest
+
+from tbd.replicate import claims
+from tbd.replicate.claims import FAILS, HOLDS, UNKNOWN, Estimate
+from tbd.replicate.readings import ClipReading
+
+UNITS = (1, 4, 6, 12, 15, 25)
+
+
+def _reading(
+    number, asked, measured, *, subject="M901", emotion="happiness", level=1, energy=(), opening=(), identity=(1.0, 0.0)
+):
+    return ClipReading(
+        f"c{number:03d}", subject, emotion, level, UNITS, np.asarray(asked, float), np.asarray(measured, float),
+        np.asarray(opening, float), np.asarray(energy, float), np.asarray(identity, float),
+    )  # fmt: skip
+
+
+def _many(count=40, noise=0.0, obey=1.0, seed=0):
+    random = np.random.default_rng(seed)
+    asked = random.random((count, len(UNITS)))
+    measured = obey * asked + noise * random.standard_normal(asked.shape)
+    return [_reading(i, a, m) for i, (a, m) in enumerate(zip(asked, measured, strict=True))]
+
+
+def test_units_that_are_always_shown_more_are_no_obedience():
+    base = np.linspace(0, 1, len(UNITS))
+    random = np.random.default_rng(0)
+    asked, measured = (base + 0.01 * random.standard_normal((60, len(UNITS))) for _ in range(2))
+    assert np.corrcoef(asked.ravel(), measured.ravel())[0, 1] > 0.99
+    assert abs(claims.unit_correlation(asked, measured)) < 0.2
+
+
+def test_the_correlation_is_pearsons_of_what_is_left_of_the_means():
+    random = np.random.default_rng(1)
+    asked, measured = random.random((30, 4)), random.random((30, 4))
+    wanted = np.corrcoef((asked - asked.mean(0)).ravel(), (measured - measured.mean(0)).ravel())[0, 1]
+    assert claims.unit_correlation(asked, measured) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("obey", "answer"), [(1.0, HOLDS), (-1.0, FAILS), (0.0, UNKNOWN)])
+def test_prompts_that_are_obeyed_ignored_or_turned_round(obey, answer):
+    found = claims.prompts_steer(_many(obey=obey, noise=0.3))
+    assert found.verdict == answer
+    assert abs(found.numbers["shuffled"]) < 0.05
+
+
+@pytest.mark.parametrize(("noise", "answer"), [(0.05, HOLDS), (0.4, FAILS), (0.2, UNKNOWN)])
+def test_a_row_is_better_when_its_error_is_smaller_on_the_same_clips(noise, answer):
+    ours, theirs = _many(noise=noise, seed=3), _many(noise=0.2, seed=3 if answer == UNKNOWN else 4)
+    theirs = [
+        _reading(i, a.asked, a.asked + (b.measured - b.asked))
+        for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
+    ]
+    first, second = ({one.clip_id: one for one in part} for part in (ours, theirs))
+    found = claims.better_row("name", "question?", first, second)
+    assert found.verdict == answer and found.numbers["difference"]["clips"] == 40
+
+
+def test_only_clips_of_both_rows_are_compared():
+    clips = {one.clip_id: one for one in _many()}
+    fewer = dict(list(clips.items())[:7])
+    assert claims.better_row("n", "q", clips, fewer).numbers["difference"]["clips"] == 7
+
+
+def _grid(gain):
+    shown = {}
+    for emotion in ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"):
+        for level in (1, 2, 3):
+            measured = np.full(len(UNITS), 0.3 + level * gain(emotion))
+            shown[emotion, level] = _reading(level, np.zeros(len(UNITS)), measured, emotion=emotion, level=level)
+    return shown
+
+
+@pytest.mark.parametrize(("rising", "answer"), [(7, HOLDS), (5, HOLDS), (4, FAILS), (0, FAILS)])
+def test_intensities_are_graded_when_five_of_seven_rise(rising, answer):
+    names = sorted({emotion for emotion, _ in _grid(lambda _: 0)})
+    found = claims.intensities_graded([_grid(lambda emotion: 0.1 if emotion in names[:rising] else -0.1)])
+    assert found.verdict == answer and f"{rising} of 7" in found.words
+
+
+def test_without_a_grid_nothing_is_graded():
+    assert claims.intensities_graded([]).verdict == FAILS
+
+
+@pytest.mark.parametrize(("sign", "answer"), [(1, HOLDS), (-1, FAILS)])
+def test_happy_differs_from_sad_by_their_own_units(sign, answer):
+    happy, sad = np.array([0, 0, 1, 1, 0, 1.0]), np.array([1, 1, 0, 0, 1, 0.0])
+    shown = {("happiness", level): _reading(level, 0 * happy, happy if sign > 0 else sad) for level in (1, 2, 3)}
+    shown |= {("sadness", level): _reading(level, 0 * happy, sad if sign > 0 else happy) for level in (1, 2, 3)}
+    assert claims.happy_is_not_sad([shown]).verdict == answer
+
+
+def test_a_mouth_that_follows_loosely_or_never_moves():
+    random = np.random.default_rng(0)
+    loud = [random.random(25) for _ in range(20)]
+    zeros = np.zeros(len(UNITS))
+    follows = [
+        _reading(i, zeros, zeros, energy=one, opening=0.4 * one + 0.1 * random.random(25)) for i, one in enumerate(loud)
+    ]
+    still = [_reading(i, zeros, zeros, energy=one, opening=np.full(25, 0.2)) for i, one in enumerate(loud)]
+    other = [_reading(i, zeros, zeros, energy=one, opening=random.random(25)) for i, one in enumerate(loud)]
+    assert claims.mouth_follows(follows).verdict == HOLDS
+    assert claims.mouth_follows(still).verdict == UNKNOWN
+    assert claims.mouth_follows(other).verdict == FAILS
+
+
+def test_people_are_apart_when_their_embeddings_are():
+    random = np.random.default_rng(0)
+    zeros = np.zeros(len(UNITS))
+    centres = np.eye(5)
+    apart = [
+        _reading(i, zeros, zeros, subject=f"M{i % 5}", identity=centres[i % 5] + 0.05 * random.random(5))
+        for i in range(30)
+    ]
+    mixed = [_reading(i, zeros, zeros, subject=f"M{i % 5}", identity=random.random(5)) for i in range(30)]
+    assert claims.people_apart(apart).verdict == HOLDS
+    assert claims.people_apart(mixed).verdict == FAILS
+    assert claims.people_apart(apart[:1]).verdict == UNKNOWN
+
+
+def test_k_2_is_best_only_when_the_intervals_say_so():
+    clear = {1: Estimate(0.1, 0.0, 0.2, 24), 2: Estimate(0.6, 0.5, 0.7, 24), 4: Estimate(0.3, 0.2, 0.4, 24)}
+    assert claims.best_levels(clear).verdict == HOLDS
+    assert claims.best_levels({**clear, 4: Estimate(0.55, 0.4, 0.7, 24)}).verdict == UNKNOWN
+    assert claims.best_levels({**clear, 4: Estimate(0.9, 0.8, 0.95, 24)}).verdict == FAILS
+
+
+def test_the_same_clips_give_the_same_interval():
+    assert claims.over_clips(_many(noise=0.3), claims.steering) == claims.over_clips(_many(noise=0.3), claims.steering)

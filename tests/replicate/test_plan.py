@@ -1,0 +1,76 @@
+"""The plan is command lines that the program understands, and the journal remembers them."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from tbd import recipe as recipes
+from tbd.cli import app
+from tbd.replicate.journal import JOURNAL, ReplicationJournal
+from tbd.replicate.plan import rendered_runs, replication_steps
+from tbd.replicate.recipe import ReplicationRecipe
+from tbd.train.recipe import TrainRecipe
+
+SHIPPED = recipes.recipes("replicate")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_names_are_unique_and_every_file_is_made_before_it_is_read(name):
+    steps = replication_steps(recipes.load(ReplicationRecipe, "replicate", name))
+    assert len({step.name for step in steps}) == len(steps)
+    made = {"mead"}
+    for step in steps:
+        words = step.line.split()
+        outputs = [words[i + 1] for i, word in enumerate(words) if word in ("-o", "--cache")]
+        read = re.findall(r"(?:data_manifests|checkpoints|runs)/[\w-]+|common\.txt", step.line)
+        assert {one for one in read if one not in outputs} <= made, step.line
+        made |= set(outputs)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_line_is_one_that_the_program_parses(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for step in replication_steps(recipes.load(ReplicationRecipe, "replicate", name)):
+        found = CliRunner().invoke(app, [*step.line.split(), "--help"])
+        assert found.exit_code == 0, (step.line, found.output)
+    assert recipes.load(TrainRecipe, "train", recipes.load(ReplicationRecipe, "replicate", name).training)
+
+
+def test_all_rows_are_rendered_alike_but_for_what_they_compare():
+    steps = replication_steps(ReplicationRecipe())
+    lines = {step.name: step.line for step in steps if step.part == "videos" and step.name.startswith("render")}
+    plain = {name: re.sub(r"(label|describe|cot|full)(-k\d|-timestep)?", "ROW", line) for name, line in lines.items()}
+    plain = {re.sub(r" --set guidance\.\S+", "", line) for line in plain.values()}
+    assert len(plain) == 1
+
+
+def test_every_seed_trains_and_renders_every_row():
+    recipe = ReplicationRecipe(seeds=(0, 1), rows=("label", "full"), levels=(3,))
+    assert [run.name for run in rendered_runs(recipe)] == [
+        *("label-seed0", "full-seed0", "label-seed1", "full-seed1", "full-k3-seed0", "full-timestep-seed0")
+    ]
+
+
+def test_the_journal_knows_a_step_by_its_very_command(tmp_path):
+    steps = replication_steps(ReplicationRecipe())
+    ReplicationJournal(tmp_path).record(steps[0], 1.5)
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write('{"step": "base", "comm')  # killed while writing
+    journal = ReplicationJournal(tmp_path)
+    assert journal.is_done(steps[0]) and not journal.is_done(steps[1])
+    journal.record(steps[1], 2.0)
+    assert ReplicationJournal(tmp_path).seconds == {steps[0].name: 1.5, steps[1].name: 2.0}
+    other = replication_steps(ReplicationRecipe(rows=("full",)))
+    assert not ReplicationJournal(tmp_path).is_done(next(step for step in other if step.name == "clips in common"))
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(app, ["replicate", "there", "--dry-run", "--json"])
+    commands = json.loads(found.stdout)["commands"]
+    assert commands == [
+        f"tbd {step.line}" for step in replication_steps(recipes.load(ReplicationRecipe, "replicate", "hour"))
+    ]
+    assert list(tmp_path.iterdir()) == []
