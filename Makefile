@@ -4,6 +4,9 @@
 #   make lint    ruff and mypy
 #   make bench   speed, as ratios measured in one run
 #   make soak    the long fault tests
+#   make gpu     figures of this machine's card: training presets, sampler, chain; tiny sizes on a CPU
+#   make gpu-wheels  what make gpu needs beside torch, transformers and accelerate, in wheels/ (GPU_PYTHON=3.12)
+#   make replicate   the paper's claims on drawn people, within 90 minutes on two cores
 #   make docs    the documentation as a site, in site/ (strict: no dead link)
 #   make reference  the pages that are made from the program (docs/cli.md, docs/reference/)
 #   make pictures   the pictures of README and docs, from real runs (asks for Chromium)
@@ -17,9 +20,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.tbd-ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
+GPU ?= $(shell test -x $(BIN)/python && echo $(BIN)/python || echo python3)
+GPU_PYTHON ?= 3.12
+GPU_TAGS := manylinux_2_28_x86_64 manylinux_2_27_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64 any
+GPU_WHEELS := av bitsandbytes diffusers ftfy importlib-metadata json-repair pyarrow pydantic pydantic-core pytest-timeout regex \
+	scikit-image typer wcwidth zipp typing-inspection annotated-types
+
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: help demo test lint bench soak docs reference pictures package browser
+.PHONY: help demo test lint bench soak gpu gpu-wheels replicate docs reference pictures package browser
 .DELETE_ON_ERROR:
 
 help:
@@ -41,6 +50,18 @@ bench: $(READY)
 
 soak: $(READY)
 	$(PYTEST) -m soak --timeout=7200 $(ARGS)
+
+# Runs on a machine without a package registry: with the Python that has torch, and wheels/ beside the checkout.
+gpu:
+	@if [ -d wheels ]; then $(GPU) -m pip install --quiet --no-index --find-links wheels --no-deps wheels/*.whl; fi
+	$(GPU) -m pytest tests/gpu tests/benchmarks/bench_chain.py -m 'gpu or bench' -o python_files='test_*.py bench_*.py' --timeout=540 -s $(ARGS)
+
+gpu-wheels: $(READY)
+	$(BIN)/python -m pip download --quiet --no-deps --only-binary=:all: --python-version $(GPU_PYTHON) --implementation cp \
+		$(foreach tag,$(GPU_TAGS),--platform $(tag)) --dest wheels $(GPU_WHEELS) --constraint constraints.txt
+
+replicate: $(READY)
+	$(BIN)/tbd replicate $(ARGS)
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)

@@ -91,15 +91,20 @@ def test_the_loader_is_ahead_of_the_step(prepared):
 PEAK = """
 import resource, torch
 from tbd.model.network import build_network
-from tbd.train import bench, memory_presets
+from tbd.model.noise import noise_scheduler
+from tbd.train import memory_presets
+from tbd.train.loss import sample_losses
+from tbd.train.made_up import made_up_batch
+from tbd.train.stages import predict
+from tbd.train.training_state import prepare_network
 torch.set_num_threads(1)
 recipe = memory_presets.load_recipe(None, [{settings}, "hardware.checkpointing={mode}", "hardware.batch=2", "stage2.frames=4"])
 network = build_network(recipe.network, 2)
-learning = bench._readied(network, recipe, 2)
-batch, schedule = bench._batch(recipe, 2, torch.device("cpu")), bench.scheduler(recipe.model.noise)
+prepare_network(network, recipe, 2)
+batch, schedule = made_up_batch(recipe, 2, torch.device("cpu")), noise_scheduler(recipe.model.noise)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-prediction, target = bench.question(network, batch, batch.text[:1, 0], schedule, recipe)
-bench.per_sample(prediction, target).mean().backward()
+prediction, target = predict(network, batch, batch.text[:1, 0], schedule, recipe)
+sample_losses(prediction, target).mean().backward()
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3)
 """
 

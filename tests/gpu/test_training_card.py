@@ -1,0 +1,97 @@
+"""The trainer's step on a card: precision, attention, compile, optimizers, and every memory preset that fits."""
+
+import time
+
+import pytest
+import torch
+
+from tbd.errors import MissingError
+from tbd.model.network import build_network
+from tbd.model.noise import noise_scheduler
+from tbd.train.bench import measure_step
+from tbd.train.loss import sample_losses
+from tbd.train.made_up import made_up_batch
+from tbd.train.memory_presets import load_recipe, memory_presets
+from tbd.train.stages import freeze, predict
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(540)]
+
+STEPS = 5
+
+
+def _recipe(size, *changes):
+    pixels = 512 if size == "sd15" else 64
+    return load_recipe(None, [f"model.network.size={size}", f"data.size={pixels}", "hardware.batch=1", *changes])
+
+
+def _loss(size, device, dtype):
+    """The loss of one made-up batch of stage 1, in a number format."""
+    recipe = _recipe(size)
+    torch.manual_seed(0)
+    with device:
+        network = build_network(recipe.network, 1)
+        batch = made_up_batch(recipe, 1, device)
+    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        found = predict(network, batch, batch.text[:1, 0], noise_scheduler(recipe.model.noise), recipe)
+    return float(sample_losses(*found).mean())
+
+
+def test_bfloat16_gives_the_loss_of_float32(size, device, figures):
+    exact, half = (_loss(size, device, dtype) for dtype in (torch.float32, torch.bfloat16))
+    figures["loss of one batch, float32 and bfloat16"] = f"{exact:.5f}, {half:.5f}"
+    assert half == pytest.approx(exact, rel=0.02)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("preset", memory_presets())
+def test_a_preset_fits_its_card(size, device, figures, preset, stage):
+    tiny = [f"model.network.size={size}", "data.size=64"] if size == "tiny" else []
+    card = torch.cuda.get_device_properties(0).total_memory / 1e9 if device.type == "cuda" else 0
+    if device.type == "cuda" and card < preset * 0.98:
+        figures[f"preset {preset} GB, stage {stage}"] = f"not run: the card has {card:.0f} GB"
+        return
+    try:
+        found = measure_step(load_recipe(None, tiny, preset), stage, STEPS)
+    except MissingError as error:  # 8-bit AdamW without bitsandbytes
+        figures[f"preset {preset} GB, stage {stage}"] = f"not run: {error.message}"
+        return
+    peak = f", {found.peak_gb:.1f} GB at most" if found.peak_gb is not None else ""
+    share = f", MFU {100 * found.mfu:.0f} %" if found.mfu else ""
+    figures[f"preset {preset} GB, stage {stage}"] = (
+        f"{found.steps_per_second:.2f} steps/s of {found.samples}{peak}{share}"
+    )
+    if found.peak_gb is not None:
+        assert found.peak_gb <= 0.92 * preset, "8 % of the card stay free"
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_adamw_updates_the_whole_network(size, device, figures, fused):
+    recipe = _recipe(size)
+    with device:
+        network = build_network(recipe.network, 1)
+    freeze(network, recipe, 1)
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.grad = torch.ones_like(parameter)
+    optimizer = torch.optim.AdamW(learning, lr=1e-5, fused=fused)
+    optimizer.step()
+    _wait(device)
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        optimizer.step()
+    _wait(device)
+    figures[f"AdamW{', fused' if fused else ''}: ms an update"] = (time.perf_counter() - began) / STEPS * 1000
+
+
+def test_a_compiled_step_gives_the_loss_of_the_plain_one(size, device, figures):
+    rates = {}
+    for compiled in (False, True):
+        found = measure_step(_recipe(size, f"hardware.compile={str(compiled).lower()}"), 1, STEPS)
+        rates[compiled] = found.steps_per_second
+    figures["compile: steps/s, plain and compiled"] = f"{rates[False]:.2f}, {rates[True]:.2f}"
+    assert all(rate > 0 for rate in rates.values())
+
+
+def _wait(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize()
