@@ -22,7 +22,8 @@ STAGES = {
     "train cache": f"train cache {TRAIN}",
     "train stage 1": f"train stage1 {TRAIN} -o checkpoints/stage1",
     "train stage 2": f"train stage2 {TRAIN} -o checkpoints/stage2 --from checkpoints/stage1 --set hardware.batch=2",
-    "generate": "generate --checkpoint checkpoints/stage2 --manifest data_manifests/mead --preset fast -o runs/demo",
+    "generate": "generate --checkpoint checkpoints/stage2 --manifest data_manifests/mead --reference person "
+    "--sample stratified:6 --preset fast -o runs/demo",
     "generate a grid": "generate --checkpoint checkpoints/stage2 --image portrait.png --audio speech.wav --grid "
     "--preset fast -o grid",
     "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd --size 64 -o results/demo",
@@ -34,8 +35,8 @@ def demo(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Workspace of the demo.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other people.")] = 0,
-    people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 8,
-    clips: Annotated[int, typer.Option(min=8, help="How many clips.")] = 40,
+    people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 24,
+    clips: Annotated[int, typer.Option(min=8, help="How many clips.")] = 72,
     until: Annotated[
         str, typer.Option(metavar="draw|annotate|report", help="Where to stop: drawn, annotated, or all of it.")
     ] = "report",

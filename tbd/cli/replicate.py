@@ -57,9 +57,11 @@ def replicate(
 
 def _answer(folder: Path, chosen: ReplicationRecipe, seconds: dict[str, float], json: bool) -> int:
     from tbd.replicate.findings import measure_replication
+    from tbd.replicate.readers import ensure_reader, read_clip, reader_words
     from tbd.replicate.report import write_report
 
-    findings = measure_replication(folder, chosen, load_reader())
+    ensure_reader()
+    findings = measure_replication(folder, chosen, read_clip, reader_words())
     path = write_report(folder, chosen, findings, seconds)
     summary: dict[str, Any] = {
         "folder": str(folder),

@@ -11,7 +11,7 @@ from typing import Any
 from tbd.replicate import claims
 from tbd.replicate.claims import Claim, Estimate, over_clips, steering
 from tbd.replicate.plan import MANIFESTS, RenderedRun, portrait_names, rendered_runs
-from tbd.replicate.readings import ClipReading, FaceReader, read_grid, read_run
+from tbd.replicate.readings import ClipReading, Read, read_grid, read_run
 from tbd.replicate.recipe import ReplicationRecipe
 
 Readings = dict[str, ClipReading]
@@ -40,24 +40,25 @@ class Findings:
     reader: str
 
 
-def measure_replication(folder: Path, recipe: ReplicationRecipe, reader: FaceReader) -> Findings:
+def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, reader: str) -> Findings:
     """Read all videos of a finished replication and answer its claims.
 
     Args:
         folder: of the replication.
         recipe: what was asked for.
-        reader: of drawn faces.
+        read: looks at a video.
+        reader: how well it does, in words.
 
     Raises:
         InputError: a clip has no truth beside it, or there are no scores.
     """
     runs = rendered_runs(recipe)
-    readings = {run.name: read_run(folder, run.name, MANIFESTS[run.row], reader) for run in runs}
-    grids = {name: read_grid(folder, name, reader) for name in portrait_names(recipe)} if "full" in recipe.rows else {}
+    readings = {run.name: read_run(folder, run.name, MANIFESTS[run.row], read) for run in runs}
+    grids = {name: read_grid(folder, name, read) for name in portrait_names(recipe)} if "full" in recipe.rows else {}
     found = {run.name: over_clips(list(readings[run.name].values()), steering) for run in runs}
     scores = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))["runs"]
     answers = _claims(recipe, runs, readings, list(grids.values()), found)
-    return Findings(tuple(runs), readings, grids, found, scores, tuple(answers), reader.words)
+    return Findings(tuple(runs), readings, grids, found, scores, tuple(answers), reader)
 
 
 def _claims(

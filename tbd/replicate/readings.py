@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tbd.annotate.facs import EMOTIONS
+from tbd.evaluate.networks.drawn_reader import UNITS, Readings
 from tbd.manifest import read_manifest
 from tbd.media.drawn_units import BLINK, read_units
 from tbd.schema import INTENSITIES
@@ -18,20 +19,8 @@ from tbd.schema import INTENSITIES
 Values = npt.NDArray[np.float64]
 
 
-class FaceReader(Protocol):
-    """Reads drawn faces.
-
-    Attributes:
-        units: codes of the columns it reads.
-        words: how well it reads people whom it has not seen.
-    """
-
-    units: tuple[int, ...]
-    words: str
-
-    def read_clip(self, video: Path) -> tuple[Values, Values, Values]:
-        """Units ``(T, U)``, opening of the mouth ``(T,)`` and the person's embedding ``(D,)`` of a video."""
-        ...
+Read = Callable[[Path], Readings]
+"""What a video shows: ``tbd.replicate.readers.read_clip``."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +51,14 @@ class ClipReading:
     file_name: str = ""
 
 
-def read_run(folder: Path, run: str, manifest: str, reader: FaceReader) -> dict[str, ClipReading]:
+def read_run(folder: Path, run: str, manifest: str, read: Read) -> dict[str, ClipReading]:
     """All videos of a run, by clip.
 
     Args:
         folder: of the replication.
         run: below ``runs/``.
         manifest: below ``data_manifests/``.
-        reader: of drawn faces.
+        read: looks at a video.
 
     Raises:
         InputError: a clip has no truth beside it.
@@ -78,21 +67,29 @@ def read_run(folder: Path, run: str, manifest: str, reader: FaceReader) -> dict[
     rows = {row["clip_id"]: row for row in read_manifest(folder / "data_manifests" / manifest, columns).to_pylist()}
     videos = sorted((folder / "runs" / run / "videos").glob("*.mp4"))
     return {
-        video.stem: _reading(video, rows[video.stem], folder / "mead", reader) for video in videos if video.stem in rows
+        video.stem: _reading(video, rows[video.stem], folder / "mead", read) for video in videos if video.stem in rows
     }
 
 
-def read_grid(folder: Path, portrait: str, reader: FaceReader) -> dict[tuple[str, int], ClipReading]:
+def read_grid(folder: Path, portrait: str, read: Read) -> dict[tuple[str, int], ClipReading]:
     """The videos of a portrait's grid, by emotion and level."""
     levels = {word: level for level, word in INTENSITIES.items()}
     found = {}
     for video in sorted((folder / "grids" / portrait).glob("*-*.mp4")):
         emotion, _, word = video.stem.partition("-")
         level = levels[word]
-        units, opening, identity = reader.read_clip(video)
-        none = np.zeros(len(reader.units))
+        seen, none = read(video), np.zeros(len(UNITS))
         found[emotion, level] = ClipReading(
-            video.stem, portrait, emotion, level, reader.units, none, units.mean(0), opening, np.zeros(0), identity
+            video.stem,
+            portrait,
+            emotion,
+            level,
+            UNITS,
+            none,
+            seen.units.mean(0),
+            seen.opening,
+            np.zeros(0),
+            seen.embedding,
         )
     return found
 
@@ -105,11 +102,10 @@ def emotion_strength(reading: ClipReading, emotion: str) -> float:
     return float(reading.measured[columns].mean()) if columns else float("nan")
 
 
-def _reading(video: Path, row: Mapping[str, Any], media: Path, reader: FaceReader) -> ClipReading:
+def _reading(video: Path, row: Mapping[str, Any], media: Path, read: Read) -> ClipReading:
     truth = read_units(media / row["file_name"])
-    units, opening, identity = reader.read_clip(video)
-    asked = truth.mean(reader.units).mean(0)
+    seen = read(video)
     return ClipReading(
-        row["clip_id"], row["subject"], row["emotion"], int(row["level"] or 1), reader.units, asked, units.mean(0),
-        opening, truth.energy, identity, row["file_name"],
+        row["clip_id"], row["subject"], row["emotion"], int(row["level"] or 1), UNITS, truth.mean(UNITS).mean(0),
+        seen.units.mean(0), seen.opening, truth.energy, seen.embedding, row["file_name"],
     )  # fmt: skip

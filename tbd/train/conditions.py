@@ -65,6 +65,15 @@ def heard(own: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> Hear
     return Heard(float(after.mean() / before.mean() - 1), t, len(difference))
 
 
-def words_of(found: dict[str, Heard]) -> str:
-    """``text +2.1 %, sound +0.3 %, picture +56 %``"""
-    return ", ".join(f"{name} {100 * one.change:+.1f} %" for name, one in found.items())
+def words_of(found: dict[str, Heard], *, sure: bool = False) -> str:
+    """``text +2.1 %, sound +0.3 %, picture +56 %``
+
+    Args:
+        sure: with the paired t: ``text +2.1 % (t 4.0)``.
+    """
+
+    def one_word(name: str, one: Heard) -> str:
+        t = f" (t {one.t:.1f})" if sure and one.t is not None else ""
+        return f"{name} {100 * one.change:+.1f} %{t}"
+
+    return ", ".join(one_word(name, one) for name, one in found.items())

@@ -74,9 +74,15 @@ class RunLog:
             self._line(STEPS, {"step": step, **values})
             self.accelerator.log(values, step=step)
 
-    def validation(self, step: int, found: Validation) -> None:
-        """The validation loss, and that of every range of timesteps."""
-        self._line(VALIDATIONS, {"step": step, **found.as_json()})
+    def validation(self, step: int, found: Validation, *, of: str = "validation") -> None:
+        """The validation loss, and that of every range of timesteps.
+
+        Args:
+            of: the clips it was measured on; those of ``train`` go to the file alone.
+        """
+        self._line(VALIDATIONS, {"step": step, **({} if of == "validation" else {"of": of}), **found.as_json()})
+        if of != "validation":
+            return
         steps = self.recipe.model.noise.steps // len(found.bins)
         bins = {f"validation/t{i * steps:03d}": value for i, value in enumerate(found.bins)}
         others = {f"conditions/{name}": one.change for name, one in found.conditions.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.noise import noise_scheduler
 from tbd.train import checkpoint_writer, memory_presets
 from tbd.train.batch import BatchEncoder
-from tbd.train.clips import TrainingClips
+from tbd.train.clips import TrainingClip, TrainingClips
+from tbd.train.conditions import words_of
 from tbd.train.dataset import TrainingDataset, data_loader, process_share
 from tbd.train.latent_cache import LatentCache
 from tbd.train.loss import min_snr_weights, sample_losses
@@ -241,14 +242,25 @@ class Trainer:
     def _validate(self) -> None:
         if self.validator is None:
             return
-        how = "mean" if self.state.sharded else "sum"  # where weights are spread, all processes do the same
-        self.state.plain.eval()
-        with self.state.average.shown():
-            self.validation = self.validator.measure(self.state.plain, lambda sums: self.accelerator.reduce(sums, how))
-        self.state.plain.train()
+        self.validation = self._measure(self.validator)
         self.validated = self.step
         self.log.validation(self.step, self.validation)
         self.callback.note(f"step {self.step}: {self.validation.words()}")
+        count = self.recipe.watch.train_clips
+        if count and self.step == self.settings.steps:
+            learned = self._measure(self._validator_of(self.clips.train, count))
+            self.log.validation(self.step, learned, of="train")
+            self.callback.note(
+                f"on clips that it learned from, of another clip: {words_of(learned.conditions, sure=True)}"
+            )
+
+    def _measure(self, validator: Validator) -> Validation:
+        how = "mean" if self.state.sharded else "sum"  # where weights are spread, all processes do the same
+        self.state.plain.eval()
+        with self.state.average.shown():
+            found = validator.measure(self.state.plain, lambda sums: self.accelerator.reduce(sums, how))
+        self.state.plain.train()
+        return found
 
     def _sample(self) -> None:
         if self.validator is None:
@@ -319,12 +331,11 @@ class Trainer:
         return TrainingDataset(self.clips.train, order, self.recipe, self.stage, cache, base.image.factor)
 
     def _validator(self) -> Validator | None:
-        if not self.clips.validation:
-            return None
+        return self._validator_of(self.clips.validation) if self.clips.validation else None
+
+    def _validator_of(self, clips: Sequence[TrainingClip], count: int | None = None) -> Validator:
         rank, world = (0, 1) if self.state.sharded else (self.rank, self.world)
-        return Validator(
-            self.clips.validation, self.recipe, self.stage, self.samples, self.encoders, self.schedule, rank, world
-        )
+        return Validator(clips, self.recipe, self.stage, self.samples, self.encoders, self.schedule, rank, world, count)
 
     def _asked_to_stop(self, stopping: Event) -> bool:
         """Whether any process was asked to stop; all end at the same step."""

@@ -63,13 +63,14 @@ class Validator:
     """Measures a network on fixed samples.
 
     Args:
-        clips: kept back; up to ``watch.clips`` of them are looked at, evenly spread.
+        clips: kept back; up to ``count`` of them are looked at, evenly spread.
         recipe: bins, batch.
         stage: 1 or 2.
         samples: made over ``clips``; only its way to read an example is used.
         encoders: the frozen networks.
         schedule: of the diffusion.
         rank, world: of this process; each takes its part, and ``reduce`` adds them up.
+        count: None takes ``watch.clips``.
     """
 
     def __init__(
@@ -82,8 +83,9 @@ class Validator:
         schedule: DDIMScheduler,
         rank: int = 0,
         world: int = 1,
+        count: int | None = None,
     ) -> None:
-        chosen = np.linspace(0, len(clips) - 1, min(len(clips), recipe.watch.clips)).round().astype(int)
+        chosen = np.linspace(0, len(clips) - 1, min(len(clips), count or recipe.watch.clips)).round().astype(int)
         self.clips = [clips[i] for i in chosen]
         self.recipe, self.stage, self.samples = recipe, stage, samples
         self.encoders, self.schedule = encoders, schedule
