@@ -11,6 +11,8 @@ MANIFESTS = {"label": "label", "describe": "describe", "cot": "cot", "full": "co
 """Row of Table 2 -> manifest, which is also the annotator's mode."""
 SCHEDULES = {"label": "none", "describe": "none", "cot": "none", "full": "paper"}
 """Row of Table 2 -> schedule of the prompt levels."""
+TEXTS = "--set model.guidance.schedule=none"
+"""Of the common stage 1: the prompts of all rows, each joined into one text."""
 VAE = "--set weights.vae=checkpoints/autoencoder --cache cache --clips common.txt"
 
 
@@ -80,11 +82,12 @@ def _data(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
 
 def _base(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     named, source = f"--recipe {recipe.training}", f"data_manifests/{MANIFESTS[recipe.rows[-1]]}"
+    every = " ".join(f"data_manifests/{mode}" for mode in dict.fromkeys(MANIFESTS[row] for row in recipe.rows))
     line = f"train autoencoder {source} {named} -o checkpoints/autoencoder"
     yield ReplicationStep("autoencoder", line, "base")
-    yield ReplicationStep("cache", f"train cache {source} {named} {VAE}", "base")
-    steps = f"--set stage1.steps={recipe.steps.base} --set drop.text=1.0"
-    yield ReplicationStep("base", f"train stage1 {source} {named} {VAE} {steps} -o checkpoints/base", "base")
+    yield ReplicationStep("cache", f"train cache {every} {named} {TEXTS} {VAE}", "base")
+    steps = f"--set stage1.steps={recipe.steps.base}"
+    yield ReplicationStep("base", f"train stage1 {every} {named} {TEXTS} {VAE} {steps} -o checkpoints/base", "base")
 
 
 def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
@@ -94,7 +97,7 @@ def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
             source += f" --set model.guidance.schedule={SCHEDULES[row]}"
             name = f"{row}-seed{seed}"
             first = f"--from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"
-            second = f"--from checkpoints/{name}-stage1 --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
+            second = f"--from checkpoints/{name}-stage1 --set hardware.batch=2 --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
             yield ReplicationStep(f"stage 1: {name}", f"train stage1 {source} {first}", "models")
             yield ReplicationStep(f"stage 2: {name}", f"train stage2 {source} {second}", "models")
 

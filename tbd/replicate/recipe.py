@@ -28,8 +28,8 @@ class DrawnWorld(Recipe):
 class TrainingSteps(Recipe):
     """Steps of the optimizer."""
 
-    base: int = Field(1200, ge=1)
-    """Of the common stage 1, which hears no text: what Stable Diffusion is to the paper, a network that can draw."""
+    base: int = Field(2000, ge=1)
+    """Of the common stage 1 on the prompts of all rows: what Stable Diffusion is to the paper, a network that draws and reads."""
     stage1: int = Field(450, ge=1)
     """Of each row's own stage 1, from the common one on."""
     stage2: int = Field(120, ge=1)

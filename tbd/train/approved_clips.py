@@ -14,11 +14,12 @@ from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip, ClipRule
 from tbd.selection import ROW_KEYS, Selection, select
 from tbd.train.clips import TrainingClip, TrainingClips
+from tbd.train.face_region import face_region
 from tbd.train.recipe import TrainRecipe
 
 COLUMNS = (
     *("clip_id", "dataset", "subject", "emotion", "level", "split", "file_name", "audio_file_name", "has_audio"),
-    *("duration", "start", "end", "crop_box", "prompts_final", "review_status", "approved"),
+    *("duration", "start", "end", "crop_box", "face_box", "prompts_final", "review_status", "approved"),
 )
 BY_PEOPLE = ("accepted", "edited")
 
@@ -161,6 +162,7 @@ def _clip(name: str, row: Mapping[str, Any], clip: CanonicalClip, recipe: TrainR
         clip,
         _frames(row, clip),
         row["has_audio"],
+        face_region(row),
     )
 
 

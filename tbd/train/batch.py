@@ -29,6 +29,7 @@ class Batch:
         noise: ``(B, 4, F, h, w)``.
         timesteps: ``(B,)``.
         keep_reference, keep_text, keep_audio, keep_motion: ``(B,)`` bool.
+        region: ``(B, h, w)`` weights of the loss, or None.
     """
 
     latents: torch.Tensor
@@ -42,6 +43,7 @@ class Batch:
     keep_text: torch.Tensor
     keep_audio: torch.Tensor
     keep_motion: torch.Tensor
+    region: torch.Tensor | None = None
 
 
 def merge_batches(batches: Sequence[Batch], device: torch.device) -> Batch:
@@ -103,6 +105,7 @@ class BatchEncoder:
             keep_text=flags("keep_text"),
             keep_audio=flags("keep_audio"),
             keep_motion=torch.tensor(samples["keep_motion"], device=device),
+            region=samples["region"].to(device) if "region" in samples else None,
         )
 
     def _embed(self, prompt: str) -> torch.Tensor:

@@ -118,7 +118,7 @@ def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) 
     with device:
         network = build_network(recipe.network, stage)
     names = set(prepare_network(network, recipe, stage))
-    learning = [parameter for name, parameter in network.named_parameters() if name in names]
+    learning = {name: parameter for name, parameter in network.named_parameters() if name in names}
     loop_step = _LoopStep(network, learning, recipe, device)
     model_gb = sum(p.numel() * p.element_size() for p in network.parameters()) / 1e9
     batch = made_up_batch(recipe, stage, device)
@@ -150,11 +150,11 @@ class _LoopStep:
     """The trainer's step with everything that is on the card meanwhile: encoders, optimizer, moving average."""
 
     def __init__(
-        self, network: TBDNetwork, learning: list[torch.nn.Parameter], recipe: TrainRecipe, device: torch.device
+        self, network: TBDNetwork, learning: dict[str, torch.nn.Parameter], recipe: TrainRecipe, device: torch.device
     ) -> None:
-        self.network, self.learning, self.recipe = network, learning, recipe
+        self.network, self.learning, self.recipe = network, list(learning.values()), recipe
         self.optimizer = make_optimizer(learning, recipe.optimizer)
-        self.average = WeightAverage([str(i) for i in range(len(learning))], learning, recipe.ema.decay)
+        self.average = WeightAverage(list(learning), self.learning, recipe.ema.decay)
         self.schedule = noise_scheduler(recipe.model.noise)
         self.encoders = random_encoders(recipe.network, 0, str(device))
 

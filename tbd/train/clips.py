@@ -8,6 +8,7 @@ from typing import Any
 
 from tbd.media.canonical import CanonicalClip
 from tbd.recipe import digest
+from tbd.train.face_region import Region
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class TrainingClip:
         canonical: its pictures and sound, at the recipe's size.
         frames: canonical frames.
         has_audio: whether it has sound.
+        face: box of the face within the canonical picture, as shares of its side; None where it is not known.
     """
 
     manifest: str
@@ -34,6 +36,7 @@ class TrainingClip:
     canonical: CanonicalClip
     frames: int
     has_audio: bool
+    face: Region | None = None
 
     @property
     def name(self) -> str:

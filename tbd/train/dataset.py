@@ -15,6 +15,7 @@ from tbd.errors import InputError
 from tbd.model.noise import standard_noise
 from tbd.model.speech import windows
 from tbd.train.clips import TrainingClip
+from tbd.train.face_region import region_weights
 from tbd.train.latent_cache import LatentCache
 from tbd.train.recipe import TrainRecipe
 from tbd.train.sampling import SampleDraw, draw_sample
@@ -59,7 +60,8 @@ class TrainingDataset(Dataset[Sample]):
 
         Keys: ``draw``; from the cache ``moments (1 + M + F, 8 or 4, h, w)``, ``windows (F, window, layers, channels)``,
         ``text (k, L, D)``; from media ``frames (1 + M + F, S, S, 3)``, ``sound (n,)``, ``prompts``; and ``noise
-        (4, F, h, w)``, ``posterior (1 + M + F, 4, h, w)``. Pictures stand in the order reference, earlier, targets.
+        (4, F, h, w)``, ``posterior (1 + M + F, 4, h, w)``. Pictures stand in the order reference, earlier, targets. ``region
+        (h, w)`` is there where the recipe weighs the loss by place.
         """
         index = int(self.order[sample])
         clip = self.clips[index]
@@ -89,10 +91,13 @@ class TrainingDataset(Dataset[Sample]):
         pictures = read(clip, places) if own is clip else torch.cat([read(own, places[:1]), read(clip, places[1:])])
         found = {kind: pictures, **(self._cached(clip, targets) if cached else self._live(clip, targets))}
         whole = drawn.keep_motion and drawn.start >= earlier  # at a clip's very start there are no earlier frames
-        return {"draw": drawn, "keep_motion": whole, **found, **self._chance(drawn, len(pictures), count)}
+        chance = self._chance(drawn, len(pictures), count)
+        return {"draw": drawn, "keep_motion": whole, **found, **chance, **self._region(clip)}
 
     def _others(self, clip: TrainingClip) -> list[TrainingClip]:
-        return [other for other in self._of_person.get(clip.person, ()) if other.name != clip.name]
+        """The person's other clips; the same one in another manifest, with other texts, is none."""
+        own = (clip.media, clip.window)
+        return [other for other in self._of_person.get(clip.person, ()) if (other.media, other.window) != own]
 
     def _is_cached(self, clip: TrainingClip) -> bool:
         if self.keep is None or clip.name in self._rewritten or not self.keep.knows(clip):
@@ -100,6 +105,10 @@ class TrainingDataset(Dataset[Sample]):
         if self.keep.changed(clip):
             raise InputError("its file was rewritten while training", next="the same command goes on with --changed")
         return self.keep.path(clip).is_file()
+
+    def _region(self, clip: TrainingClip) -> Sample:
+        loss, side = self.recipe.loss, self.recipe.data.size // self.factor
+        return {"region": region_weights(clip.face, side, loss.face, loss.lips)} if loss.by_region else {}
 
     def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
         side = self.recipe.data.size // self.factor

@@ -8,9 +8,16 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from tbd.model.noise import snr
 
 
-def sample_losses(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean squared error ``(B,)`` of each sample, in float32."""
-    return (prediction.float() - target.float()).square().flatten(1).mean(1)
+def sample_losses(prediction: torch.Tensor, target: torch.Tensor, region: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean squared error ``(B,)`` of each sample, in float32.
+
+    Args:
+        prediction, target: ``(B, C, F, h, w)``.
+        region: ``(B, h, w)`` weights with mean 1; None: every place counts the same.
+    """
+    errors = (prediction.float() - target.float()).square()
+    weighted = errors if region is None else errors * region[:, None, None]
+    return weighted.flatten(1).mean(1)
 
 
 def min_snr_weights(schedule: DDIMScheduler, timesteps: torch.Tensor, gamma: float | None) -> torch.Tensor:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from tbd.errors import MissingError
 from tbd.train.recipe import Optimizer
+from tbd.train.stages import is_new_layer
 
 
-def make_optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Mapping[str, torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
     """AdamW, fused; or with 8-bit states, which take a quarter of the memory.
+
+    Args:
+        parameters: that learn, by name; the layers of stage 2 are a group of their own where their rate differs.
+        recipe: kind, rates, decay.
 
     Raises:
         MissingError: ``adamw-8bit`` needs bitsandbytes.
@@ -23,8 +28,9 @@ def make_optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) 
         "weight_decay": recipe.weight_decay,
         "eps": recipe.eps,
     }
+    groups = _groups(parameters, recipe.new_layers)
     if recipe.name == "adamw":
-        return torch.optim.AdamW(parameters, fused=True, **words)
+        return torch.optim.AdamW(groups, fused=True, **words)
     try:
         import bitsandbytes
     except ImportError:
@@ -32,7 +38,7 @@ def make_optimizer(parameters: Sequence[torch.nn.Parameter], recipe: Optimizer) 
             "optimizer.name = adamw-8bit needs bitsandbytes, which is not installed here",
             next="pip install 'think-before-draw[low-memory]', or --set optimizer.name=adamw",
         ) from None
-    eight: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(parameters, **words)
+    eight: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(groups, **words)
     return eight
 
 
@@ -42,6 +48,15 @@ def learning_rate(recipe: Optimizer, step: int) -> float:
 
 
 def set_learning_rate(tool: torch.optim.Optimizer, value: float) -> None:
-    """Set the learning rate of every group."""
+    """Set the learning rate of every group, times its own factor."""
     for group in tool.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group.get("factor", 1.0)
+
+
+def _groups(parameters: Mapping[str, torch.nn.Parameter], factor: float) -> list[dict[str, Any]]:
+    new = [name for name in parameters if factor != 1 and is_new_layer(name)]
+    old = [name for name in parameters if name not in set(new)]
+    groups = [
+        {"params": [parameters[name] for name in names], "factor": by} for names, by in ((old, 1.0), (new, factor))
+    ]
+    return [group for group in groups if group["params"]]

@@ -59,6 +59,9 @@ class Optimizer(Recipe):
     eps: float = Field(1e-8, gt=0)
     clip: float = Field(1.0, gt=0)
     """Largest norm of the gradient."""
+    new_layers: float = Field(1.0, gt=0)
+    """Factor on the rate of the layers that stage 2 adds (audio, motion, audio projection): they end in zeros, and nothing
+    before the zeros learns until they have moved (ControlNet, Zhang et al. 2023, section 3.1)."""
 
 
 class Loss(Recipe):
@@ -66,6 +69,16 @@ class Loss(Recipe):
 
     min_snr: float | None = Field(None, gt=0)
     """gamma of min-SNR weighting (Hang et al. 2023), for each sample; None: every timestep counts the same."""
+    face: float = Field(1.0, ge=1)
+    """Weight of the latents in the face's box against those around it; 1 is eq. 1. Ours: Hallo masks its audio attention
+    by face and lips instead."""
+    lips: float = Field(1.0, ge=1)
+    """Weight of the mouth, the lower middle of the face's box: a hundredth of the picture that decides about lip-sync."""
+
+    @property
+    def by_region(self) -> bool:
+        """Whether the loss depends on where in the picture it is."""
+        return self.face != 1 or self.lips != 1
 
 
 class Stage(Recipe):

@@ -33,6 +33,11 @@ def learns(name: str, recipe: TrainRecipe, stage: int) -> bool:
     return chosen.text or not re.search(_TEXT, name)
 
 
+def is_new_layer(name: str) -> bool:
+    """Whether a weight of this name belongs to what stage 2 adds."""
+    return bool(re.search(_SECOND, name))
+
+
 def freeze(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> list[str]:
     """Set what learns; returns the names of the weights that do."""
     for name, parameter in network.named_parameters():

@@ -199,7 +199,7 @@ class Trainer:
         with (nullcontext if last else self.accelerator.no_sync)(self.state.network):
             prediction, target = predict(self.state.network, batch, self.encoders.empty, self.schedule, self.recipe)
             weights = min_snr_weights(self.schedule, batch.timesteps, self.recipe.loss.min_snr)
-            loss = (sample_losses(prediction, target) * weights).mean()
+            loss = (sample_losses(prediction, target, batch.region) * weights).mean()
             self.accelerator.backward(loss / self.recipe.hardware.accumulate)
         return loss.detach()
 

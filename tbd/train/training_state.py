@@ -42,7 +42,7 @@ class TrainingState:
         self.accelerator, self.sharded = accelerator, accelerator.distributed_type == DistributedType.FSDP
         self.names = prepare_network(network, recipe, stage, half=not self.sharded)
         wanted = set(self.names)
-        learning = [p for name, p in network.named_parameters() if name in wanted]
+        learning = {name: p for name, p in network.named_parameters() if name in wanted}
         self.network, self.wrapped = accelerator.prepare(network, make_optimizer(learning, recipe.optimizer))
         self.plain = accelerator.unwrap_model(self.network)
         self.learning = [p for name, p in self.plain.named_parameters() if name in wanted]

@@ -234,3 +234,12 @@ def test_references_of_another_clip_are_the_same_from_the_cache(keep):
         assert "moments" in cached[number] and "frames" in live[number]
         one, other = (base.batch(collate([samples[number]])) for samples in (live, cached))
         assert torch.allclose(one.reference, other.reference, atol=1e-3)
+
+
+def test_the_same_clip_in_another_manifest_is_no_other_clip():
+    one = [replace(clip, person="one") for clip in training.clips(2).train]
+    both = [*one, *(replace(clip, manifest="other", prompts=("other words", "for it")) for clip in one)]
+    samples = TrainingDataset(both, [0, 1, 2, 3], PERSON, 1, None, training.FACTOR)
+    for number in range(4):
+        shown = samples._others(both[number])[samples[number]["draw"].portrait]
+        assert shown.clip_id != both[number].clip_id

@@ -19,7 +19,7 @@ def test_the_rate_rises_over_its_warmup_and_then_stays():
 
 def test_adamw_steps_as_its_definition():
     weight = torch.nn.Parameter(torch.tensor([1.0]))
-    made = make_optimizer([weight], Optimizer(lr=1.0, weight_decay=0.5))
+    made = make_optimizer({"unet.weight": weight}, Optimizer(lr=1.0, weight_decay=0.5))
     set_learning_rate(made, 0.1)
     weight.grad = torch.tensor([2.0])
     made.step()
@@ -29,7 +29,7 @@ def test_adamw_steps_as_its_definition():
 def test_eight_bits_without_bitsandbytes_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(MissingError) as error:
-        make_optimizer([torch.nn.Parameter(torch.ones(1))], Optimizer(name="adamw-8bit"))
+        make_optimizer({"unet.weight": torch.nn.Parameter(torch.ones(1))}, Optimizer(name="adamw-8bit"))
     assert "think-before-draw[low-memory]" in error.value.next
 
 
@@ -61,3 +61,17 @@ def test_without_decay_nothing_is_kept():
     average = WeightAverage(["w"], [torch.nn.Parameter(torch.zeros(1))], decay=0)
     average.step()
     assert average.state() == {} and average.steps == 0
+
+
+def test_new_layers_have_a_rate_of_their_own():
+    weights = {
+        name: torch.nn.Parameter(torch.zeros(1))
+        for name in ("unet.down.weight", "unet.mid_block.audio_modules.0.proj_out.weight", "audio_projection.weight")
+    }
+    made = make_optimizer(weights, Optimizer(lr=1.0, weight_decay=0.0, new_layers=3.0))
+    set_learning_rate(made, 0.1)
+    for weight in weights.values():
+        weight.grad = torch.ones(1)
+    made.step()
+    assert [round(-weight.item(), 4) for weight in weights.values()] == [0.1, 0.3, 0.3]
+    assert len(make_optimizer(weights, Optimizer()).param_groups) == 1
