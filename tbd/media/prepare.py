@@ -54,7 +54,7 @@ def prepare(
 ) -> Prepared:
     """Write each row's canonical clip as ``video.mp4``, ``audio.wav`` and ``reference.png``.
 
-    The video is compressed (x264, crf 16), the picture is exact. A clip appears whole or not at all, and the
+    The video is compressed (x264, crf 18), the picture is exact. A clip appears whole or not at all, and the
     same call goes on where the last one ended. A silent clip gets no ``audio.wav``.
 
     Args:

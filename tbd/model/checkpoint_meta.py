@@ -43,6 +43,8 @@ class CheckpointMeta(BaseModel):
     """Manifest -> sha256 of its Parquet file."""
     encoders: dict[str, str] = {}
     """Identities of the frozen networks."""
+    folders: dict[str, str] = {}
+    """Frozen networks that the recipe names by folder: the way there from this checkpoint's folder."""
     history: dict[str, Any] = {}
     """What was started from, and every change since."""
     versions: dict[str, str] = {}

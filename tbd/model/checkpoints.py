@@ -162,13 +162,17 @@ class Checkpoint:
     def encoders(self, device: str = "cpu") -> FrozenEncoders:
         """The frozen networks that it was trained with.
 
+        Folders of the recipe are looked for where they lay from this checkpoint, whatever the folder we are in.
+
         Raises:
             MissingError: one is not on this machine; says how to get it.
-            InputError: one is another than it was.
+            InputError: one is another than it was, or its folder is gone.
         """
+        from tbd.model.encoder_folders import found_again
         from tbd.model.frozen_encoders import encoder_identities, load_encoders
 
-        parts, seed = PartWeights.model_validate(self.meta.recipe["weights"]), int(self.meta.recipe["seed"])
+        named, seed = PartWeights.model_validate(self.meta.recipe["weights"]), int(self.meta.recipe["seed"])
+        parts = found_again(named, self.meta.folders, self.path, self.meta.encoders)
         wanted, found = self.meta.encoders, encoder_identities(self.recipe.network, parts, seed)
         odd = [name for name in wanted if wanted[name] != found[name]]
         if odd:

@@ -26,6 +26,8 @@ RANDOM = "random"
 """A part without a file."""
 LOG_VARIANCE = -10.0
 """Of a random autoencoder's posterior."""
+ENCODERS = {"vae": "image", "text_encoder": "text", "speech": "speech"}
+"""Keys of ``PartWeights`` -> names of ``FrozenEncoders``."""
 _FILES = {"vae": WEIGHTS, "text_encoder": "model.safetensors", "speech": "model.safetensors"}
 
 
@@ -109,15 +111,20 @@ def encoder_identities(network: Network, parts: PartWeights, seed: int) -> dict[
         MissingError, InputError: as ``load_encoders``, for what can be seen from outside.
     """
     found = {}
-    for name, part in (("image", "vae"), ("text", "text_encoder"), ("speech", "speech")):
+    for part, name in ENCODERS.items():
         if getattr(parts, part) == RANDOM:
             found[name] = _random_identity(network, seed)
             continue
-        file = _folder(part, parts) / _FILES[part]
+        file = encoder_file(part, weights.resolve(getattr(parts, part)))
         if not file.is_file():
             raise InputError(f"{file}: the weights are expected in this one file", next="tbd weights list")
         found[name] = sha256_file(file)
     return found
+
+
+def encoder_file(part: str, folder: Path) -> Path:
+    """The one file in a folder that holds the weights of ``part``, a key of ``ENCODERS``."""
+    return _inside(part, folder) / _FILES[part]
 
 
 def latent_factor(network: Network, parts: PartWeights | None = None) -> int:
@@ -141,7 +148,10 @@ def _random_identity(network: Network, seed: int) -> str:
 
 
 def _folder(part: str, parts: PartWeights) -> Path:
-    folder = weights.resolve(getattr(parts, part))
+    return _inside(part, weights.resolve(getattr(parts, part)))
+
+
+def _inside(part: str, folder: Path) -> Path:
     inside = folder / "text_encoder"  # as in a whole stable-diffusion-v1-5
     return inside if part == "text_encoder" and inside.is_dir() else folder
 

@@ -24,6 +24,7 @@ from tbd.locks import folder_lock
 from tbd.manifest import locate_manifest
 from tbd.model import checkpoints
 from tbd.model.checkpoint_meta import CheckpointMeta
+from tbd.model.encoder_folders import encoder_folders
 from tbd.model.noise import noise_scheduler
 from tbd.train import checkpoint_writer, memory_presets
 from tbd.train.batch import BatchEncoder
@@ -306,6 +307,9 @@ class Trainer:
             trained={"parameters": sum(p.numel() for p in state.learning), "names": len(state.names)},
             manifests={name: sha256_file(locate_manifest(path)) for name, path in self.clips.manifests.items()},
             encoders=self.encoders.base.identities,
+            folders=encoder_folders(
+                self.recipe.weights, checkpoints.checkpoint_folder(self.request.output, state.step)
+            ),
             history=self.history,
             versions=checkpoint_writer.versions(),
         )

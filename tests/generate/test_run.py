@@ -1,11 +1,13 @@
 """A split into a run folder: whole, resumed, in parts, and with clips that fail."""
 
-import hashlib
 import json
+import multiprocessing
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import training
 from talking_head import SIZE, pipeline
 
@@ -46,42 +48,65 @@ def rendered(pipe, folder, manifest, recipe=RECIPE, **selection):
     return render_jobs(pipe, folder, jobs(manifest, recipe, **selection), record, recipe)
 
 
-@pytest.fixture
-def written(monkeypatch):
-    """What is handed to the encoder, by run and name: x264 need not give the same bytes for the same frames twice."""
-    found, write = {}, video.write
-
-    def hashing(path, frames, *arguments, **keywords):
-        digest = hashlib.sha256()
-
-        def hashed():
-            for frame in frames:
-                digest.update(frame.tobytes())
-                yield frame
-
-        count = write(path, hashed(), *arguments, **keywords)
-        found[path.parents[1].name, path.name] = digest.hexdigest()
-        return count
-
-    monkeypatch.setattr(video, "write", hashing)
-    return found
+def contents(folder):
+    """The bytes of every video of a run, by name."""
+    return {path.name: path.read_bytes() for path in (folder / "videos").iterdir()}
 
 
-def test_a_split_is_rendered_resumed_and_in_parts_the_same(pipe, manifest, tmp_path, written):
-    whole, names = tmp_path / "whole", ["c000.mp4", "c001.mp4", "c002.mp4"]
-    done = rendered(pipe, whole, manifest)
+@pytest.fixture(scope="module")
+def whole(pipe, manifest, tmp_path_factory):
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    done = rendered(pipe, folder, manifest)
     assert (done.rendered, done.kept, list(done.failed)) == (3, 0, ["c_gone"])
+    return folder
+
+
+def test_a_run_has_its_videos_its_record_and_its_failures(manifest, whole):
+    assert sorted(contents(whole)) == ["c000.mp4", "c001.mp4", "c002.mp4"]
     assert "gone.mp4" in (whole / "failed" / "c_gone.txt").read_text()
     record = json.loads((whole / RUN).read_text())
     assert record["split"] == "test" and record["manifest"] == str(manifest) and record["checkpoint"] == CHECKPOINT
-    assert sorted(path.name for path in (whole / "videos").iterdir()) == names
-    first = dict(written)
-    (whole / "videos" / "c001.mp4").unlink()
-    again = rendered(pipe, whole, manifest)
-    assert (again.rendered, again.kept) == (1, 2) and written == first
-    for part in ("1/2", "2/2"):
-        rendered(pipe, tmp_path / "parts", manifest, shard=part)
-    assert {name: written["parts", name] for name in names} == {name: first["whole", name] for name in names}
+
+
+def test_shards_in_any_order_are_one_run(pipe, manifest, whole, tmp_path):
+    for part in ("2/2", "1/2"):
+        rendered(pipe, tmp_path, manifest, shard=part)
+    assert contents(tmp_path) == contents(whole)
+
+
+def renders_until_the_second_video(folder, manifest, reached):
+    """In a process of its own: stops in the middle of the second video, and says so."""
+    torch.set_num_threads(1)
+    plain = video.write
+
+    def write(path, frames, *arguments, **keywords):
+        def first_only():
+            yield next(iter(frames))
+            reached.touch()
+            time.sleep(600)
+
+        return plain(path, first_only() if path.name == "c001.mp4" else frames, *arguments, **keywords)
+
+    video.write = write
+    rendered(pipeline(frames=8), folder, manifest)
+
+
+def test_a_run_that_was_killed_in_the_middle_of_a_video_goes_on_as_if_nothing_had_been(pipe, manifest, whole, tmp_path):
+    folder, reached = tmp_path / "killed", tmp_path / "reached"
+    given = (folder, manifest, reached)
+    process = multiprocessing.get_context("spawn").Process(target=renders_until_the_second_video, args=given)
+    process.start()
+    patience = time.monotonic() + 120
+    while not reached.exists() and process.is_alive() and time.monotonic() < patience:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    left = sorted(path.name for path in (folder / "videos").iterdir())
+    assert left[1:] == ["c000.mp4"] and left[0].endswith(".tmp"), "the second video was under way"
+    again = rendered(pipe, folder, manifest)
+    assert (again.rendered, again.kept) == (2, 1)
+    assert {name: held for name, held in contents(folder).items() if name[0] != "."} == contents(whole)
 
 
 def test_videos_have_the_sound_the_length_and_the_recipe(pipe, manifest, tmp_path):

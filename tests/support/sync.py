@@ -32,14 +32,14 @@ class Planted:
 
     def lips(self, crops: np.ndarray) -> np.ndarray:
         bright = crops[:, 60:160, 60:160].mean((1, 2, 3)) / 80
-        return _centred(np.lib.stride_tricks.sliding_window_view(bright, 5))
+        return centred(np.lib.stride_tricks.sliding_window_view(bright, 5))
 
     def speech(self, cepstrum: np.ndarray, count: int) -> np.ndarray:
         columns = np.lib.stride_tricks.sliding_window_view(cepstrum[:, 0] / 4, 20)[::4][:count]
-        return _centred(columns.reshape(count, 5, 4)[..., :3].mean(2))
+        return centred(columns.reshape(count, 5, 4)[..., :3].mean(2))
 
 
-def _centred(values: np.ndarray) -> np.ndarray:
+def centred(values: np.ndarray) -> np.ndarray:
     return (values - values.mean(1, keepdims=True)).astype(np.float32)
 
 
