@@ -17,6 +17,7 @@ GROUND = {
     "console",
     "catalogue",
     "clip_failures",
+    "devices",
     "downloads",
     "weights_add",
     "filenames",

@@ -12,11 +12,23 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tbd import workspace
 from tbd.media import video
+from tbd.schema import EMOTIONS, INTENSITIES
 
 Pixels = npt.NDArray[np.uint8]
 
 MARGIN = 22
 """Pixels above the columns; the rows' names are written into the left margin."""
+
+
+GRID_SECONDS = 3.0
+"""Of the speech that the videos of a grid say."""
+
+
+def grid_places() -> list[tuple[str, str, str | None]]:
+    """Row, column and intensity of every video of Fig. 10: emotions by intensities, and neutral, which has none."""
+    words = list(INTENSITIES.values())
+    places = [(emotion, word, word) for emotion in EMOTIONS if emotion != "neutral" for word in words]
+    return [*places, ("neutral", words[0], None)]
 
 
 @dataclass(frozen=True)

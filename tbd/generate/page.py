@@ -5,20 +5,29 @@ It listens on loopback, asks for a token, shares nothing and calls nobody; peopl
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tbd.errors import MissingError, TbdError
+import numpy as np
+import numpy.typing as npt
+
+from tbd.errors import MissingError, TbdError, UsageError
+from tbd.generate.grid import GRID_SECONDS, GridCell, grid_places, write_grid
 from tbd.generate.recipe import GenerateRecipe
-from tbd.generate.render import fit_prompts, render_video
+from tbd.generate.render import SAMPLE_RATE, RenderedVideo, fit_prompts, render_video
 from tbd.generate.run import hearing_chunks
 from tbd.schema import EMOTIONS, INTENSITIES
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline
+    from tbd.generate.portrait import PreparedPortrait
+
+Told = Callable[..., Any]
+"""Gradio's progress: hears a share from 0 to 1, and ``desc``."""
 
 Annotate = Callable[[Path, str, str | None], tuple[list[str], list[str]]]
 """(picture, emotion, intensity) -> prompts coarse to fine, and the chain's steps as Markdown; raises ``TbdError``."""
@@ -42,49 +51,77 @@ class TalkingHeadPage:
 
     def prompts(self, picture: str | None, emotion: str, intensity: str) -> tuple[str, str, str]:
         """Coarse prompt, fine prompt, and the four steps of the chain."""
-        gr = _gradio()
-        if not picture:
-            raise gr.Error("choose a portrait first")
-        try:
+        with self._told_on_the_page():
+            if not picture:
+                raise UsageError("choose a portrait first")
             found, steps = self.annotate(Path(picture), emotion, None if emotion == "neutral" else intensity)
-        except TbdError as error:
-            raise gr.Error(error.message) from None
         numbered = (f"**Step {number}**\n\n{step}" for number, step in enumerate(steps, 1))
         return found[0], "\n".join(found[1:]), "\n\n".join(numbered)
 
     def video(
-        self,
-        picture: str | None,
-        sound: str | None,
-        coarse: str,
-        fine: str,
-        preset: str,
-        seed: float,
-        progress: Callable[..., Any],
+        self, picture: str | None, sound: str | None, coarse: str, fine: str, preset: str, seed: float, progress: Told
     ) -> tuple[str, str]:
         """The video's path, and what is worth knowing about it."""
-        gr = _gradio()
+        with self._told_on_the_page():
+            portrait, samples = self._given(picture, sound)
+            texts, cut = fit_prompts([coarse, *filter(None, fine.split("\n"))], self._chunks(preset))
+            count = self.pipe.frame_count(len(samples))
+            done = self._render(
+                self._name("video").with_suffix(".mp4"), portrait, samples, texts, preset, seed,
+                lambda number: progress(number / count, desc=f"frame {number} of {count}"),
+            )  # fmt: skip
+        return str(done.path), "\n\n".join([f"{done.frames} frames", *portrait.notes, *cut])
+
+    def grid(self, picture: str | None, sound: str | None, preset: str, seed: float, progress: Told) -> tuple[str, str]:
+        """Every emotion at every intensity, as a picture and as a video; their paths."""
+        with self._told_on_the_page():
+            portrait, samples = self._given(picture, sound)
+            samples, folder, cells = samples[: round(GRID_SECONDS * SAMPLE_RATE)], self._name("grid"), []
+            places = grid_places()
+            for number, (row, column, intensity) in enumerate(places):
+                progress(number / len(places), desc=f"{intensity or ''} {row}")
+                found, _ = self.annotate(Path(str(picture)), row, intensity)
+                texts, _ = fit_prompts(found, self._chunks(preset))
+                file = folder / f"{row}-{column}.mp4"
+                self._render(file, portrait, samples, texts, preset, seed)
+                cells.append(GridCell(row, column, file))
+            still, film = write_grid(cells, folder, fps=self.pipe.clip_rule.fps, sound=samples)
+        return str(still), str(film)
+
+    def _given(self, picture: str | None, sound: str | None) -> tuple[PreparedPortrait, npt.NDArray[np.float32]]:
         if not picture or not sound:
-            raise gr.Error("a portrait and speech are needed")
+            raise UsageError("a portrait and speech are needed")
         from tbd.generate.portrait import prepare_portrait
         from tbd.generate.speech_stream import read_speech
 
+        return prepare_portrait(picture, self.pipe.clip_rule), read_speech(sound)
+
+    def _render(
+        self, path: Path, portrait: PreparedPortrait, samples: npt.NDArray[np.float32], texts: list[str], preset: str,
+        seed: float, told: Callable[[int], None] | None = None,
+    ) -> RenderedVideo:  # fmt: skip
+        return render_video(
+            self.pipe, path, portrait.picture, samples, texts, sampling=self._recipe(preset).sampling(), seed=int(seed),
+            details={"prompts": texts}, told=told,
+        )  # fmt: skip
+
+    def _recipe(self, preset: str) -> GenerateRecipe:
+        return self.recipe.model_copy(update={"sampler": self.recipe.sampler.model_copy(update={"preset": preset})})
+
+    def _chunks(self, preset: str) -> int:
+        return hearing_chunks(self.pipe, self._recipe(preset))
+
+    def _name(self, kind: str) -> Path:
+        self.made += 1
+        return self.folder / f"{kind}-{self.made}"
+
+    @contextlib.contextmanager
+    def _told_on_the_page(self) -> Iterator[None]:
+        """Errors in words, where the person looks."""
         try:
-            portrait, samples = prepare_portrait(picture, self.pipe.clip_rule), read_speech(sound)
-            recipe = self.recipe.model_copy(
-                update={"sampler": self.recipe.sampler.model_copy(update={"preset": preset})}
-            )
-            texts, cut = fit_prompts([coarse, *filter(None, fine.split("\n"))], hearing_chunks(self.pipe, recipe))
-            self.made += 1
-            count = self.pipe.frame_count(len(samples))
-            done = render_video(
-                self.pipe, self.folder / f"video-{self.made}.mp4", portrait.picture, samples, texts,
-                sampling=recipe.sampling(), seed=int(seed), details={"prompts": texts},
-                told=lambda number: progress(number / count, desc=f"frame {number} of {count}"),
-            )  # fmt: skip
+            yield
         except TbdError as error:
-            raise gr.Error(error.message) from None
-        return str(done.path), "\n\n".join([f"{done.frames} frames", *portrait.notes, *cut])
+            raise _gradio().Error(error.message) from None
 
 
 def build_page(page: TalkingHeadPage) -> Any:
@@ -113,18 +150,23 @@ def build_page(page: TalkingHeadPage) -> Any:
                 draw = gr.Button("Draw the video", variant="primary", elem_id="draw")
                 film = gr.Video(label="Video", elem_id="film", interactive=False)
                 notes = gr.Markdown()
+                whole = gr.Button("Draw every emotion at every intensity", elem_id="grid")
+        with gr.Row():
+            still = gr.Image(label="Grid", elem_id="still", type="filepath", interactive=False)
+            grid = gr.Video(label="Grid, moving", elem_id="moving", interactive=False)
         with gr.Accordion("The chain: facial information, action units, muscles, prompt design", open=False):
             chain = gr.Markdown(elem_id="chain")
 
         def drawn(*given: Any, progress: Any = gr.Progress()) -> tuple[str, str]:  # noqa: B008 (Gradio's way)
-            picture, sound, coarse, fine, preset, seed = given
-            return page.video(picture, sound, coarse, fine, preset, seed, progress)
+            return page.video(*given, progress)
+
+        def all_drawn(*given: Any, progress: Any = gr.Progress()) -> tuple[str, str]:  # noqa: B008 (Gradio's way)
+            return page.grid(*given, progress)
 
         think.click(page.prompts, [picture, emotion, intensity], [coarse, fine, chain], api_visibility="private")
-        draw.click(
-            drawn, [picture, sound, coarse, fine, preset, seed], [film, notes], concurrency_limit=1,
-            api_visibility="private",
-        )  # fmt: skip
+        one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
+        draw.click(drawn, [picture, sound, coarse, fine, preset, seed], [film, notes], **one_at_a_time)
+        whole.click(all_drawn, [picture, sound, preset, seed], [still, grid], **one_at_a_time)
     return blocks.queue(max_size=20, default_concurrency_limit=1)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils.outputs import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
@@ -21,6 +20,7 @@ from tbd.errors import UsageError
 from tbd.generate.denoiser import CachedDenoiser, ClipConditions, WindowConditions
 from tbd.generate.drift_guard import DriftGuard
 from tbd.generate.guidance_scales import GuidanceScales
+from tbd.generate.model_card import CardedPipeline
 from tbd.generate.portrait import prepare_portrait, read_pixels
 from tbd.generate.sampler_presets import PRESETS, SamplerPreset, make_scheduler
 from tbd.generate.speech_stream import SpeechStream, read_speech
@@ -100,7 +100,7 @@ class _Clip:
     count: int = 0
 
 
-class TalkingHeadPipeline(DiffusionPipeline):
+class TalkingHeadPipeline(CardedPipeline):
     """Portrait, speech and prompts to a talking video.
 
     Made by ``tbd.generate.load.load_pipeline`` from a checkpoint, or by ``from_pretrained`` from a folder that

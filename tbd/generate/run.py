@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +127,7 @@ def job_digest(job: RenderJob, record: RunRecord) -> str:
 
 
 def render_jobs(
-    pipe: TalkingHeadPipeline,
+    pipes: Sequence[TalkingHeadPipeline],
     folder: Path,
     jobs: Sequence[RenderJob],
     record: RunRecord,
@@ -137,57 +139,84 @@ def render_jobs(
     """Render what is missing. A clip that fails is recorded in ``failed/`` and never ends the run; a full disk does.
 
     Args:
-        pipe: on its device.
+        pipes: the same pipeline on each device; every clip goes to one that is free, which changes nothing of it.
         folder: of the run.
         jobs: all of them.
         record: of ``make_record``.
         recipe: how.
         told: hears of every finished job, and why it failed or an empty text.
-        stopping: once set, the video under way is finished and no other begun.
+        stopping: once set, the videos under way are finished and no other begun.
 
     Raises:
         MissingError: the disk is full.
     """
     summary, missing = RunSummary(), list(pending_jobs(folder, jobs, record))
-    summary.kept = len(jobs) - len(missing)
-    for job in missing:
-        if stopping is not None and stopping.is_set():
+    summary.kept, stopping = len(jobs) - len(missing), stopping or threading.Event()
+    for job, done in _rendered(pipes, missing, lambda pipe, job: _render(pipe, folder, job, record, recipe), stopping):
+        if done is None:
             summary.stopped = True
-            break
-        try:
-            done = _render(pipe, folder, job, record, recipe, summary)
-        except Exception as error:  # noqa: BLE001 (the boundary of one clip)
-            reason = summary.failed[job.clip_id] = why_failed(error, job.clip_id, "render", folder)
-            workspace.write_text(folder / FAILED / f"{job.clip_id}.txt", reason + "\n")
+            continue
+        failure = done if isinstance(done, str) else ""
+        _keep_failure(folder / FAILED / f"{job.clip_id}.txt", failure)
+        if isinstance(done, str):
+            summary.failed[job.clip_id] = failure
         else:
             summary.rendered += 1
-            (folder / FAILED / f"{job.clip_id}.txt").unlink(missing_ok=True)
-            if done.corrected:
-                summary.drifted.append(job.clip_id)
+            summary.notes += [f"{job.clip_id}: {note}" for note in done[1]]
+            summary.drifted += [job.clip_id] * bool(done[0].corrected)
         if told is not None:
-            told(job, summary.failed.get(job.clip_id, ""))
+            told(job, failure)
     return summary
 
 
+Rendered = tuple[RenderedVideo, list[str]] | str
+"""A video and what was cut from its prompts, or why there is none."""
+
+
+def _rendered(
+    pipes: Sequence[TalkingHeadPipeline],
+    jobs: Sequence[RenderJob],
+    render: Callable[[TalkingHeadPipeline, RenderJob], Rendered],
+    stopping: threading.Event,
+) -> Iterator[tuple[RenderJob, Rendered | None]]:
+    """The jobs in their order, each with what became of it; None where it was not begun."""
+    free: queue.SimpleQueue[TalkingHeadPipeline] = queue.SimpleQueue()
+    for pipe in pipes:
+        free.put(pipe)
+
+    def one(job: RenderJob) -> Rendered | None:
+        pipe = free.get()
+        try:
+            return None if stopping.is_set() else render(pipe, job)
+        finally:
+            free.put(pipe)
+
+    with ThreadPoolExecutor(len(pipes)) as pool:
+        yield from zip(jobs, pool.map(one, jobs), strict=True)
+
+
 def _render(
-    pipe: TalkingHeadPipeline,
-    folder: Path,
-    job: RenderJob,
-    record: RunRecord,
-    recipe: GenerateRecipe,
-    summary: RunSummary,
-) -> RenderedVideo:
-    if job.problem or job.speech is None:
-        raise InputError(job.problem or "no clip")
-    prompts, cut = fit_prompts(job.prompts, hearing_chunks(pipe, recipe))
-    summary.notes += [f"{job.clip_id}: {note}" for note in cut]
-    details = {
-        "clip_id": job.clip_id, "prompts": prompts, "digest": job_digest(job, record), **job.source(), **record.essence()
-    }  # fmt: skip
-    return render_video(
-        pipe, folder / VIDEOS / f"{job.clip_id}.mp4", job.picture(), job.speech.audio(), prompts,
-        sampling=recipe.sampling(), seed=job.seed, details=details,
-    )  # fmt: skip
+    pipe: TalkingHeadPipeline, folder: Path, job: RenderJob, record: RunRecord, recipe: GenerateRecipe
+) -> Rendered:
+    try:
+        if job.problem or job.speech is None:
+            raise InputError(job.problem or "no clip")
+        prompts, cut = fit_prompts(job.prompts, hearing_chunks(pipe, recipe))
+        details = {"clip_id": job.clip_id, "prompts": prompts, "digest": job_digest(job, record)}
+        done = render_video(
+            pipe, folder / VIDEOS / f"{job.clip_id}.mp4", job.picture(), job.speech.audio(), prompts,
+            sampling=recipe.sampling(), seed=job.seed, details=details | job.source() | record.essence(),
+        )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 (the boundary of one clip)
+        return why_failed(error, job.clip_id, "render", folder)
+    return done, cut
+
+
+def _keep_failure(file: Path, why: str) -> None:
+    if why:
+        workspace.write_text(file, why + "\n")
+    else:
+        file.unlink(missing_ok=True)
 
 
 def hearing_chunks(pipe: TalkingHeadPipeline, recipe: GenerateRecipe) -> int:

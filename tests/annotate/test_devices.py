@@ -6,9 +6,9 @@ import tiny_qwen
 
 from tbd.annotate import backends
 from tbd.annotate.backends.base import ConversationStart, Question
-from tbd.annotate.backends.devices import Remote, cuda_devices
+from tbd.annotate.backends.devices import Remote
 from tbd.annotate.recipe import AnnotateRecipe
-from tbd.errors import MissingError, UsageError
+from tbd.errors import MissingError
 from tbd.schema import Annotation
 
 
@@ -53,11 +53,3 @@ def test_a_process_that_died_is_said(recipe):
     with pytest.raises(MissingError, match="died"), far.open(faces()):
         pass
     far.close()
-
-
-def test_devices_are_named_by_number():
-    assert cuda_devices("cpu") == ["cpu"]
-    with pytest.raises(UsageError, match="a list of numbers"):
-        cuda_devices("first")
-    with pytest.raises(MissingError, match="no GPU"):
-        cuda_devices("7")

@@ -1,5 +1,7 @@
 """The Gradio page: closed without its token, and its buttons do what they say."""
 
+from pathlib import Path
+
 import gradio
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from tbd.demo.landmarks import Expression
 from tbd.errors import InputError
 from tbd.generate.page import TalkingHeadPage, chain_steps, page_app
 from tbd.generate.recipe import load_generate_recipe
+from tbd.generate.render import recorded_details
 from tbd.media import audio, video
 
 
@@ -57,6 +60,19 @@ def test_the_buttons(page, tmp_path):
     assert seen[-1] == (1.0,) and np.diff([one[0] for one in seen]).min() > 0
 
 
+def test_the_grid_shows_every_emotion_at_every_intensity(page, tmp_path, monkeypatch):
+    monkeypatch.setattr("tbd.generate.page.grid_places", lambda: [("fear", "mild", "mild"), ("neutral", "mild", None)])
+    Image.fromarray(Portrait(PEOPLE[1], 160).draw(Expression({}))).save(tmp_path / "face.png")
+    audio.write_wav(tmp_path / "speech.wav", speech(4))
+    seen = []
+    still, film = page.grid(
+        str(tmp_path / "face.png"), str(tmp_path / "speech.wav"), "fast", 0, lambda share, desc: seen.append(desc)
+    )
+    assert seen == ["mild fear", " neutral"] and video.probe(Path(film)).num_frames == 4
+    assert Image.open(still).height > 2 * 96
+    assert recorded_details(tmp_path / "grid-1" / "neutral-mild.mp4")["prompts"] == ["neutral None", "fine"]
+
+
 def test_what_is_missing_is_said_on_the_page(page, tmp_path):
     with pytest.raises(gradio.Error, match="portrait first"):
         page.prompts(None, "fear", "mild")
@@ -64,5 +80,7 @@ def test_what_is_missing_is_said_on_the_page(page, tmp_path):
         page.prompts("x.png", "contempt", "mild")
     with pytest.raises(gradio.Error, match="needed"):
         page.video(None, None, "a", "b", "fast", 0, print)
+    with pytest.raises(gradio.Error, match="needed"):
+        page.grid("x.png", None, "fast", 0, print)
     with pytest.raises(gradio.Error, match="nowhere"):
         page.video(str(tmp_path / "nowhere.png"), "x.wav", "a", "b", "fast", 0, print)

@@ -2,13 +2,14 @@
 
 import json
 import multiprocessing
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 import training
+from rendering import CHECKPOINT, FRAMES, RECIPE, jobs, rendered, rendered_until
 from talking_head import SIZE, pipeline
 
 from tbd.errors import InputError, MissingError, UsageError
@@ -20,13 +21,10 @@ from tbd.manifest import count_tokens
 from tbd.media import audio, video
 from tbd.selection import Selection
 
-RECIPE = load_generate_recipe(["steps=1", "scale=1"])
-CHECKPOINT = {"path": "x", "sha256": "0" * 64}
-
 
 @pytest.fixture(scope="module")
 def pipe():
-    return pipeline(frames=8)
+    return pipeline(frames=FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +34,6 @@ def manifest(tmp_path_factory):
     rows.append(training.a_row("c_gone", 3, split="test", file_name="gone.mp4"))
     rows.append(training.a_row("c_train", 2, split="train", subject="M900"))
     return training.manifest(folder, rows, size=SIZE)
-
-
-def jobs(manifest, recipe=RECIPE, **selection):
-    return plan_jobs(ClipRequest(manifest, selection=Selection(**selection)), recipe, 2, SIZE)
-
-
-def rendered(pipe, folder, manifest, recipe=RECIPE, **selection):
-    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, recipe)
-    open_run(folder, record)
-    return render_jobs(pipe, folder, jobs(manifest, recipe, **selection), record, recipe)
 
 
 def contents(folder):
@@ -75,27 +63,29 @@ def test_shards_in_any_order_are_one_run(pipe, manifest, whole, tmp_path):
     assert contents(tmp_path) == contents(whole)
 
 
-def renders_until_the_second_video(folder, manifest, reached):
-    """In a process of its own: stops in the middle of the second video, and says so."""
-    torch.set_num_threads(1)
-    plain = video.write
+def test_several_devices_share_the_clips_and_change_nothing(pipe, manifest, whole, tmp_path):
+    other, used = pipeline(frames=FRAMES), []
+    hooks = [one.unet.register_forward_pre_hook(lambda module, _: used.append(id(module))) for one in (pipe, other)]
+    done = rendered([pipe, other], tmp_path, manifest)
+    for hook in hooks:
+        hook.remove()
+    assert (done.rendered, list(done.failed)) == (3, ["c_gone"]) and contents(tmp_path) == contents(whole)
+    assert set(used) == {id(pipe.unet), id(other.unet)}
 
-    def write(path, frames, *arguments, **keywords):
-        def first_only():
-            yield next(iter(frames))
-            reached.touch()
-            time.sleep(600)
 
-        return plain(path, first_only() if path.name == "c001.mp4" else frames, *arguments, **keywords)
-
-    video.write = write
-    rendered(pipeline(frames=8), folder, manifest)
+def test_once_told_to_stop_no_video_is_begun(pipe, manifest, tmp_path):
+    stopping = threading.Event()
+    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
+    done = render_jobs(
+        [pipe], tmp_path, jobs(manifest), record, RECIPE, told=lambda *_: stopping.set(), stopping=stopping
+    )
+    assert done.stopped and 1 <= done.rendered < 3
 
 
 def test_a_run_that_was_killed_in_the_middle_of_a_video_goes_on_as_if_nothing_had_been(pipe, manifest, whole, tmp_path):
     folder, reached = tmp_path / "killed", tmp_path / "reached"
-    given = (folder, manifest, reached)
-    process = multiprocessing.get_context("spawn").Process(target=renders_until_the_second_video, args=given)
+    given = ("c001.mp4", folder, manifest, reached)
+    process = multiprocessing.get_context("spawn").Process(target=rendered_until, args=given)
     process.start()
     patience = time.monotonic() + 120
     while not reached.exists() and process.is_alive() and time.monotonic() < patience:
@@ -106,7 +96,7 @@ def test_a_run_that_was_killed_in_the_middle_of_a_video_goes_on_as_if_nothing_ha
     assert left[1:] == ["c000.mp4"] and left[0].endswith(".tmp"), "the second video was under way"
     again = rendered(pipe, folder, manifest)
     assert (again.rendered, again.kept) == (2, 1)
-    assert {name: held for name, held in contents(folder).items() if name[0] != "."} == contents(whole)
+    assert {path.name: path.read_bytes() for path in (folder / "videos").glob("c*.mp4")} == contents(whole)
 
 
 def test_videos_have_the_sound_the_length_and_the_recipe(pipe, manifest, tmp_path):
@@ -133,7 +123,7 @@ def test_other_prompts_are_rendered_anew(pipe, manifest, tmp_path):
     record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
     (job,) = jobs(manifest, clips=("c000",))
     open_run(tmp_path, record)
-    render_jobs(pipe, tmp_path, [job], record, RECIPE)
+    render_jobs([pipe], tmp_path, [job], record, RECIPE)
     assert list(pending_jobs(tmp_path, [job], record)) == []
     assert list(pending_jobs(tmp_path, [replace(job, prompts=("a", "b"))], record)) != []
 
@@ -183,7 +173,7 @@ def test_a_full_disk_ends_the_run_and_leaves_no_half_video(pipe, manifest, tmp_p
     record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
     monkeypatch.setattr("tbd.workspace.write_whole", full)
     with pytest.raises(MissingError, match="full"):
-        render_jobs(pipe, tmp_path, jobs(manifest, clips=("c000",)), record, RECIPE)
+        render_jobs([pipe], tmp_path, jobs(manifest, clips=("c000",)), record, RECIPE)
     assert not list(tmp_path.rglob("*.mp4"))
 
 

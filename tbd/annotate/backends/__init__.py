@@ -28,11 +28,12 @@ def open_all(recipe: AnnotateRecipe, endpoints: Sequence[str] = (), devices: str
         UsageError: ``devices`` is not ``auto`` or a list of numbers.
     """
     if recipe.backend.name == "qwen2-vl" and not recipe.backend.device_map:
-        from tbd.annotate.backends.devices import Remote, cuda_devices
+        from tbd.annotate.backends.devices import Remote
+        from tbd.devices import device_list
 
-        found = cuda_devices(devices)
+        found = device_list(devices)
         if len(found) > 1:
             return [Remote(recipe, device) for device in found]
-        return [create(recipe, device=found[0] if found else None)]
+        return [create(recipe, device=found[0])]
     backend = create(recipe, endpoints)
     return [backend] * backend.concurrency

@@ -11,33 +11,7 @@ from typing import Any
 
 from tbd.annotate.backends.base import ConversationStart, Question, Reply
 from tbd.annotate.recipe import AnnotateRecipe
-from tbd.errors import MissingError, TbdError, UsageError
-
-
-def cuda_devices(wanted: str) -> list[str]:
-    """The GPUs to use; empty means the CPU.
-
-    Args:
-        wanted: ``auto`` takes all, ``0,2`` these, ``cpu`` none.
-
-    Raises:
-        UsageError: not of that form.
-        MissingError: a GPU that this machine does not have.
-    """
-    import torch
-
-    count = torch.cuda.device_count()
-    if wanted == "cpu":
-        return ["cpu"]
-    if wanted == "auto":
-        return [f"cuda:{index}" for index in range(count)]
-    try:
-        indices = [int(part) for part in wanted.split(",")]
-    except ValueError:
-        raise UsageError(f"--devices {wanted}: neither auto, cpu nor a list of numbers", next="--devices 0,1") from None
-    if missing := [index for index in indices if not 0 <= index < count]:
-        raise MissingError(f"--devices {wanted}: no GPU {missing[0]} here; torch sees {count}", next="tbd doctor")
-    return [f"cuda:{index}" for index in indices]
+from tbd.errors import MissingError, TbdError
 
 
 class Remote:

@@ -69,7 +69,9 @@ def generate_command(
     scale: Annotated[
         float | None, typer.Option(min=0, help="Of classifier-free guidance.", rich_help_panel=HOW)
     ] = None,
-    devices: Annotated[str, typer.Option(metavar="auto|cpu|0,1,…", rich_help_panel=HOW)] = "auto",
+    devices: Annotated[
+        str, typer.Option(metavar="auto|cpu|0,1,…", help="GPUs; a split's clips are shared out.", rich_help_panel=HOW)
+    ] = "auto",
     set_: options.Set = None,
     seed: options.Seed = None,
     dry_run: options.DryRun = False,

@@ -119,17 +119,39 @@ def prompts_for(given: GenerateOptions, k: int, emotion: str | None, intensity: 
     return found, chain
 
 
-def open_pipeline(given: GenerateOptions, facts: ModelFacts, device: str = "") -> TalkingHeadPipeline:
-    """The pipeline on its device.
+def open_pipelines(given: GenerateOptions, facts: ModelFacts) -> list[TalkingHeadPipeline]:
+    """The pipeline on each of the devices.
 
     Raises:
+        UsageError, MissingError: as ``device_list``.
         InputError, MissingError: as ``load_pipeline``.
     """
+    from tbd.devices import device_list
+
+    return [_load(given, facts, device) for device in device_list(given.devices)]
+
+
+def open_pipeline(given: GenerateOptions, facts: ModelFacts) -> TalkingHeadPipeline:
+    """The pipeline on the one device that a single portrait needs.
+
+    Raises:
+        UsageError: several devices are named.
+        InputError, MissingError: as ``open_pipelines``.
+    """
+    from tbd.devices import device_list
+
+    if "," in given.devices:
+        raise UsageError(
+            f"--devices {given.devices}: one portrait's videos are made on one device; only a split is shared out",
+            next=f"--devices {given.devices.split(',')[0]}",
+        )
+    return _load(given, facts, device_list(given.devices)[0])
+
+
+def _load(given: GenerateOptions, facts: ModelFacts, device: str) -> TalkingHeadPipeline:
     from tbd.generate.load import load_pipeline
 
-    named = device or given.devices
-    place = f"cuda:{named.split(',')[0]}" if named.split(",")[0].isdigit() else named
-    return load_pipeline(facts.folder, device=place, precision=given.recipe.precision, compile=given.recipe.compile)
+    return load_pipeline(facts.folder, device=device, precision=given.recipe.precision, compile=given.recipe.compile)
 
 
 def _levels(given: GenerateOptions, guidance: Mapping[str, Any]) -> int:

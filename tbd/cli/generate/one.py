@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline
     from tbd.generate.render import RenderedVideo
 
-GRID_SECONDS = 3.0
-"""Of the speech that the videos of a grid and a sweep say."""
-
 
 class PortraitStudio:
     """A portrait and a speech, ready to be rendered with other prompts and recipes."""
@@ -53,12 +50,14 @@ class PortraitStudio:
                 seed=recipe.seed, details=details, told=lambda _: bar.advance(),
             )  # fmt: skip
 
-    def estimate(self, videos: int, recipe: GenerateRecipe) -> None:
-        """Say how long it will take."""
+    def estimate(self, recipes: Sequence[GenerateRecipe]) -> None:
+        """Say how long a video of each recipe will take together."""
         from tbd.generate.run import network_calls, seconds_a_call
 
-        calls = videos * network_calls(self.pipe, recipe, [self.pipe.frame_count(len(self.samples))])
-        say(f"{videos} videos, {calls} calls of the network: about {human_seconds(calls * seconds_a_call(self.pipe))}")
+        count, many = self.pipe.frame_count(len(self.samples)), len(recipes)
+        calls = sum(network_calls(self.pipe, recipe, [count]) for recipe in recipes)
+        about = human_seconds(calls * seconds_a_call(self.pipe))
+        say(f"{many} video{'s' * (many > 1)} of {count} frames, {calls} calls of the network: about {about}")
 
 
 def generate_one(given: GenerateOptions) -> int:
@@ -72,7 +71,9 @@ def generate_one(given: GenerateOptions) -> int:
         summary = {"output": str(path), "checkpoint": str(facts.folder), "prompts": prompts}
         document(summary) if given.json else out("\n".join([f"would write {path}", *prompts]))
         return 0
-    done = PortraitStudio(given, facts).render(path, prompts, given.recipe)
+    studio = PortraitStudio(given, facts)
+    studio.estimate([given.recipe])
+    done = studio.render(path, prompts, given.recipe)
     result = {"video": str(path), "frames": done.frames, "drift": done.drift, "prompts": prompts, "chain": chain}
     document(result) if given.json else out(f"{path}: {done.frames} frames")
     return 0
@@ -80,11 +81,9 @@ def generate_one(given: GenerateOptions) -> int:
 
 def generate_grid(given: GenerateOptions) -> int:
     """Every emotion at every intensity, of one portrait."""
-    from tbd.schema import EMOTIONS, INTENSITIES
+    from tbd.generate.grid import grid_places
 
-    places = [(emotion, word) for emotion in EMOTIONS if emotion != "neutral" for word in INTENSITIES.values()]
-    cells = [(emotion, word, emotion, word, given.recipe) for emotion, word in [*places]]
-    cells.append(("neutral", "mild", "neutral", None, given.recipe))  # type: ignore[arg-type]
+    cells = [(row, column, row, intensity, given.recipe) for row, column, intensity in grid_places()]
     return _many(given, cells, given.output or Path("grid"))
 
 
@@ -101,7 +100,7 @@ def generate_sweep(given: GenerateOptions, sweep: str) -> int:
 
 
 def _many(given: GenerateOptions, cells: Sequence[tuple[Any, ...]], path: Path) -> int:
-    from tbd.generate.grid import GridCell, write_grid
+    from tbd.generate.grid import GRID_SECONDS, GridCell, write_grid
 
     facts, folder = model_facts(given), path.with_suffix("")
     if given.dry_run:
@@ -112,7 +111,7 @@ def _many(given: GenerateOptions, cells: Sequence[tuple[Any, ...]], path: Path) 
         own = replace(given, recipe=recipe)
         prompts.append(prompts_for(own, recipe.guidance.k if recipe.guidance else facts.k, emotion, intensity)[0])
     studio = PortraitStudio(given, facts, GRID_SECONDS)
-    studio.estimate(len(cells), given.recipe)
+    studio.estimate([cell[-1] for cell in cells])
     found = []
     for (row, column, _, _, recipe), texts in zip(cells, prompts, strict=True):
         file = folder / f"{row}-{column}.mp4".replace("/", "_")

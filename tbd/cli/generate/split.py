@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tbd.cli import options
-from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipeline
+from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipelines
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, human_seconds, interruptible, out, progress, say
 from tbd.errors import Interrupted, UsageError
 from tbd.generate.clips import UNAPPROVED, ClipRequest, RenderJob, plan_jobs
+
+if TYPE_CHECKING:
+    from tbd.generate.pipeline import TalkingHeadPipeline
 
 
 def generate_split(given: GenerateOptions) -> int:
@@ -57,27 +62,24 @@ def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: 
     )
 
     say(f"loads {facts.folder}")
-    pipe = open_pipeline(given, facts)
+    pipes = open_pipelines(given, facts)
+    pipe = pipes[0]
     checkpoint = {"path": str(facts.folder), "sha256": weights_hash(facts.folder)}
     record = make_record(request, pipe, checkpoint, given.recipe)
     open_run(folder, record)
     missing = list(pending_jobs(folder, jobs, record))
     if missing:
         calls = network_calls(pipe, given.recipe, [job.frames for job in missing])
-        say(f"{len(missing)} to do, {calls} calls of the network: about {human_seconds(calls * seconds_a_call(pipe))}")
+        about = human_seconds(calls * seconds_a_call(pipe) / len(pipes))
+        say(f"{len(missing)} to do, {calls} calls of the network on {_named(pipes)}: about {about}")
     with (
-        interruptible("the video under way") as stopping,
+        interruptible("the videos under way") as stopping,
         progress("generate", len(jobs), done=len(jobs) - len(missing), quiet=given.quiet) as bar,
     ):
         done = render_jobs(
-            pipe,
-            folder,
-            jobs,
-            record,
-            given.recipe,
-            told=lambda _, why: bar.advance(failed=bool(why)),
+            pipes, folder, jobs, record, given.recipe, told=lambda _, why: bar.advance(failed=bool(why)),
             stopping=stopping,
-        )
+        )  # fmt: skip
     for line in [*done.notes, *(f"{name}: {why}" for name, why in done.failed.items())]:
         say(line)
     _tell(given, asdict(done) | {"clips": len(jobs), "output": str(folder)})
@@ -85,6 +87,12 @@ def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: 
         raise Interrupted("stopped; every finished video is there", next="the same command goes on")
     raise_if_all_bugs(done.failed, len(jobs))
     return int(options.too_many(len(done.failed), len(jobs), given.max_failed))
+
+
+def _named(pipes: Sequence[TalkingHeadPipeline]) -> str:
+    """``cuda:0, cuda:1``; equal ones are counted: ``2 x cpu``."""
+    counts = Counter(str(pipe.device) for pipe in pipes)
+    return ", ".join(name if count == 1 else f"{count} x {name}" for name, count in counts.items())
 
 
 def _tell(given: GenerateOptions, summary: dict[str, Any]) -> None:
