@@ -63,9 +63,11 @@ def weights_hash(path: Path) -> str:
 
 def _saved(path: Path) -> TalkingHeadPipeline:
     from tbd.generate.pipeline import TalkingHeadPipeline
+    from tbd.model.frozen_encoders import quiet_loading
 
     try:
-        found: TalkingHeadPipeline = TalkingHeadPipeline.from_pretrained(path, local_files_only=True)
+        with quiet_loading():
+            found: TalkingHeadPipeline = TalkingHeadPipeline.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{path}: no pipeline that can be loaded ({str(error).splitlines()[0]})") from None
     return found

@@ -34,20 +34,21 @@ class PreparedPortrait:
     notes: tuple[str, ...] = ()
 
 
-def prepare_portrait(image: Any, rule: ClipRule) -> PreparedPortrait:
+def prepare_portrait(image: Any, rule: ClipRule, name: str = "") -> PreparedPortrait:
     """Crop a portrait around its face by the rule of the canonical clip.
 
     Args:
         image: a file, a PIL picture, or ``(H, W, 3)`` uint8 RGB. Rotation by EXIF, CMYK, 16 bit, transparency and the
             first frame of an animation are taken care of.
         rule: of the training data; its ``size`` is the side of the result.
+        name: for notes and errors; a file has one.
 
     Raises:
         InputError: it cannot be read, is too small, or shows no face.
     """
     from tbd.media.faces import detector
 
-    name = str(image) if isinstance(image, str | Path) else "the picture"
+    name = name or (str(image) if isinstance(image, str | Path) else "the picture")
     pixels = read_pixels(image)
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST:

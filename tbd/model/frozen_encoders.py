@@ -163,7 +163,7 @@ def _pretrained(kind: Any, folder: Path, *, unused: str = "", kept: str = "") ->
     words: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
     words |= {"torch_dtype": torch.float32} if kind.__module__.startswith("diffusers") else {"dtype": torch.float32}
     try:
-        with _quiet():
+        with quiet_loading():
             model, found = kind.from_pretrained(folder, **words)
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -197,17 +197,20 @@ def _sized(model: Any, folder: Path, **wanted: int) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' own bar, and table of keys: ours is stricter, and says it in one line."""
-    from transformers.utils import logging as module
+def quiet_loading() -> Iterator[None]:
+    """Without the bars of transformers and diffusers, and transformers' table of keys: ours is stricter, in one line."""
+    from diffusers.utils import logging as pipelines
+    from transformers.utils import logging as models
 
-    logging: Any = module
-    before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    kinds: tuple[Any, Any] = (pipelines, models)
+    before = [(kind, kind.get_verbosity(), kind.is_progress_bar_enabled()) for kind in kinds]
+    for kind in kinds:
+        kind.set_verbosity_error()
+        kind.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(before)
-        if bar:
-            logging.enable_progress_bar()
+        for kind, verbosity, bar in before:
+            kind.set_verbosity(verbosity)
+            if bar:
+                kind.enable_progress_bar()

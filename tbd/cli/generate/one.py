@@ -21,14 +21,15 @@ class PortraitStudio:
     """A portrait and a speech, ready to be rendered with other prompts and recipes."""
 
     def __init__(self, given: GenerateOptions, facts: ModelFacts, seconds: float | None = None) -> None:
-        from tbd.generate.portrait import prepare_portrait
+        from tbd.generate.portrait import prepare_portrait, read_pixels
         from tbd.generate.speech_stream import read_speech
 
         assert given.image is not None and given.audio is not None
         self.given, self.facts = given, facts
         self.samples = read_speech(given.audio)[: None if seconds is None else round(seconds * 16_000)]
+        pixels = read_pixels(given.image)  # before the network, which takes long
         self.pipe: TalkingHeadPipeline = open_pipeline(given, facts)
-        self.portrait = prepare_portrait(given.image, self.pipe.clip_rule)
+        self.portrait = prepare_portrait(pixels, self.pipe.clip_rule, str(given.image))
         for note in self.portrait.notes:
             say(note)
 
