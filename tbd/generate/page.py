@@ -157,11 +157,17 @@ def build_page(page: TalkingHeadPage) -> Any:
         with gr.Accordion("The chain: facial information, action units, muscles, prompt design", open=False):
             chain = gr.Markdown(elem_id="chain")
 
-        def drawn(*given: Any, progress: Any = gr.Progress()) -> tuple[str, str]:  # noqa: B008 (Gradio's way)
-            return page.video(*given, progress)
+        def drawn(
+            picture: Any, sound: Any, coarse: str, fine: str, preset: str, seed: float,
+            progress: Any = gr.Progress(),  # noqa: B008 (Gradio's way)
+        ) -> tuple[str, str]:  # fmt: skip
+            return page.video(picture, sound, coarse, fine, preset, seed, progress)
 
-        def all_drawn(*given: Any, progress: Any = gr.Progress()) -> tuple[str, str]:  # noqa: B008 (Gradio's way)
-            return page.grid(*given, progress)
+        def all_drawn(
+            picture: Any, sound: Any, preset: str, seed: float,
+            progress: Any = gr.Progress(),  # noqa: B008 (Gradio's way)
+        ) -> tuple[str, str]:  # fmt: skip
+            return page.grid(picture, sound, preset, seed, progress)
 
         think.click(page.prompts, [picture, emotion, intensity], [coarse, fine, chain], api_visibility="private")
         one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}

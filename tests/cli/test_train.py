@@ -180,3 +180,11 @@ def test_bench_at_full_size_needs_a_gpu(capfd, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     code, _, err = tbd(capfd, "bench", "--gpu-memory", "48")
     assert code == 4 and "no GPU here" in err
+
+
+def test_the_memory_of_a_preset_is_counted_without_a_gpu(capfd):
+    code, out, _ = tbd(capfd, "bench", "--count", "--gpu-memory", "48", "--stages", "1", "--json")
+    (row,) = json.loads(out)["figures"]
+    assert code == 0 and (row["preset"], row["stage"], row["fits"]) == (48, 1, True) and 10 < row["peak"] < 48 * 0.92
+    code, out, _ = tbd(capfd, "bench", "--count", "--gpu-memory", "16", "--stages", "2")
+    assert code == 0 and "| 16 GB | 2 |" in out and out.rstrip().endswith("| no |")

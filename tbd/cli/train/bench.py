@@ -19,22 +19,31 @@ def bench(
     ] = "all",
     stages: Annotated[str, typer.Option(metavar="1,2", help="Which stages.")] = "1,2",
     steps: Annotated[int, typer.Option(min=1, help="Timed steps.")] = 10,
+    count: Annotated[
+        bool, typer.Option("--count", help="Count the memory of a step; no GPU is needed and nothing is timed.")
+    ] = False,
     json: options.Json = False,
 ) -> int:
     """Steps a second, peak memory and MFU of the presets on this machine: random weights, made-up inputs, no files.
 
     Example: tbd train bench --gpu-memory 48
+
+    Example: tbd train bench --gpu-memory 24 --count
     """
     from dataclasses import asdict
 
     from tbd.errors import MissingError
-    from tbd.train.bench import measure_step
     from tbd.train.memory_presets import memory_presets
 
     wanted = memory_presets() if gpu_memory == "all" else [options.whole(gpu_memory, "--gpu-memory")]
+    numbers = [options.whole(part, "--stages") for part in stages.split(",")]
+    if count:
+        return _count(recipe, set_, wanted, numbers, json)
+    from tbd.train.bench import measure_step
+
     rows: list[dict[str, Any]] = []
     for preset in wanted:
-        for stage in (options.whole(part, "--stages") for part in stages.split(",")):
+        for stage in numbers:
             row: dict[str, Any] = {"preset": preset, "stage": stage}
             try:
                 row |= asdict(measure_step(training_recipe(recipe, set_, preset, None), stage, steps))
@@ -45,6 +54,34 @@ def bench(
             rows.append(row)
             say(_bench_line(row))
     document({"figures": rows}) if json else out("\n".join(["", *_bench_table(rows)]))
+    return 0
+
+
+COUNTED = ("weights", "gradients", "optimizer", "average", "encoders", "activations", "recomputation", "peak")
+
+
+def _count(recipe: str | None, set_: list[str] | None, presets: list[int], stages: list[int], json: bool) -> int:
+    """Gigabytes of a step of every preset and stage, by what needs them."""
+    from dataclasses import asdict
+
+    from tbd.train.memory_count import count_step
+
+    rows: list[dict[str, Any]] = []
+    for preset in presets:
+        for stage in stages:
+            found = count_step(training_recipe(recipe, set_, preset, None), stage)
+            rows.append({"preset": preset, "stage": stage, **asdict(found), "fits": found.fits(preset)})
+            say(f"{preset} GB, stage {stage}: {found.peak:.1f} GB at the peak")
+    lines = [
+        f"| preset | stage | {' | '.join(COUNTED)} | fits |",
+        "| --- " * (len(COUNTED) + 3) + "|",
+        *(
+            f"| {row['preset']} GB | {row['stage']} | {' | '.join(f'{row[name]:.1f}' for name in COUNTED)} "
+            f"| {'yes' if row['fits'] else 'without its reserve of 8 %' if row['peak'] <= row['preset'] else 'no'} |"
+            for row in rows
+        ),
+    ]
+    document({"figures": rows}) if json else out("\n".join(lines))
     return 0
 
 
