@@ -159,6 +159,8 @@ def test_replies_of_a_row_are_judged_with_their_step():
         ("dynamics", "The brows are lowest in the third frame and rise while she speaks.", "picture_talk"),
         ("dynamics", "Across the eight pictures the lips press ever more tightly.", "picture_talk"),
         ("dynamics", "The brow lowers from frame to frame while she speaks.", "picture_talk"),
+        ("scene", "The scene is a photo of a woman who speaks angrily.", "picture_talk"),
+        ("expression", "What is the emotion? How does she show it?", "boilerplate"),
         ("expression", "Sure! Her brows lower, showing Moderate Anger.", "boilerplate"),
         ("expression", "Expression: her brows lower, showing Moderate Anger.", "boilerplate"),
         ("scene", "{A} woman in {age} is speaking with an angry emotion.", "placeholder_left"),

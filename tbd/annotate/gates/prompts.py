@@ -30,13 +30,14 @@ _PATTERNS = {
         "words to the asker",
         re.compile(
             r"(?i)^\W*(?:(?:sure|certainly|of course|okay)\b|here(?:['’]s| is| are)|as requested"
-            r"|(?:(?:coarse|fine|scene|expression|muscles?|dynamics|final) ?(?:prompt)?|prompt|output|answer) ?:)"
+            r"|(?:(?:coarse|fine|scene|expression|muscles?|dynamics|final) ?(?:prompt)?|prompt|output|answer) ?:)|\w\?"
         ),
     ),
     "picture_talk": (
         "talk of the picture instead of the scene",
         re.compile(
             r"(?i)\b(?:the|this|these|each|provided|given) (?:image|picture|photo|photograph|video|screenshot)s?\b"
+            r"|\ban? (?:image|picture|photo|photograph) of\b"
             r"|\b(?:this|each|in the) (?:clip|frame)\b|\b(?:image|frame|picture) \d"
             r"|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|last|next|previous|final|initial|earlier|later|other|\dth) "
             r"(?:image|picture|photo|frame|still)s?\b|\b(?:across|between|throughout|over|in|through) (?:(?:the|all|these) )*(?:\w+ )?"
