@@ -71,7 +71,7 @@ def test_typing_counts_tokens_and_runs_the_gates_and_leaving_asks_first(visit, t
     page.keyboard.press("e")
     page.locator("textarea").first.focus()
     page.keyboard.type(" word" * 30)
-    expect(page.locator("#verdict")).to_contain_text("8 too many")
+    expect(page.locator(".group .count").first).to_contain_text("8 too many")
     expect(page.locator(".diff ins").first).to_contain_text("word word")
     page.keyboard.press("Escape")
     page.keyboard.press("a")
@@ -262,7 +262,7 @@ def test_nothing_is_cut_off(visit, tmp_path, size):
         nothing_is_cut_off(page)
         page.keyboard.press("Escape")
     page.keyboard.press("e")
-    expect(page.locator("#verdict")).to_contain_text("too many")
+    expect(page.locator(".group .count").first).to_contain_text("too many")
     nothing_is_cut_off(page)
 
 

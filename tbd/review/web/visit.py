@@ -73,10 +73,7 @@ class Visit:
         return self.page("card.html", missing=missing, missing_list=ticks, **about, **views.parts(card))
 
     def go(self, card: Card | str | None, note: str = "") -> Response:
-        """To the page of a card, or of the next one.
-
-        A script that says so (``Prefer: return=representation``, RFC 7240) gets the page itself, and its address.
-        """
+        """To the page of a card, or of the next one; a script that prefers it (RFC 7240) gets the page itself at once."""
         self.tab.note = note or self.tab.note
         where = self.to("/review", clip=card.clip_id if isinstance(card, Card) else card)
         if isinstance(card, Card) and "return=representation" in self.request.headers.get("prefer", ""):

@@ -229,7 +229,8 @@ async function recheck() {
     const answer = await fetch(one("main").dataset.recheck, post(new FormData(form)));
     if (!answer.ok || turn !== asked || !form.isConnected) return;
     const found = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const diffs = all(".diff", found);
+    const [diffs, counts] = [all(".diff", found), all(".count", found)];
+    all(".group .count").forEach((count, at) => counts[at] && count.replaceWith(counts[at]));
     areas().forEach((area, at) => one(".diff", area.parentElement).replaceWith(diffs[at]));
     one("#verdict").replaceChildren(...one("#verdict", found).childNodes);
   } catch { /* the text is checked again when it is saved */ }
