@@ -33,13 +33,14 @@ class ReplicationJournal:
 
     def record(self, step: ReplicationStep, seconds: float) -> None:
         """Write down that a step is done; seconds of earlier, interrupted tries are added by the caller."""
-        entry = {"step": step.name, "command": step.line, "seconds": round(seconds, 2)}
+        took = round(seconds, 2)
+        entry = {"step": step.name, "command": step.line, "seconds": took}
         self._mend()
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self._lines[step.name], self.seconds[step.name] = step.line, entry["seconds"]
+        self._lines[step.name], self.seconds[step.name] = step.line, took
 
     def _mend(self) -> None:
         """Cut off half a line."""

@@ -16,7 +16,7 @@ from tbd.manifest import read_manifest
 from tbd.media.drawn_units import BLINK, read_units
 from tbd.schema import INTENSITIES
 
-Values = npt.NDArray[np.float64]
+Values = npt.NDArray[Any]
 
 
 Read = Callable[[Path], Readings]

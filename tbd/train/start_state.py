@@ -120,7 +120,8 @@ def _other_model(before: checkpoints.Checkpoint, request: TrainingRequest, parts
         parts: of ``model`` that have to agree; empty: all.
     """
     trained, asked = before.meta.recipe["model"], recipes.essence(request.recipe)["model"]
-    found = recipes.difference(*({part: one[part] for part in parts or one} for one in (trained, asked)))
+    chosen = parts or tuple(trained)
+    found = recipes.difference({part: trained[part] for part in chosen}, {part: asked[part] for part in chosen})
     if found and not request.changed:
         raise InputError(
             f"{before.path}: stage 1 was trained as another model\n" + "\n".join(f"  {line}" for line in found),
