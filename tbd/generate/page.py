@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,45 +135,66 @@ def build_page(page: TalkingHeadPage) -> Any:
         gr.Markdown("# Think before you draw\nA portrait, speech and an emotion become a talking video.")
         with gr.Row():
             with gr.Column():
-                picture = gr.Image(label="Portrait", type="filepath", sources=["upload", "clipboard"])
-                sound = gr.Audio(
-                    label="Speech", type="filepath", sources=["upload", "microphone"], buttons=["download"]
-                )
-                emotion = gr.Dropdown(list(EMOTIONS), value="happiness", label="Emotion")
-                intensity = gr.Radio(list(INTENSITIES.values()), value="moderate", label="Intensity")
-                think = gr.Button("Write the prompts", elem_id="think")
+                given = _inputs(gr)
             with gr.Column():
-                coarse = gr.Textbox(label="Coarse prompt", lines=2, elem_id="coarse")
-                fine = gr.Textbox(label="Fine prompt", lines=5, elem_id="fine")
-                preset = gr.Radio(["paper", "fast"], value="fast", label="Sampler")
-                seed = gr.Number(label="Seed", value=0, precision=0, minimum=0)
-                draw = gr.Button("Draw the video", variant="primary", elem_id="draw")
-                film = gr.Video(label="Video", elem_id="film", interactive=False)
-                notes = gr.Markdown()
-                whole = gr.Button("Draw every emotion at every intensity", elem_id="grid")
+                shown = _prompts_and_video(gr)
         with gr.Row():
             still = gr.Image(label="Grid", elem_id="still", type="filepath", interactive=False)
             grid = gr.Video(label="Grid, moving", elem_id="moving", interactive=False)
         with gr.Accordion("The chain: facial information, action units, muscles, prompt design", open=False):
             chain = gr.Markdown(elem_id="chain")
-
-        def drawn(
-            picture: Any, sound: Any, coarse: str, fine: str, preset: str, seed: float,
-            progress: Any = gr.Progress(),  # noqa: B008 (Gradio's way)
-        ) -> tuple[str, str]:  # fmt: skip
-            return page.video(picture, sound, coarse, fine, preset, seed, progress)
-
-        def all_drawn(
-            picture: Any, sound: Any, preset: str, seed: float,
-            progress: Any = gr.Progress(),  # noqa: B008 (Gradio's way)
-        ) -> tuple[str, str]:  # fmt: skip
-            return page.grid(picture, sound, preset, seed, progress)
-
-        think.click(page.prompts, [picture, emotion, intensity], [coarse, fine, chain], api_visibility="private")
-        one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
-        draw.click(drawn, [picture, sound, coarse, fine, preset, seed], [film, notes], **one_at_a_time)
-        whole.click(all_drawn, [picture, sound, preset, seed], [still, grid], **one_at_a_time)
+        _connect(gr, page, given | shown | {"still": still, "grid": grid, "chain": chain})
     return blocks.queue(max_size=20, default_concurrency_limit=1)
+
+
+def _inputs(gr: Any) -> dict[str, Any]:
+    """Portrait, speech and emotion."""
+    return {
+        "picture": gr.Image(label="Portrait", type="filepath", sources=["upload", "clipboard"]),
+        "sound": gr.Audio(label="Speech", type="filepath", sources=["upload", "microphone"], buttons=["download"]),
+        "emotion": gr.Dropdown(list(EMOTIONS), value="happiness", label="Emotion"),
+        "intensity": gr.Radio(list(INTENSITIES.values()), value="moderate", label="Intensity"),
+        "think": gr.Button("Write the prompts", elem_id="think"),
+    }
+
+
+def _prompts_and_video(gr: Any) -> dict[str, Any]:
+    """Prompts to edit, the sampler, and what comes out."""
+    return {
+        "coarse": gr.Textbox(label="Coarse prompt", lines=2, elem_id="coarse"),
+        "fine": gr.Textbox(label="Fine prompt", lines=5, elem_id="fine"),
+        "preset": gr.Radio(["paper", "fast"], value="fast", label="Sampler"),
+        "seed": gr.Number(label="Seed", value=0, precision=0, minimum=0),
+        "draw": gr.Button("Draw the video", variant="primary", elem_id="draw"),
+        "film": gr.Video(label="Video", elem_id="film", interactive=False),
+        "notes": gr.Markdown(),
+        "whole": gr.Button("Draw every emotion at every intensity", elem_id="grid"),
+    }
+
+
+def _connect(gr: Any, page: TalkingHeadPage, parts: Mapping[str, Any]) -> None:
+    """What the three buttons do; the model serves one person at a time."""
+
+    def some(names: str) -> list[Any]:
+        return [parts[name] for name in names.split()]
+
+    def drawn(
+        picture: Any, sound: Any, coarse: str, fine: str, preset: str, seed: float,
+        progress: Any = gr.Progress(),  # noqa: B008 (Gradio's way)
+    ) -> tuple[str, str]:  # fmt: skip
+        return page.video(picture, sound, coarse, fine, preset, seed, progress)
+
+    def all_drawn(
+        picture: Any, sound: Any, preset: str, seed: float,
+        progress: Any = gr.Progress(),  # noqa: B008 (Gradio's way)
+    ) -> tuple[str, str]:  # fmt: skip
+        return page.grid(picture, sound, preset, seed, progress)
+
+    one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
+    asked, written = some("picture emotion intensity"), some("coarse fine chain")
+    parts["think"].click(page.prompts, asked, written, api_visibility="private")
+    parts["draw"].click(drawn, some("picture sound coarse fine preset seed"), some("film notes"), **one_at_a_time)
+    parts["whole"].click(all_drawn, some("picture sound preset seed"), some("still grid"), **one_at_a_time)
 
 
 def page_app(page: TalkingHeadPage, token: str) -> Any:

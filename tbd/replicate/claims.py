@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tbd.demo.measures import Estimate
 from tbd.evaluate.measures.separation import separation
 from tbd.evaluate.measures.significance import paired_bootstrap
 from tbd.replicate.readings import ClipReading, emotion_strength
@@ -25,25 +26,6 @@ SHUFFLES = 200
 PURE = 0.9
 MOUTH, UNITS = 0.5, 0.6
 """What the goals for mouth and units are."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % bootstrap interval over clips.
-
-    Attributes:
-        value, low, high: nan where there are fewer than two clips.
-        clips: how many.
-    """
-
-    value: float
-    low: float
-    high: float
-    clips: int
-
-    def words(self) -> str:
-        """``0.47 (0.31 to 0.60)``"""
-        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 @dataclass(frozen=True)
@@ -113,7 +95,7 @@ def prompts_steer(readings: Sequence[ClipReading]) -> Claim:
     random = np.random.default_rng(0)
     shuffled = float(np.mean([unit_correlation(random.permutation(asked), measured) for _ in range(SHUFFLES)]))
     words = (
-        f"Units asked for and units measured correlate {found.words()} over {found.clips} clips; with the prompts of other "
+        f"Units asked for and units measured correlate {found.words()}; with the prompts of other "
         f"clips {shuffled:.2f}, a difference of {above.words()}. The goal was {UNITS}."
     )
     numbers = {"correlation": _json(found), "shuffled": shuffled, "difference": _json(above), "goal": UNITS}
@@ -174,7 +156,7 @@ def mouth_follows(readings: Sequence[ClipReading]) -> Claim:
     values = [one for one in map(_mouth, readings) if np.isfinite(one)]
     low, high = paired_bootstrap(values) or (float("nan"), float("nan"))
     found = Estimate(float(np.mean(values)) if values else float("nan"), low, high, len(values))
-    words = f"Loudness and measured opening correlate {found.words()} over {found.clips} clips. The goal was {MOUTH}."
+    words = f"Loudness and measured opening correlate {found.words()}. The goal was {MOUTH}."
     answer = HOLDS if low > 0 and found.value >= MOUTH else (FAILS if high < MOUTH else UNKNOWN)
     return Claim(
         "mouth", "Does the mouth follow the sound?", answer, words, {"correlation": _json(found), "goal": MOUTH}

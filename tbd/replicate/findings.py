@@ -18,7 +18,7 @@ Readings = dict[str, ClipReading]
 
 
 @dataclass(frozen=True)
-class Findings:
+class ReplicationFindings:
     """Everything a report needs.
 
     Attributes:
@@ -40,7 +40,7 @@ class Findings:
     reader: str
 
 
-def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, reader: str) -> Findings:
+def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, reader: str) -> ReplicationFindings:
     """Read all videos of a finished replication and answer its claims.
 
     Args:
@@ -58,7 +58,7 @@ def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, rea
     found = {run.name: over_clips(list(readings[run.name].values()), steering) for run in runs}
     scores = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))["runs"]
     answers = _claims(recipe, runs, readings, list(grids.values()), found)
-    return Findings(tuple(runs), readings, grids, found, scores, tuple(answers), reader)
+    return ReplicationFindings(tuple(runs), readings, grids, found, scores, tuple(answers), reader)
 
 
 def _claims(

@@ -12,7 +12,7 @@ import jinja2
 
 from tbd import __version__, workspace
 from tbd.replicate import figures
-from tbd.replicate.findings import Findings
+from tbd.replicate.findings import ReplicationFindings
 from tbd.replicate.plan import replication_steps
 from tbd.replicate.readings import emotion_strength
 from tbd.replicate.recipe import ReplicationRecipe
@@ -23,7 +23,9 @@ FACES = 8
 """Clips side by side in the sheet of the rows."""
 
 
-def write_report(folder: Path, recipe: ReplicationRecipe, findings: Findings, seconds: Mapping[str, float]) -> Path:
+def write_report(
+    folder: Path, recipe: ReplicationRecipe, findings: ReplicationFindings, seconds: Mapping[str, float]
+) -> Path:
     """Write ``report.html`` (one file), ``findings.json`` and the figures.
 
     Args:
@@ -64,7 +66,7 @@ def write_report(folder: Path, recipe: ReplicationRecipe, findings: Findings, se
     return folder / "report.html"
 
 
-def _figures(folder: Path, findings: Findings, place: Path) -> tuple[dict[str, Path], dict[str, str]]:
+def _figures(folder: Path, findings: ReplicationFindings, place: Path) -> tuple[dict[str, Path], dict[str, str]]:
     names = ("rows", "faces", "intensities", "people", *(f"grid {name}" for name in findings.grids))
     paths = {name: place / f"{name.replace(' ', '-')}.png" for name in names}
     figures.draw_estimates(findings.steering, "Units asked for against units measured", paths["rows"])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tbd.demo.measures import Estimate
 from tbd.replicate import claims
-from tbd.replicate.claims import FAILS, HOLDS, UNKNOWN, Estimate
+from tbd.replicate.claims import FAILS, HOLDS, UNKNOWN
 from tbd.replicate.readings import ClipReading
 
 UNITS = (1, 4, 6, 12, 15, 25)
