@@ -16,7 +16,7 @@ from tbd.cli import doctor
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOLDERS = ("annotate", "evaluate", "train")
+FOLDERS = ("annotate", "evaluate", "train", "replicate")
 PINS = {
     name: version
     for name, _, version in (

@@ -13,6 +13,8 @@ SCHEDULES = {"label": "none", "describe": "none", "cot": "none", "full": "paper"
 """Row of Table 2 -> schedule of the prompt levels."""
 TEXTS = "--set model.guidance.schedule=none"
 """Of the common stage 1: the prompts of all rows, each joined into one text."""
+MOUTH = "--set loss.face=2 --set loss.lips=20"
+"""Of stage 2: eq. 1 says little of a mouth that is a hundredth of the picture."""
 VAE = "--set weights.vae=checkpoints/autoencoder --cache cache --clips common.txt"
 
 
@@ -97,7 +99,7 @@ def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
             source += f" --set model.guidance.schedule={SCHEDULES[row]}"
             name = f"{row}-seed{seed}"
             first = f"--from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"
-            second = f"--from checkpoints/{name}-stage1 --set hardware.batch=2 --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
+            second = f"--from checkpoints/{name}-stage1 --set hardware.batch=2 {MOUTH} --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
             yield ReplicationStep(f"stage 1: {name}", f"train stage1 {source} {first}", "models")
             yield ReplicationStep(f"stage 2: {name}", f"train stage2 {source} {second}", "models")
 

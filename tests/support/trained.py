@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from tbd.model.weight_files import read_pickle
 from tbd.train.approved_clips import read_training_clips
+from tbd.train.dataset import TrainingDataset
 from tbd.train.request import TrainingRequest
 from tbd.train.start_state import start_state
 from tbd.train.trainer import train_stage
@@ -89,7 +90,8 @@ def apart(environment=None, **given):
 
     Args:
         environment: variables of that process.
-        given: ``output manifest stage changes first media``, as plain values.
+        given: ``output manifest stage changes first media samples``, as plain values; the number of every training
+            sample that is read is appended to the file ``samples``, a line each.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -102,5 +104,18 @@ def _run(environment, given):
     os.environ.update(environment)
     torch.set_num_threads(1)
     training.media = lambda: Path(given["media"])
+    if given.get("samples"):
+        _note_samples(Path(given["samples"]))
     first = Path(given["first"]) if given.get("first") else None
     run(Path(given["output"]), Path(given["manifest"]), recipe(given["changes"]), given["stage"], first=first)
+
+
+def _note_samples(file):
+    example = TrainingDataset.example
+
+    def noting(self, clip, drawn):
+        with file.open("a") as lines:
+            lines.write(f"{drawn.sample}\n")
+        return example(self, clip, drawn)
+
+    TrainingDataset.example = noting

@@ -56,6 +56,21 @@ def test_accumulated_batches_are_one_batch(toy, tmp_path):
     assert one == pytest.approx(two, abs=1e-6)
 
 
+def _in_two_processes(**given):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = ({"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"} for rank in range(2))
+    return [trained.apart(world | rank, **given) for rank in ranks]
+
+
+def _joined(*processes):
+    for process in processes:
+        process.join(240)
+        assert process.exitcode == 0
+
+
 @pytest.mark.parametrize("stage", [1, 2])
 def test_two_processes_are_one_with_the_same_samples(toy, tmp_path, stage):
     changes = {f"stage{stage}.steps": 20, "optimizer.lr": 1e-4, "hardware.batch": 2}
@@ -64,22 +79,8 @@ def test_two_processes_are_one_with_the_same_samples(toy, tmp_path, stage):
         trained.run(tmp_path / "first", toy, trained.recipe(changes | {"stage1.steps": 1}))
         given["first"] = str(tmp_path / "first")
     one = trained.apart(output=str(tmp_path / "one"), changes=changes, **given)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    both = [
-        trained.apart(
-            world | {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"},
-            output=str(tmp_path / "two"),
-            changes=changes | {"hardware.batch": 1},
-            **given,
-        )
-        for rank in range(2)
-    ]
-    for process in (one, *both):
-        process.join(240)
-        assert process.exitcode == 0
+    both = _in_two_processes(output=str(tmp_path / "two"), changes=changes | {"hardware.batch": 1}, **given)
+    _joined(one, *both)
     assert _largest(tmp_path / "one" / "step-20", tmp_path / "two" / "step-20") < 1e-5
     losses = [
         json.loads((tmp_path / name / "step-20" / "meta.json").read_text())["validation"] for name in ("one", "two")
@@ -87,6 +88,21 @@ def test_two_processes_are_one_with_the_same_samples(toy, tmp_path, stage):
     assert losses[0]["loss"] == pytest.approx(losses[1]["loss"], abs=1e-6)
     lines = (tmp_path / "two" / "train.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [10, 20]
+
+
+def test_two_processes_then_one_then_two_leave_no_sample_out_and_draw_none_twice(toy, tmp_path):
+    file, run = tmp_path / "samples", tmp_path / "run"
+    changes = {"hardware.batch": 1, "data.validation": 0.0}
+    given = {"output": str(run), "manifest": str(toy), "stage": 1, "samples": str(file)}
+    _joined(*_in_two_processes(changes=changes | {"stage1.steps": 2}, **given))
+    _joined(trained.apart(changes=changes | {"stage1.steps": 5}, **given))
+    _joined(*_in_two_processes(changes=changes | {"stage1.steps": 6}, **given))
+    drawn = [int(line) for line in file.read_text().splitlines()]
+    assert sorted(drawn[:4]) == [0, 1, 2, 3] and drawn[4:7] == [4, 5, 6] and sorted(drawn[7:]) == [7, 8]
+    meta = checkpoints.latest_checkpoint(run).meta
+    assert (meta.step, meta.samples) == (6, 9)
+    changed = [what for change in meta.history["changes"] for what in change["what"] if "processes" in what]
+    assert [what.split(":")[0] for what in changed] == ["2 -> 1 processes", "1 -> 2 processes"]
 
 
 def _poison(monkeypatch, poisoned):
