@@ -29,7 +29,7 @@ STAGES = {
     "generate": "generate --checkpoint checkpoints/stage2 --manifest data_manifests/mead --reference person "
     "--sample stratified:6 --preset fast -o runs/demo",
     "generate a grid": "generate --checkpoint checkpoints/stage2 --image portrait.png --audio speech.wav --grid "
-    "--preset fast -o grid",
+    "--preset fast --steps 8 -o grid",
     "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd --size 64 -o results/demo",
 }
 """What is typed in the workspace, by its name in the report."""
@@ -39,8 +39,8 @@ def demo(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Workspace of the demo.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other people.")] = 0,
-    people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 24,
-    clips: Annotated[int, typer.Option(min=8, help="How many clips.")] = 72,
+    people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 32,
+    clips: Annotated[int, typer.Option(min=8, help="How many clips.")] = 96,
     until: Annotated[
         str, typer.Option(metavar="draw|annotate|report", help="Where to stop: drawn, annotated, or all of it.")
     ] = "report",
