@@ -186,3 +186,14 @@ def test_the_t_value_is_that_of_scipy():
     wanted = scipy.stats.ttest_rel((others + 0.2).mean(1), own.mean(1))
     assert found.t == pytest.approx(wanted.statistic) and found.clips == 9
     assert found.change == pytest.approx((others + 0.2).mean() / own.mean() - 1)
+
+
+def test_after_the_last_step_training_clips_are_asked_too(tmp_path):
+    toy = training.manifest(tmp_path / "toy", training.usable())
+    chosen = trained.recipe({"stage1.steps": 2, "watch.train_clips": 3, "watch.validate_every": 1})
+    seen, ended = trained.run(tmp_path / "run", toy, chosen)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
+    assert [(line["step"], line.get("of")) for line in lines] == [(0, None), (1, None), (2, None), (2, "train")]
+    assert lines[-1]["conditions"]["text"]["clips"] == 3
+    assert ended.validation == {key: value for key, value in lines[-2].items() if key != "step"}
+    assert sum(note.startswith("on clips that it learned from") and "(t " in note for note in seen.notes) == 1
