@@ -53,6 +53,7 @@ def comparison_table(
     counts = sorted({len(one.clips) for one in columns})
     clips = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
     caption = "Over the one clip that all runs have" if clips == "1" else f"Over the {clips} clips that all runs have"
+    caption += f"; in italics: {OWN_PROTOCOL}" if shown else ""
     return ScoreTable(title, heads, tuple(rows), caption, tuple(notes))
 
 
