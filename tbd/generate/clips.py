@@ -166,6 +166,11 @@ def _problem(
     return "" if portrait is not None else f"no {'neutral' if reference == 'neutral' else 'other'} clip of this person"
 
 
+def _footage(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row was cut from: two rows of the same piece are one clip."""
+    return row["dataset"], row["file_name"], row["start"], row["end"]
+
+
 def _portrait_rows(
     rows: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]], reference: str
 ) -> dict[str, Mapping[str, Any] | None]:
@@ -183,7 +188,7 @@ def _portrait_rows(
             (
                 other
                 for other in of_person.get((row["dataset"], row["subject"]), ())
-                if reference == "neutral" or other["clip_id"] != row["clip_id"]
+                if reference == "neutral" or _footage(other) != _footage(row)
             ),
             None,
         )
