@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tbd import workspace
+from tbd.demo.measures import Estimate
 from tbd.evaluate.style_codes.points import StylePoints
 from tbd.evaluate.style_codes.tsne_figure import COLOURS, MARKERS, draw_tsne
 from tbd.media import video
-from tbd.replicate.claims import Estimate
 from tbd.replicate.readings import ClipReading
 
 SIDE, LABEL = 96, 150

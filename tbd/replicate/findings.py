@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tbd.demo.measures import Estimate
 from tbd.replicate import claims
-from tbd.replicate.claims import Claim, Estimate, over_clips, steering
+from tbd.replicate.claims import Claim, over_clips, steering
 from tbd.replicate.plan import MANIFESTS, RenderedRun, portrait_names, rendered_runs
 from tbd.replicate.readings import ClipReading, Read, read_grid, read_run
 from tbd.replicate.recipe import ReplicationRecipe
