@@ -42,8 +42,8 @@ def random_network(network: Network, stage: int, seed: int) -> TBDNetwork:
     """
     with seeded(seed):
         made = build_network(network, stage)
-    own = made.unet.state_dict()
-    made.reference_net.load_state_dict({key: own[key] for key in made.reference_net.state_dict()})
+    own, other = made.unet.state_dict(), made.reference_net.state_dict()
+    made.reference_net.load_state_dict({key: own.get(key, value) for key, value in other.items()})
     return made
 
 

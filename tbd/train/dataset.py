@@ -108,7 +108,9 @@ class TrainingDataset(Dataset[Sample]):
 
     def _region(self, clip: TrainingClip) -> Sample:
         loss, side = self.recipe.loss, self.recipe.data.size // self.factor
-        return {"region": region_weights(clip.face, side, loss.face, loss.lips)} if loss.by_region else {}
+        if not loss.by_region:
+            return {}
+        return {"region": torch.from_numpy(region_weights(clip.face, side, loss.face, loss.lips))}
 
     def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
         side = self.recipe.data.size // self.factor

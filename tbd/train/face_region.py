@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 Region = tuple[float, float, float, float]
 """Left, top, right, bottom as shares of the canonical picture."""
+Weights = npt.NDArray[np.float32]
 
 LIPS: Region = (0.2, 0.6, 0.8, 1.0)
 """Of the face's box (forehead to chin): the mouth, with room for a falling jaw and a small turn of the head."""
@@ -24,7 +26,7 @@ def face_region(row: Mapping[str, Any]) -> Region | None:
     return x0, y0, x1, y1
 
 
-def region_weights(face: Region | None, side: int, face_weight: float, lips_weight: float) -> torch.Tensor:
+def region_weights(face: Region | None, side: int, face_weight: float, lips_weight: float) -> Weights:
     """Weights ``(side, side)`` of the latents' loss with mean 1; all 1 without a face.
 
     Args:
@@ -32,7 +34,7 @@ def region_weights(face: Region | None, side: int, face_weight: float, lips_weig
         side: of the latent.
         face_weight, lips_weight: of what lies in the box, and in its mouth, against 1 around it.
     """
-    weights = torch.ones(side, side)
+    weights = np.ones((side, side), np.float32)
     if face is not None:
         _fill(weights, face, face_weight)
         _fill(weights, _within(face, LIPS), lips_weight)
@@ -45,7 +47,7 @@ def _within(outer: Region, share: Region) -> Region:
     return outer[0] + x0 * width, outer[1] + y0 * height, outer[0] + x1 * width, outer[1] + y1 * height
 
 
-def _fill(weights: torch.Tensor, region: Sequence[float], value: float) -> None:
+def _fill(weights: Weights, region: Sequence[float], value: float) -> None:
     """Set the cells whose centre lies in a region; at least one."""
     side = len(weights)
     first_x, first_y, last_x, last_y = (min(max(round(edge * side), 0), side) for edge in region)

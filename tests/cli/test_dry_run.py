@@ -27,6 +27,7 @@ COMMANDS = {
     "weights pull": ["weights", "pull", "lpips"],
     "init": ["init"],
     "demo": ["demo", "demo"],
+    "replicate": ["replicate", "replication"],
 }
 NEEDS_A_RESULT = {"generate", "train stage2", "study new", "compare", "manifest prune"}
 """These begin at a checkpoint, finished runs, results or a journal, and are tried with them in their own tests."""

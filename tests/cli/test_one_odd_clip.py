@@ -92,7 +92,7 @@ def generate(here, monkeypatch, odd, capfd):
     training.manifest(here / "m", clips(split="test"), size=SIZE)
     facts = SimpleNamespace(folder=here, k=2, size=SIZE)
     monkeypatch.setattr(generating, "model_facts", lambda given: facts)
-    monkeypatch.setattr(generating, "open_pipeline", lambda given, facts: pipeline(frames=8))
+    monkeypatch.setattr(generating, "open_pipelines", lambda given, facts: [pipeline(frames=8)])
     monkeypatch.setattr(load, "weights_hash", lambda folder: "0" * 64)
     breaks(monkeypatch, rendering, "render_video", lambda given: int(given[1].stem[1:]), odd)
     code = main(["generate", "--manifest", "m", "-o", "out", "--steps", "1", "--scale", "1", "-q", "--json"])

@@ -58,7 +58,7 @@ def test_weights_of_a_region_have_mean_1_and_lie_where_face_and_mouth_do():
 def test_a_region_weighs_the_errors_within_it():
     prediction, target = torch.zeros(1, 4, 2, 8, 8), torch.zeros(1, 4, 2, 8, 8)
     prediction[..., 6, 4] = 1.0
-    region = region_weights((0.0, 0.0, 1.0, 1.0), 8, 1.0, 5.0)[None]
+    region = torch.from_numpy(region_weights((0.0, 0.0, 1.0, 1.0), 8, 1.0, 5.0))[None]
     plain, weighted = loss.sample_losses(prediction, target), loss.sample_losses(prediction, target, region)
     assert (weighted / plain).item() == pytest.approx(region[0, 6, 4].item())
     assert loss.sample_losses(prediction + 1, target, torch.ones_like(region)) == loss.sample_losses(
