@@ -38,7 +38,7 @@ def region_weights(face: Region | None, side: int, face_weight: float, lips_weig
     if face is not None:
         _fill(weights, face, face_weight)
         _fill(weights, _within(face, LIPS), lips_weight)
-    return weights / weights.mean()
+    return np.asarray(weights / weights.mean(), np.float32)
 
 
 def _within(outer: Region, share: Region) -> Region:
