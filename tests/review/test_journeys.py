@@ -169,7 +169,7 @@ def test_a_server_that_is_killed_while_somebody_edits_costs_no_letter_and_no_dec
     server, address = serving(folder, 0)
     try:
         page = chromium.new_context().new_page()
-        page.goto(address)
+        page.goto(address, wait_until="networkidle")
         card(page, "clip_001")
         page.keyboard.press("a")
         card(page, "clip_000")
