@@ -30,7 +30,7 @@ STAGES = {
     "--sample stratified:6 --preset fast -o runs/demo",
     "generate a grid": "generate --checkpoint checkpoints/stage2 --image portrait.png --audio speech.wav --grid "
     "--preset fast --steps 8 -o grid",
-    "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd --size 64 -o results/demo",
+    "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd --size 64 --sample stratified:6 -o results/demo",
 }
 """What is typed in the workspace, by its name in the report."""
 
