@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,15 +13,17 @@ from typing import Any
 from tbd.annotate import backends, plan
 from tbd.annotate.backends import serving
 from tbd.annotate.chain import Chain, ChainRunner
-from tbd.annotate.examine_pool import ExamineJob, examine_clip
+from tbd.annotate.examine_pool import Examined, ExamineJob, examine_clip
 from tbd.annotate.gates import check
 from tbd.annotate.journal import Journal
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.replies import PROMPTS
 from tbd.annotate.steps import load_prompts
 from tbd.errors import InputError, UsageError
+from tbd.hashes import file_stamp
 from tbd.labels import canonical, emotion_in, level_in
 from tbd.manifest.tokens import count_tokens
+from tbd.media.canonical import ClipRule
 from tbd.schema import INTENSITIES, Annotation, Clip
 
 
@@ -62,7 +65,7 @@ def annotate_portrait(
         level=_level(intensity, text),
         instruction=text,
     )
-    seen = examine_clip(ExamineJob(image, None, None, None, recipe.clip))
+    seen = _examined(image, file_stamp(image), recipe.clip)
     if seen.medium is None or seen.images is None:
         raise InputError(
             f"{image}: {seen.error or 'no face found'}", next="take a picture that shows one face from the front"
@@ -80,6 +83,12 @@ def annotate_portrait(
         if not chain.ended:
             chain_runner.run([chain], backend)
         return _document(chain, journal.costs(), seen.medium.flags)
+
+
+@functools.lru_cache(maxsize=2)
+def _examined(image: Path, stamp: str, rule: ClipRule) -> Examined:
+    """The faces of a picture, looked for once however many emotions are asked for (a grid asks for 22)."""
+    return examine_clip(ExamineJob(image, None, None, None, rule))
 
 
 def words(result: dict[str, Any]) -> list[str]:

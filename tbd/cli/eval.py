@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tbd.cli import options
+from tbd.cli.drawn_reader import train_drawn_reader
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, interruptible, out, progress, say
 
@@ -183,20 +184,8 @@ def _ready_reader(request: Any, quiet: bool) -> None:
     from tbd.evaluate.metrics.registry import suite
 
     names = request.metrics or (suite(request.suite).metrics if request.suite else ())
-    if not any(name.strip().endswith("@drawn") for name in names):
-        return
-    from tbd.replicate.readers import TRAINING, ensure_reader
-
-    with progress(TRAINING, 100, quiet=quiet) as bar:
-        done = 0
-
-        def told(share: float) -> None:
-            nonlocal done
-            while done < int(100 * share):
-                bar.advance()
-                done += 1
-
-        ensure_reader(told=told)
+    if any(name.strip().endswith("@drawn") for name in names):
+        train_drawn_reader(quiet)
 
 
 def _list(json: bool) -> int:

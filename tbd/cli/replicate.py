@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tbd import recipe as recipes
 from tbd.cli import options
+from tbd.cli.drawn_reader import train_drawn_reader
 from tbd.cli.typed_commands import run_typed
 from tbd.console import document, human_seconds, out, say
 from tbd.replicate.recipe import ReplicationRecipe
@@ -40,13 +41,15 @@ def replicate(
         document(plan) if json else out("\n".join([head, *lines]))
         return 0
     from tbd.replicate.journal import ReplicationJournal
-    from tbd.replicate.world import draw_world
+    from tbd.replicate.world import draw_world, write_test_clips
 
     draw_world(folder, chosen)
     journal = ReplicationJournal(folder)
     for number, step in enumerate(steps, 1):
         if journal.is_done(step):
             continue
+        if step.part == "videos":
+            write_test_clips(folder, chosen)
         say(f"\nstep {number} of {len(steps)}: {step.name}")
         began = time.monotonic()
         if code := run_typed(context.find_root().command, folder, step.line, json):
@@ -57,20 +60,15 @@ def replicate(
 
 def _answer(folder: Path, chosen: ReplicationRecipe, seconds: dict[str, float], json: bool) -> int:
     from tbd.replicate.findings import measure_replication
-    from tbd.replicate.readers import ensure_reader, read_clip, reader_words
+    from tbd.replicate.readers import read_clip, reader_words
     from tbd.replicate.report import write_report
 
-    ensure_reader()
+    train_drawn_reader()
     findings = measure_replication(folder, chosen, read_clip, reader_words())
     path = write_report(folder, chosen, findings, seconds)
-    summary: dict[str, Any] = {
-        "folder": str(folder),
-        "report": str(path),
-        "seconds": seconds,
-        "claims": [{"name": c.name, "verdict": c.verdict, "words": c.words, **c.numbers} for c in findings.claims],
-    }
     if json:
-        document(summary)
+        claims = [claim.as_json() for claim in findings.claims]
+        document({"folder": str(folder), "report": str(path), "seconds": seconds, "claims": claims})
         return 0
     for claim in findings.claims:
         out(f"{claim.question} {claim.verdict}. {claim.words}")

@@ -7,7 +7,7 @@ others would otherwise pass for obedience.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ SHUFFLES = 200
 PURE = 0.9
 MOUTH, UNITS = 0.5, 0.6
 """What the goals for mouth and units are."""
+FEWEST = 6
+"""Clips, or pairs, below which an interval is an accident."""
+RISING = 5 / 7
+"""Share of the emotions that have to rise from Mild to Intense."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +50,35 @@ class Claim:
     words: str
     numbers: dict[str, Any]
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"name": self.name, "verdict": self.verdict, "words": self.words, **self.numbers}
 
-def verdict(low: float, high: float) -> Verdict:
-    """Of a difference that should be above zero, by its interval."""
-    if low > 0:
+
+def verdict(difference: Estimate) -> Verdict:
+    """Of a difference that should be above zero, by its interval; a handful of clips tells nothing."""
+    if difference.clips < FEWEST:
+        return UNKNOWN
+    if difference.low > 0:
         return HOLDS
-    return FAILS if high < 0 else UNKNOWN
+    return FAILS if difference.high < 0 else UNKNOWN
 
 
 def over_clips(
     readings: Sequence[ClipReading], statistic: Callable[[Sequence[ClipReading]], float], seed: int = 0
 ) -> Estimate:
-    """A statistic of a set of clips with its percentile interval, clips resampled."""
-    value, count = statistic(readings), len(readings)
-    random = np.random.default_rng(seed)
-    drawn = [statistic([readings[i] for i in random.integers(0, count, count)]) for _ in range(RESAMPLES)]
+    """A statistic of a set of clips with its percentile interval: clips are resampled, each with all of its seeds."""
+    clips: dict[str, list[ClipReading]] = {}
+    for one in readings:
+        clips.setdefault(one.clip_id, []).append(one)
+    groups, random = list(clips.values()), np.random.default_rng(seed)
+    drawn = [
+        statistic([one for place in random.integers(0, len(groups), len(groups)) for one in groups[place]])
+        for _ in range(RESAMPLES)
+    ]
     finite = [one for one in drawn if np.isfinite(one)]
-    low, high = np.quantile(finite, (0.025, 0.975)) if finite and count > 1 else (np.nan, np.nan)
-    return Estimate(float(value), float(low), float(high), count)
+    low, high = np.quantile(finite, (0.025, 0.975)) if finite and len(groups) > 1 else (np.nan, np.nan)
+    return Estimate(float(statistic(readings)), float(low), float(high), len(groups))
 
 
 def unit_correlation(asked: Values, measured: Values) -> float:
@@ -98,41 +113,47 @@ def prompts_steer(readings: Sequence[ClipReading]) -> Claim:
         f"Units asked for and units measured correlate {found.words()}; with the prompts of other "
         f"clips {shuffled:.2f}, a difference of {above.words()}. The goal was {UNITS}."
     )
-    numbers = {"correlation": _json(found), "shuffled": shuffled, "difference": _json(above), "goal": UNITS}
-    return Claim("steering", "Do prompts steer the face?", verdict(above.low, above.high), words, numbers)
+    numbers = {"correlation": asdict(found), "shuffled": shuffled, "difference": asdict(above), "goal": UNITS}
+    return Claim("steering", "Do prompts steer the face?", verdict(above), words, numbers)
 
 
 def better_row(name: str, question: str, first: Mapping[str, ClipReading], second: Mapping[str, ClipReading]) -> Claim:
     """Whether the first row's clips show their true units better than the second's: paired over clips, by mean error.
 
     Args:
-        first, second: clip (and seed) -> reading.
+        first, second: seed and clip -> reading.
     """
-    shared = sorted(first.keys() & second.keys())
-    gains = np.array([_error(second[key]) - _error(first[key]) for key in shared])
-    low, high = paired_bootstrap(gains) or (float("nan"), float("nan"))
-    found = Estimate(float(gains.mean()) if len(gains) else float("nan"), low, high, len(gains))
-    words = f"The mean error of a unit falls by {found.value:.3f} ({low:.3f} to {high:.3f}; {len(gains)} clips)."
-    return Claim(name, question, verdict(low, high), words, {"difference": _json(found)})
+    gains: dict[str, list[float]] = {}
+    for key in sorted(first.keys() & second.keys()):
+        gains.setdefault(first[key].clip_id, []).append(_error(second[key]) - _error(first[key]))
+    found = _mean([float(np.mean(values)) for values in gains.values()])
+    words = f"The mean error of a unit falls by {found.value:.3f} ({found.low:.3f} to {found.high:.3f}; {found.clips} clips)."
+    return Claim(name, question, verdict(found), words, {"difference": asdict(found)})
 
 
 def intensities_graded(grids: Sequence[Mapping[tuple[str, int], ClipReading]]) -> Claim:
-    """Is Intense stronger than Mild, for how many emotions?
+    """Is Intense stronger than Mild, for how many emotions? By chance 5 of 7 rise once in four times: the mean gain counts too.
 
     Args:
         grids: one a portrait: (emotion, level 1 to 3) -> reading.
     """
-    gains: dict[str, float] = {}
-    for emotion in sorted({emotion for grid in grids for emotion, level in grid if level == 3}):
-        pairs = [(grid[emotion, 1], grid[emotion, 3]) for grid in grids if {(emotion, 1), (emotion, 3)} <= grid.keys()]
-        gains[emotion] = float(
-            np.mean([emotion_strength(intense, emotion) - emotion_strength(mild, emotion) for mild, intense in pairs])
-        )
-    rising = [emotion for emotion, gain in gains.items() if gain > 0]
-    told = ", ".join(f"{emotion} {gain:+.2f}" for emotion, gain in gains.items())
-    words = f"Intense shows its units more strongly than Mild for {len(rising)} of {len(gains)} emotions ({told})."
-    enough = len(gains) > 0 and len(rising) >= round(5 / 7 * len(gains))
-    return Claim("intensity", "Are Mild and Intense graded?", HOLDS if enough else FAILS, words, {"gains": gains})
+    gains: dict[str, list[float]] = {}
+    for grid in grids:
+        for emotion in sorted({emotion for emotion, level in grid if level == 3 and (emotion, 1) in grid}):
+            mild, intense = (emotion_strength(grid[emotion, level], emotion) for level in (1, 3))
+            gains.setdefault(emotion, []).append(intense - mild)
+    means = {emotion: float(np.mean(values)) for emotion, values in sorted(gains.items())}
+    rising = [emotion for emotion, gain in means.items() if gain > 0]
+    whole = _mean([gain for values in gains.values() for gain in values])
+    told = ", ".join(f"{emotion} {gain:+.2f}" for emotion, gain in means.items())
+    words = (
+        f"Intense shows its units more strongly than Mild for {len(rising)} of {len(means)} emotions ({told}), "
+        f"by {whole.value:.2f} on average ({whole.low:.2f} to {whole.high:.2f})."
+    )
+    answer = verdict(whole)
+    if answer == HOLDS and len(rising) < RISING * len(means):
+        answer = UNKNOWN
+    return Claim("intensity", "Are Mild and Intense graded?", answer, words, {"gains": means, "mean": asdict(whole)})
 
 
 def happy_is_not_sad(grids: Sequence[Mapping[tuple[str, int], ClipReading]]) -> Claim:
@@ -144,23 +165,27 @@ def happy_is_not_sad(grids: Sequence[Mapping[tuple[str, int], ClipReading]]) -> 
             if happy and sad:
                 mine = emotion_strength(happy, "happiness") - emotion_strength(sad, "happiness")
                 gains.append(mine + emotion_strength(sad, "sadness") - emotion_strength(happy, "sadness"))
-    low, high = paired_bootstrap(gains) or (float("nan"), float("nan"))
-    mean = float(np.mean(gains)) if gains else float("nan")
-    words = f"Each shows its own units more than the other by {mean:.2f} ({low:.2f} to {high:.2f}; {len(gains)} pairs)."
-    numbers = {"difference": mean, "low": low, "high": high, "pairs": len(gains)}
-    return Claim("happy-sad", "Does happy differ from sad?", verdict(low, high), words, numbers)
+    found = _mean(gains)
+    words = f"Each shows its own units more than the other by {found.value:.2f} ({found.low:.2f} to {found.high:.2f}; {len(gains)} pairs)."
+    numbers = {"difference": asdict(found)}
+    return Claim("happy-sad", "Does happy differ from sad?", verdict(found), words, numbers)
 
 
 def mouth_follows(readings: Sequence[ClipReading]) -> Claim:
     """Does the mouth open with the sound?"""
-    values = [one for one in map(_mouth, readings) if np.isfinite(one)]
-    low, high = paired_bootstrap(values) or (float("nan"), float("nan"))
-    found = Estimate(float(np.mean(values)) if values else float("nan"), low, high, len(values))
+    values: dict[str, list[float]] = {}
+    for one in readings:
+        if np.isfinite(correlation := _mouth(one)):
+            values.setdefault(one.clip_id, []).append(correlation)
+    found = _mean([float(np.mean(seeds)) for seeds in values.values()])
     words = f"Loudness and measured opening correlate {found.words()}. The goal was {MOUTH}."
-    answer = HOLDS if low > 0 and found.value >= MOUTH else (FAILS if high < MOUTH else UNKNOWN)
-    return Claim(
-        "mouth", "Does the mouth follow the sound?", answer, words, {"correlation": _json(found), "goal": MOUTH}
-    )
+    answer, enough = UNKNOWN, found.clips >= FEWEST
+    if enough and found.high < MOUTH:
+        answer = FAILS
+    elif enough and found.low > 0 and found.value >= MOUTH:
+        answer = HOLDS
+    numbers = {"correlation": asdict(found), "goal": MOUTH}
+    return Claim("mouth", "Does the mouth follow the sound?", answer, words, numbers)
 
 
 def people_apart(readings: Sequence[ClipReading]) -> Claim:
@@ -181,12 +206,12 @@ def best_levels(correlations: Mapping[int, Estimate]) -> Claim:
     own, others = correlations[2], {k: one for k, one in correlations.items() if k != 2}
     rival = max(others, key=lambda k: others[k].value)
     told = ", ".join(f"k = {k}: {one.words()}" for k, one in sorted(correlations.items()))
-    answer = UNKNOWN
-    if own.low > others[rival].high:
+    answer, enough = UNKNOWN, own.clips >= FEWEST
+    if enough and own.low > others[rival].high:
         answer = HOLDS
-    elif own.high < others[rival].low:
+    elif enough and own.high < others[rival].low:
         answer = FAILS
-    numbers = {str(k): _json(one) for k, one in sorted(correlations.items())}
+    numbers = {str(k): asdict(one) for k, one in sorted(correlations.items())}
     return Claim("levels", "Is k = 2 best?", answer, f"Asked against measured units: {told}.", numbers)
 
 
@@ -206,5 +231,6 @@ def _mouth(reading: ClipReading) -> float:
     return float(np.corrcoef(loud, opening)[0, 1])
 
 
-def _json(one: Estimate) -> dict[str, Any]:
-    return {"value": one.value, "low": one.low, "high": one.high, "clips": one.clips}
+def _mean(values: Sequence[float]) -> Estimate:
+    low, high = paired_bootstrap(values) or (float("nan"), float("nan"))
+    return Estimate(float(np.mean(values)) if len(values) else float("nan"), low, high, len(values))

@@ -27,7 +27,7 @@ class ReplicationFindings:
         readings: run -> clip -> what it shows.
         grids: portrait -> (emotion, level) -> what it shows.
         steering: run -> correlation of units asked for and measured.
-        scores: run -> metric -> score, as in ``scores.json``.
+        scores: run, and after the runs baseline -> metric -> score, as in ``scores.json``.
         claims: with their answers.
         reader: how well the reader reads people whom it has not seen: words.
     """
@@ -57,7 +57,8 @@ def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, rea
     readings = {run.name: read_run(folder, run.name, MANIFESTS[run.row], read) for run in runs}
     grids = {name: read_grid(folder, name, read) for name in portrait_names(recipe)} if "full" in recipe.rows else {}
     found = {run.name: over_clips(list(readings[run.name].values()), steering) for run in runs}
-    scores = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))["runs"]
+    document = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))
+    scores = {one["name"]: one["scores"] for one in (*document["runs"], *document["baselines"])}
     answers = _claims(recipe, runs, readings, list(grids.values()), found)
     return ReplicationFindings(tuple(runs), readings, grids, found, scores, tuple(answers), reader)
 
@@ -88,7 +89,8 @@ def _claims(
     if len(levels) > 1:
         found.append(claims.best_levels(levels))
     found += [claims.intensities_graded(grids), claims.happy_is_not_sad(grids)]
-    return [*found, claims.mouth_follows(full), claims.people_apart(full)]
+    once = [one for key, one in rows["full"].items() if key.startswith(f"{first}/")]  # a clip is not its own neighbour
+    return [*found, claims.mouth_follows(full), claims.people_apart(once)]
 
 
 def _of_row(row: str, runs: Sequence[RenderedRun], readings: Mapping[str, Readings]) -> Readings:

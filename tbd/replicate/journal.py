@@ -32,7 +32,7 @@ class ReplicationJournal:
         return self._lines.get(step.name) == step.line
 
     def record(self, step: ReplicationStep, seconds: float) -> None:
-        """Write down that a step is done; seconds of earlier, interrupted tries are added by the caller."""
+        """Write down that a step is done, and the seconds of the try that ended it."""
         took = round(seconds, 2)
         entry = {"step": step.name, "command": step.line, "seconds": took}
         self._mend()

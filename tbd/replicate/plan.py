@@ -15,6 +15,8 @@ TEXTS = "--set model.guidance.schedule=none"
 """Of the common stage 1: the prompts of all rows, each joined into one text."""
 MOUTH = "--set loss.face=2 --set loss.lips=20"
 """Of stage 2: eq. 1 says little of a mouth that is a hundredth of the picture."""
+TEST_CLIPS = "test.txt"
+"""The clips that every run renders, whatever its seed (``world.write_test_clips``)."""
 VAE = "--set weights.vae=checkpoints/autoencoder --cache cache --clips common.txt"
 
 
@@ -111,7 +113,7 @@ def _videos(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
         line = (
             f"generate --checkpoint checkpoints/{run.row}-seed{run.seed} --manifest data_manifests/{MANIFESTS[run.row]}"
         )
-        line += f" --clips common.txt --sample stratified:{shown.clips} --reference person --seed {run.seed} {how}{_guidance(run)} -o runs/{run.name}"
+        line += f" --clips {TEST_CLIPS} --reference person --seed {run.seed} {how}{_guidance(run)} -o runs/{run.name}"
         yield ReplicationStep(f"render: {run.name}", line, "videos")
     if "full" in recipe.rows:
         for name in portrait_names(recipe):
@@ -127,5 +129,5 @@ def _guidance(run: RenderedRun) -> str:
 
 def _scores(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     runs = " ".join(f"runs/{run.name}" for run in rendered_runs(recipe))
-    source = f"--manifest data_manifests/{MANIFESTS[recipe.rows[-1]]}"
+    source = f"--manifest data_manifests/{MANIFESTS[recipe.rows[-1]]} --clips {TEST_CLIPS}"
     yield ReplicationStep("scores", f"eval {runs} {source} --suite drawn --size 64 -o results/replication", "scores")

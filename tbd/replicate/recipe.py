@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tbd.recipe import Recipe, operational
+from tbd.recipe import Recipe
 
 AblationRow = Literal["label", "describe", "cot", "full"]
 """The rows of Table 2: what writes the prompt, and whether it is heard from coarse to fine."""
@@ -63,5 +63,3 @@ class ReplicationRecipe(Recipe):
     """k of Fig. 9 beside the full model's own 2."""
     directions: bool = True
     """Also render with the other reading of Algorithm 2 (coarse prompt at small t)."""
-    threads: int | None = operational(None, ge=1)
-    """Of torch; None takes its own choice."""

@@ -48,7 +48,7 @@ def write_report(
     document = {
         "version": __version__,
         "recipe": recipe.model_dump(mode="json"),
-        "claims": [{"name": c.name, "verdict": c.verdict, "words": c.words, **c.numbers} for c in findings.claims],
+        "claims": [claim.as_json() for claim in findings.claims],
         "seconds": dict(seconds),
     }
     text = page.render(
@@ -57,7 +57,7 @@ def write_report(
         pictures={name: _inline(path) for name, path in pictures.items()},
         captions=captions,
         metrics=METRICS,
-        scores={run.name: _scores(findings.scores.get(run.name, {})) for run in findings.runs},
+        scores={name: _scores(scores) for name, scores in findings.scores.items()},
         seconds=seconds,
         steps=replication_steps(recipe),
     )
@@ -100,14 +100,13 @@ def _figures(folder: Path, findings: ReplicationFindings, place: Path) -> tuple[
     return {name: path for name, path in paths.items() if path.is_file()}, captions
 
 
-def _scores(run: Mapping[str, Any]) -> dict[str, str]:
+def _scores(scores: Mapping[str, Any]) -> dict[str, str]:
     """Metric -> value and interval, as words."""
     found = {}
-    for key, score in run.get("metrics", {}).items():
-        name, _, variant = key.partition("@")
-        if variant.startswith("drawn") and score.get("value") is not None:
-            low_high = score.get("ci95")
-            found[name] = f"{score['value']:.3f}" + (f" ({low_high[0]:.3f} to {low_high[1]:.3f})" if low_high else "")
+    for key, score in scores.items():
+        if score["value"] is not None:
+            low_high = score["ci95"]
+            found[key] = f"{score['value']:.3f}" + (f" ({low_high[0]:.3f} to {low_high[1]:.3f})" if low_high else "")
     return found
 
 

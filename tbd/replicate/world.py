@@ -1,4 +1,4 @@
-"""The drawn world of a replication: clips, and the portraits and speeches of its grids."""
+"""The drawn world of a replication: clips, the portraits and speeches of its grids, and which clips are rendered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from tbd.demo.face import Portrait
 from tbd.demo.identity import person
 from tbd.demo.landmarks import Expression
 from tbd.demo.voice import speak
+from tbd.manifest import read_manifest
 from tbd.media.audio import write_wav
-from tbd.replicate.plan import portrait_names
+from tbd.replicate.plan import MANIFESTS, TEST_CLIPS, portrait_names
 from tbd.replicate.recipe import ReplicationRecipe
+from tbd.selection import ROW_KEYS, Selection, select
 
 GRID_SECONDS = 0.64
 """Speech of a grid's pictures: 16 frames."""
@@ -37,3 +39,19 @@ def draw_world(folder: Path, recipe: ReplicationRecipe) -> None:
         if not (folder / f"{name}.png").is_file():
             workspace.write_whole(folder / f"{name}.png", lambda path, shown=picture: shown.save(path, "PNG"))  # type: ignore[misc]
             write_wav(folder / f"{name}.wav", speak(GRID_SECONDS, pitch=who.pitch, seed=number))
+
+
+def write_test_clips(folder: Path, recipe: ReplicationRecipe) -> None:
+    """Choose the clips of the test people to render, evenly over emotions and levels, from those that all rows have.
+
+    Args:
+        folder: of the replication, its manifests made and ``common.txt`` written.
+        recipe: how many; which rows.
+    """
+    columns = list(dict.fromkeys(["clip_id", "split", "has_audio", *ROW_KEYS]))
+    manifest = folder / "data_manifests" / MANIFESTS[recipe.rows[-1]]
+    common = set((folder / "common.txt").read_text(encoding="utf-8").split())
+    rows = [row for row in read_manifest(manifest, columns).to_pylist() if row["clip_id"] in common]
+    test = [row for row in rows if row["split"] == "test" and row["has_audio"]]
+    chosen = select(test, Selection(sample=f"stratified:{recipe.rendering.clips}"), keys=ROW_KEYS, seed=0)
+    workspace.write_text(folder / TEST_CLIPS, "\n".join([*sorted(row["clip_id"] for row in chosen), ""]))

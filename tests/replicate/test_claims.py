@@ -76,15 +76,39 @@ def _grid(gain):
     return shown
 
 
-@pytest.mark.parametrize(("rising", "answer"), [(7, HOLDS), (5, HOLDS), (4, FAILS), (0, FAILS)])
-def test_intensities_are_graded_when_five_of_seven_rise(rising, answer):
+@pytest.mark.parametrize(("rising", "answer"), [(7, HOLDS), (5, UNKNOWN), (4, UNKNOWN), (0, FAILS)])
+def test_intensities_are_graded_when_most_rise_and_the_mean_is_clear_of_zero(rising, answer):
     names = sorted({emotion for emotion, _ in _grid(lambda _: 0)})
     found = claims.intensities_graded([_grid(lambda emotion: 0.1 if emotion in names[:rising] else -0.1)])
     assert found.verdict == answer and f"{rising} of 7" in found.words
 
 
 def test_without_a_grid_nothing_is_graded():
-    assert claims.intensities_graded([]).verdict == FAILS
+    assert claims.intensities_graded([]).verdict == UNKNOWN
+
+
+def test_emotions_that_rise_by_a_hair_are_no_grading():
+    names = sorted({emotion for emotion, _ in _grid(lambda _: 0)})
+    gain = {name: 0.01 if number < 5 else -0.2 for number, name in enumerate(names)}
+    assert claims.intensities_graded([_grid(gain.get)]).verdict != HOLDS
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_handful_of_clips_tells_nothing(count):
+    few = _many(count)
+    assert claims.prompts_steer(few).verdict == UNKNOWN
+    better = {one.clip_id: one for one in few}
+    worse = {one.clip_id: one for one in _many(count, noise=0.5)}
+    assert claims.better_row("n", "q", better, worse).verdict == UNKNOWN
+    assert claims.best_levels({1: Estimate(0.1, 0.1, 0.1, count), 2: Estimate(0.6, 0.6, 0.6, count)}).verdict == UNKNOWN
+
+
+def test_seeds_of_one_clip_are_not_clips():
+    once, thrice = _many(12, noise=0.4), [one for one in _many(12, noise=0.4) for _ in range(3)]
+    one, other = (claims.over_clips(part, claims.steering) for part in (once, thrice))
+    assert other.clips == one.clips == 12 and other.high - other.low == pytest.approx(one.high - one.low)
+    ours, theirs = ({f"{seed}/{c.clip_id}": c for seed in range(3) for c in _many(12, noise)} for noise in (0.1, 0.3))
+    assert claims.better_row("n", "q", ours, theirs).numbers["difference"]["clips"] == 12
 
 
 @pytest.mark.parametrize(("sign", "answer"), [(1, HOLDS), (-1, FAILS)])
@@ -92,7 +116,7 @@ def test_happy_differs_from_sad_by_their_own_units(sign, answer):
     happy, sad = np.array([0, 0, 1, 1, 0, 1.0]), np.array([1, 1, 0, 0, 1, 0.0])
     shown = {("happiness", level): _reading(level, 0 * happy, happy if sign > 0 else sad) for level in (1, 2, 3)}
     shown |= {("sadness", level): _reading(level, 0 * happy, sad if sign > 0 else happy) for level in (1, 2, 3)}
-    assert claims.happy_is_not_sad([shown]).verdict == answer
+    assert claims.happy_is_not_sad([shown, shown]).verdict == answer
 
 
 def test_a_mouth_that_follows_loosely_or_never_moves():

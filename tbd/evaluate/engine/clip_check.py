@@ -34,8 +34,8 @@ class ClipCheck(Metric):
         return FewFrames(clip.num_frames)
 
     def aggregate(self, scores: Sequence[ClipScore], reference: Sequence[ClipScore] = ()) -> Aggregate:
-        """There is none."""
-        raise NotImplementedError
+        """No number: the check's findings are warnings of the metrics beside it."""
+        return Aggregate(None, 0, len(scores), "", reason="a check of the clips, not a number")
 
 
 class FewFrames:
