@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +68,15 @@ def write_report(
         figures: of ``measure_demo``.
         flagged: rows for the first review: ``clip_id`` and ``flags``.
     """
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        files("tbd.demo").joinpath("templates/report.html").read_text(encoding="utf-8")
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("tbd.demo"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     pictures = {
         "people": folder / "data_manifests" / "mead" / "sheet.png",
         "autoencoder": folder / "checkpoints" / "autoencoder" / "reconstructions.png",
         "grid": folder / "grid.png",
     }
-    text = template.render(
+    text = pages.get_template("report.html").render(
         pictures={name: _embedded(Image.open(path)) for name, path in pictures.items() if path.is_file()},
         strips=[(path.stem, _embedded(strip)) for path, strip in _strips(folder)],
         seconds=seconds, figures=figures, flagged=flagged, folder=folder.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +42,17 @@ def write_report(
     place = folder / "figures"
     place.mkdir(exist_ok=True)
     pictures, captions = _figures(folder, findings, place)
-    template = files("tbd.replicate").joinpath("templates/report.html").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    loader = jinja2.ChoiceLoader([jinja2.PackageLoader("tbd.replicate"), jinja2.PackageLoader("tbd.demo")])
+    pages = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     document = {
         "version": __version__,
         "recipe": recipe.model_dump(mode="json"),
         "claims": [claim.as_json() for claim in findings.claims],
         "seconds": dict(seconds),
     }
-    text = page.render(
+    text = pages.get_template("report.html").render(
         recipe=recipe,
         findings=findings,
         pictures={name: _inline(path) for name, path in pictures.items()},
