@@ -7,11 +7,11 @@ invents nobody: what the topic does not tell about the person is "unknown".
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tbd.annotate.backends.base import ConversationStart, Question, Reply
+from tbd.annotate.backends.base import ConversationStart, Reply
+from tbd.annotate.backends.written import WrittenBackend
 from tbd.annotate.facs import ACTION_UNITS, EMOTIONS, MUSCLES, EmotionFacts, Mention, knowledge_sha256
 from tbd.schema import Annotation
 
@@ -21,47 +21,22 @@ _RESTING = ("frontalis_medial", "orbicularis_oculi_orbital", "zygomaticus_major"
 """Muscles that step III names for a face at rest."""
 
 
-class FacsBackend:
+class FacsBackend(WrittenBackend):
     """Replies from ``annotate/facs/``: one set of texts for each emotion and level."""
 
-    name, model = "facs", "facs"
-    batch_size = 32
-    concurrency = 1
-    needs_image = False
+    name = model = "facs"
 
     @property
     def revision(self) -> str:
         """The first 12 digits of the knowledge base's hash: other words, another revision."""
         return knowledge_sha256()[:12]
 
-    @contextmanager
-    def open(self, starts: Sequence[ConversationStart]) -> Iterator[FacsSession]:
-        """Start conversations; pictures are not looked at."""
-        yield FacsSession(starts)
-
-    def stop(self) -> None:
-        """Nothing is waited for."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class FacsSession:
-    """Conversations whose answers are known beforehand."""
-
-    def __init__(self, starts: Sequence[ConversationStart]) -> None:
-        self.starts = starts
-
-    def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """One JSON reply for each conversation; a topic without a known emotion gives a ``failed`` one."""
-        return [_reply(start.topic, question.step) for start, question in zip(self.starts, questions, strict=True)]
-
-
-def _reply(topic: Annotation, step: str) -> Reply:
-    emotion = EMOTIONS.get(topic.emotion or "")
-    if emotion is None:
-        return Reply(f"the facs backend needs an emotion label and got {topic.emotion!r}", "failed")
-    return Reply(json.dumps(_STEPS[step](topic, emotion), ensure_ascii=False))
+    def reply(self, start: ConversationStart, step: str) -> Reply:
+        """What the knowledge base says of a topic; ``failed`` without a known emotion."""
+        topic, emotion = start.topic, EMOTIONS.get(start.topic.emotion or "")
+        if emotion is None:
+            return Reply(f"the facs backend needs an emotion label and got {topic.emotion!r}", "failed")
+        return Reply(json.dumps(_STEPS[step](topic, emotion), ensure_ascii=False))
 
 
 def facial_information(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:

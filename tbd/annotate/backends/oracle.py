@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tbd.annotate.backends.base import ConversationStart, Question, Reply, ShownFace
+from tbd.annotate.backends.base import ConversationStart, Reply, ShownFace
 from tbd.annotate.backends.facs import action_units, facial_information, label, muscles, scene, whose
+from tbd.annotate.backends.written import WrittenBackend
 from tbd.annotate.facs import ACTION_UNITS, EMOTIONS, EmotionFacts, Mention, knowledge_sha256
 from tbd.errors import InputError
 from tbd.media.drawn_units import BLINK, DrawnUnits, letter, read_units
@@ -44,40 +44,25 @@ PLAIN: tuple[tuple[frozenset[int], str], ...] = (
 """What anybody sees who codes no units; the first that fits tells of a unit."""
 
 
-class OracleBackend:
+class OracleBackend(WrittenBackend):
     """Replies from the truth about drawn clips."""
 
-    name, model = "oracle", "oracle"
-    batch_size = 32
-    concurrency = 1
-    needs_image = False
+    name = model = "oracle"
 
     @property
     def revision(self) -> str:
         """Changes with the knowledge base and with this module's words."""
         return digest([knowledge_sha256(), VERSION])[:12]
 
-    @contextmanager
-    def open(self, starts: Sequence[ConversationStart]) -> Iterator[OracleSession]:
-        """Start conversations; pictures are not looked at."""
-        yield OracleSession(starts)
-
-    def stop(self) -> None:
-        """Nothing is waited for."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class OracleSession:
-    """Conversations about faces that are known."""
-
-    def __init__(self, starts: Sequence[ConversationStart]) -> None:
-        self.starts = starts
-
-    def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """One JSON reply for each; ``failed`` without a known emotion, or where nobody knows what is shown."""
-        return [_reply(start, question.step) for start, question in zip(self.starts, questions, strict=True)]
+    def reply(self, start: ConversationStart, step: str) -> Reply:
+        """What the units say; ``failed`` without a known emotion, or where nobody knows what is shown."""
+        topic, shown = start.topic, start.shown
+        emotion = EMOTIONS.get(topic.emotion or "")
+        if emotion is None:
+            return Reply(f"the oracle backend needs an emotion label and got {topic.emotion!r}", "failed")
+        if shown is None:
+            return Reply("the oracle backend knows drawn clips only; --backend facs is for real ones", "failed")
+        return Reply(json.dumps(_answer(step, topic, emotion, shown), ensure_ascii=False))
 
 
 def shown_face(clip: Path, frame: int) -> ShownFace:
@@ -133,16 +118,6 @@ def _onset(truth: DrawnUnits) -> float:
     """Seconds until the units together first come near their greatest strength."""
     total = sum((both.sum(1) for unit, both in truth.units.items() if unit not in (0, BLINK)), np.zeros(len(truth)))
     return float(truth.seconds[int(np.argmax(total >= 0.97 * total.max()))])
-
-
-def _reply(start: ConversationStart, step: str) -> Reply:
-    topic, shown = start.topic, start.shown
-    emotion = EMOTIONS.get(topic.emotion or "")
-    if emotion is None:
-        return Reply(f"the oracle backend needs an emotion label and got {topic.emotion!r}", "failed")
-    if shown is None:
-        return Reply("the oracle backend knows drawn clips only; --backend facs is for real ones", "failed")
-    return Reply(json.dumps(_answer(step, topic, emotion, shown), ensure_ascii=False))
 
 
 def _answer(step: str, topic: Annotation, emotion: EmotionFacts, shown: ShownFace) -> dict[str, Any]:
