@@ -7,7 +7,7 @@ from typing import Any
 
 from tbd.annotate import plan
 from tbd.annotate.journal import Journal
-from tbd.annotate.recipe import money
+from tbd.annotate.recipe import BLIND, money
 from tbd.annotate.run import PreparedRun
 from tbd.annotate.steps import STEPS, load_prompts
 from tbd.console import human_seconds
@@ -103,7 +103,7 @@ def words(prepared: PreparedRun, description: dict[str, Any]) -> list[str]:
 def _estimate(prepared: PreparedRun) -> dict[str, Any]:
     """Token sums from the prompts' lengths, and time from what this folder's journal has measured."""
     recipe, chains = prepared.request.recipe, len(prepared.plan.groups)
-    steps = STEPS[recipe.chain.mode] if recipe.backend.name not in plan.BLIND else ()
+    steps = STEPS[recipe.chain.mode] if recipe.backend.name not in BLIND else ()
     asked = [round(len(turn["text"]) / CHARACTERS_A_TOKEN) for turn in _conversation(prepared)]
     budgets = recipe.chain.max_tokens if len(steps) == 4 else recipe.chain.max_tokens[-1:] if steps else ()
     whole = computed = before = 0
@@ -136,7 +136,7 @@ def _conversation(prepared: PreparedRun) -> list[dict[str, str]]:
     if not clips:
         return []
     recipe = prepared.request.recipe
-    frames = 1 if recipe.backend.name in plan.BLIND else recipe.chain.frames
+    frames = 1 if recipe.backend.name in BLIND else recipe.chain.frames
     prompts = load_prompts(recipe.chain.prompts, frames)
     topic = plan.chain_topic(clips[0], recipe)
     turns = [{"role": "system", "text": prompts.system()}]

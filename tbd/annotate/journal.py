@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from tbd.annotate.backends.base import Usage
 from tbd.annotate.gates.table import flag
+from tbd.annotate.recipe import BLIND
 from tbd.hashes import sha256_text
 from tbd.sqlite import open_database
 
@@ -144,7 +145,8 @@ class Journal:
                 clip_id, state.clip, state.fingerprint, state.status, state.round, body,
             )  # fmt: skip
             self.db.write("DELETE FROM text WHERE clip_id = ?", clip_id)
-            if prompts := row.get("prompts") if row.get("backend") != "facs" and row.get("mode") != "label" else None:
+            asked = row.get("backend") not in BLIND and row.get("mode") != "label"
+            if prompts := row.get("prompts") if asked else None:
                 face = "|".join(str(row.get(name)) for name in ("subject", "emotion", "level"))
                 self.db.write("INSERT INTO text VALUES (?, ?, ?)", clip_id, sha256_text("\n".join(prompts)), face)
             self.db.write("DELETE FROM meta WHERE key = 'sealed'")

@@ -13,16 +13,13 @@ from typing import Any, Literal
 
 from tbd.annotate.facs import knowledge_sha256
 from tbd.annotate.journal import RowState
-from tbd.annotate.recipe import AnnotateRecipe
+from tbd.annotate.recipe import BLIND, AnnotateRecipe
 from tbd.annotate.steps import STEPS, Prompts
 from tbd.errors import InputError
 from tbd.hashes import file_stamp
 from tbd.manifest.schema import SCHEMA_VERSION
 from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip
-
-BLIND = ("facs", "oracle")
-"""Backends that look at no picture and ask no model."""
 
 _ASKED_AS = {"error": "failed", "unanswered": "failed", "unfinished": "truncated"}
 RETRIES = ("failed", "refused", "truncated", "rejected")

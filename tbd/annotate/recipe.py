@@ -30,6 +30,10 @@ class ChainSettings(Recipe):
     seed: int = Field(0, ge=0)
 
 
+BLIND = ("facs", "oracle")
+"""Backends that look at no picture and ask no model: the same units have the same words."""
+
+
 class BackendSettings(Recipe):
     """The language model."""
 

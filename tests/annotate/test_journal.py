@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import shutil
@@ -7,11 +8,13 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tbd.annotate.backends.base import Usage
 from tbd.annotate.journal import Journal, RowState, StepRecord
+from tbd.annotate.recipe import BackendSettings
 from tbd.errors import InputError, MissingError
 from tbd.sqlite import open_database
 
@@ -151,3 +154,15 @@ def test_a_read_only_folder_is_said():
         assert words != "opened"
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("backend", get_args(BackendSettings.model_fields["name"].annotation))
+def test_the_same_words_for_many_are_doubted_where_a_model_wrote_them(tmp_path, backend):
+    """Without a model the same units have the same words, and nine in ten drawn clips would wait for a person."""
+    with Journal(tmp_path) as journal:
+        for number in range(8):
+            row = {"clip_id": f"c{number}", "subject": f"s{number}", "prompts": ["A face."], "mode": "cot"}
+            row |= {"backend": backend, "flags": [], "severity": 0}
+            journal.put_row(row["clip_id"], RowState("c", "f", "success", 0), row)
+        sealed = [json.loads(body) for body in journal.rows_to_seal()]
+    assert {tuple(row["flags"]) for row in sealed} == {() if backend in ("facs", "oracle") else ("text_repeated",)}
