@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import time
+from itertools import count
 from pathlib import Path
 
 import av
@@ -12,6 +12,7 @@ import pytest
 import random_weights
 import runs
 import torch
+from timing import least_seconds
 
 from tbd import weights
 from tbd.evaluate.engine import one_pass
@@ -47,13 +48,6 @@ def films(tmp_path_factory):
     )
 
 
-def processor(work):
-    """Processor seconds."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
 def scored(folder, videos, metrics, true):
     with ScoreCache(Path(folder)) as store:
         return one_pass.score(ClipJob("clip", GroundTruth(reference=true), videos, metrics, Settings()), store)
@@ -65,19 +59,16 @@ def test_the_quick_suite_takes_a_few_times_what_decoding_takes(films, tmp_path):
     metrics = choose(suite("quick").metrics)
     videos = (RunVideo("run", "run", pred), *BASELINES)
     scored(tmp_path / "first", videos, metrics, true)
-    decode, alone, whole = (
-        min(times)
-        for times in zip(
-            *(
-                (
-                    processor(lambda: [sum(1 for _ in video.frames(path)) for path in films]),
-                    processor(lambda i=i: scored(tmp_path / f"alone{i}", videos[:1], metrics, true)),
-                    processor(lambda i=i: scored(tmp_path / f"whole{i}", videos, metrics, true)),
-                )
-                for i in range(3)
-            ),
-            strict=True,
-        )
+    numbers = count()
+
+    def score(runs):
+        return scored(tmp_path / f"cache{next(numbers)}", runs, metrics, true)
+
+    decode, alone, whole = least_seconds(
+        lambda: [sum(1 for _ in video.frames(path)) for path in films],
+        lambda: score(videos[:1]),
+        lambda: score(videos),
+        times=3,
     )
     words = f"run alone {alone / decode:.1f} x, with both baselines {whole / decode:.1f} x pure decoding"
     print(f"\nquick suite on {SECONDS} s at 512x512, one core: {words} ({SECONDS / whole:.1f} x as fast as it plays)")
@@ -99,13 +90,12 @@ def test_one_pass_over_three_runs_beats_separate_tools(tmp_path, monkeypatch):
         for i in range(3)
     )
     metrics = choose(suite("paper").metrics)
-    ours = processor(lambda: scored(tmp_path / "one", videos, metrics, true))
+    (ours,) = least_seconds(lambda: scored(tmp_path / "one", videos, metrics, true), times=1)
     theirs = {}
     for name, tool in TOOLS.items():
-        begin = time.process_time()
-        for take in videos:
-            tool(take.path, true, peers, tmp_path)
-        theirs[name] = time.process_time() - begin
+        (theirs[name],) = least_seconds(
+            lambda tool=tool: [tool(take.path, true, peers, tmp_path) for take in videos], times=1
+        )
     each = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in theirs.items())
     total = sum(theirs.values())
     print(

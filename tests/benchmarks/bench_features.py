@@ -1,12 +1,11 @@
 """Networks are looked through at least as fast as by torch-fidelity, lpips and the published program: ratios of one run."""
 
-import time
-
 import numpy as np
 import pytest
 import random_weights
 import torch
 from pixels import frames, noisy
+from timing import least_seconds
 
 from tbd.evaluate import frechet_distance, lpips
 from tbd.evaluate.metrics.fid import features
@@ -34,17 +33,6 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("weights")
 
 
-def seconds(*works, times=4):
-    """Processor seconds of the fastest of a few runs of each, taken in turns."""
-    taken = [[] for _ in works]
-    for _ in range(times):
-        for work, found in zip(works, taken, strict=True):
-            begin = time.process_time()
-            work()
-            found.append(time.process_time() - begin)
-    return [min(found) for found in taken]
-
-
 @pytest.mark.parametrize("protocol", ["pytorch-fid", "torch-fidelity", "clean"])
 def test_the_features_of_fid_against_torch_fidelity(folder, protocol):
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -54,7 +42,7 @@ def test_the_features_of_fid_against_torch_fidelity(folder, protocol):
     network, stack = inception(path), frames(8, 512, 512)
     peer = FeatureExtractorInceptionV3("peer", ["2048"], feature_extractor_weights_path=str(path))
     pictures = torch.from_numpy(stack).permute(0, 3, 1, 2)
-    ours, theirs = seconds(lambda: features(stack, network, protocol), lambda: peer(pictures))
+    ours, theirs = least_seconds(lambda: features(stack, network, protocol), lambda: peer(pictures))
     print(f"\nfid@{protocol}: {ours / 8 * 1e3:.0f} ms a frame of 512x512; torch-fidelity {theirs / ours:.2f} x")
     assert theirs / ours > 1
 
@@ -77,7 +65,7 @@ def test_lpips_against_the_package(folder, net, size, monkeypatch):
         found = network.embed(_tensor(ref))
         return [network.distances(_tensor(run), found) for run in runs]
 
-    ours, once, theirs = seconds(lambda: [lpips(run, ref, net) for run in runs], kept, package)
+    ours, once, theirs = least_seconds(lambda: [lpips(run, ref, net) for run in runs], kept, package)
     print(
         f"\nlpips@{net} at {size}x{size}: {ours / 24 * 1e3:.0f} ms a frame; lpips {theirs / ours:.2f} x; "
         f"three runs with the ground truth kept {theirs / once:.2f} x"
@@ -95,7 +83,7 @@ def test_i3d_against_the_published_program(folder):
         with torch.inference_mode():
             program(clips, return_features=True)
 
-    ours, theirs = seconds(lambda: look(network, clips), published)
+    ours, theirs = least_seconds(lambda: look(network, clips), published)
     print(f"\nI3D: {ours / 2 * 1e3:.0f} ms a window of 16 frames; as a program {theirs / ours:.2f} x")
     assert theirs / ours > 1
 
@@ -111,6 +99,6 @@ def test_the_frechet_distance_against_torch_fidelity(rows, width):
         sides = [fid_features_to_statistics(torch.from_numpy(one)) for one in (x, y)]
         return fid_statistics_to_metric(*sides, verbose=False)
 
-    ours, theirs = seconds(lambda: frechet_distance(x, y), peer, times=2)
+    ours, theirs = least_seconds(lambda: frechet_distance(x, y), peer, times=2)
     print(f"\nFréchet distance, {rows} x {width}: {ours * 1e3:.0f} ms; torch-fidelity {theirs / ours:.1f} x")
     assert theirs / ours > 1

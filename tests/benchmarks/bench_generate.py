@@ -9,6 +9,7 @@ import time
 import pytest
 import talking_head
 import torch
+from timing import least_seconds
 
 from tbd.evaluate import psnr, ssim
 from tbd.generate.pipeline import Sampling
@@ -69,25 +70,25 @@ def ours(pipe, picture, sound, preset):
 
 def test_the_presets_against_the_plain_sampler(pipe):
     picture, sound = talking_head.picture(), talking_head.speech(FRAMES)
-    ways = {
-        "plain": lambda: plainly(pipe, picture, sound),
-        "paper": lambda: ours(pipe, picture, sound, "paper"),
-        "fast": lambda: ours(pipe, picture, sound, "fast"),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            started = time.process_time()
-            way()
-            seconds[name].append(time.process_time() - started)
-    least, share = {name: min(taken) for name, taken in seconds.items()}, Recomputing.seconds / sum(seconds["plain"])
-    paper, fast = (pipe._decode(ours(pipe, picture, sound, name)) for name in ("paper", "fast"))
-    alike = f"PSNR {psnr(fast, paper).mean():.1f} dB, SSIM {ssim(fast, paper).mean():.3f}"
-    print(f"\nplain {least['plain']:.2f} s, {share:.0%} of it for conditions; paper {least['paper']:.2f} s "
-          f"({least['plain'] / least['paper']:.2f} x); fast {least['fast']:.2f} s "
-          f"({least['paper'] / least['fast']:.2f} x the paper preset), alike: {alike}")  # fmt: skip
-    assert least["plain"] / least["paper"] > 1.0
-    assert least["paper"] / least["fast"] >= 4.0
+    plain, paper, fast = least_seconds(
+        lambda: plainly(pipe, picture, sound),
+        lambda: ours(pipe, picture, sound, "paper"),
+        lambda: ours(pipe, picture, sound, "fast"),
+        times=ROUNDS,
+    )
+    share = Recomputing.seconds / (ROUNDS * plain)
+    shown = (pipe._decode(ours(pipe, picture, sound, name)) for name in ("fast", "paper"))
+    alike = _likeness(*shown)
+    print(
+        f"\nplain {plain:.2f} s, about {share:.0%} of it for conditions; paper {paper:.2f} s ({plain / paper:.2f} x); "
+        f"fast {fast:.2f} s ({paper / fast:.2f} x the paper preset), alike: {alike}"
+    )
+    assert plain / paper > 1.0
+    assert paper / fast >= 4.0
+
+
+def _likeness(fast, paper) -> str:
+    return f"PSNR {psnr(fast, paper).mean():.1f} dB, SSIM {ssim(fast, paper).mean():.3f}"
 
 
 MEMORY = """

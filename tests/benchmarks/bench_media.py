@@ -1,12 +1,11 @@
 """Reading is cheap: each figure is a ratio against the naive way, taken in the same run."""
 
-import time
-
 import av
 import numpy as np
 import pytest
 import torch
 from media import face, numbered, video
+from timing import least_seconds
 
 from tbd.media.examine import examine
 from tbd.media.faces import Detector
@@ -34,16 +33,6 @@ def clip(tmp_path_factory):
     return video(tmp_path_factory.mktemp("bench") / "a.mp4", frames=moving, crf="20", preset="medium")
 
 
-def seconds(work, times=3):
-    """Processor seconds of the fastest of a few runs."""
-    taken = []
-    for _ in range(times):
-        begin = time.process_time()
-        work()
-        taken.append(time.process_time() - begin)
-    return min(taken)
-
-
 def seek_to_each(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -63,8 +52,9 @@ def decode_all(path):
 
 def test_one_forward_pass_against_seeking_and_against_decoding_all(clip):
     source = probe(clip)
-    ours = seconds(lambda: list(frames(source, WANTED)))
-    seeking, whole = seconds(lambda: seek_to_each(clip)), seconds(lambda: decode_all(clip))
+    ours, seeking, whole = least_seconds(
+        lambda: list(frames(source, WANTED)), lambda: seek_to_each(clip), lambda: decode_all(clip)
+    )
     print(f"\n12 frames of 125: {ours * 1e3:.0f} ms; seeking {seeking / ours:.1f} x, whole decode {whole / ours:.1f} x")
     assert seeking / ours > 3
     assert whole / ours > 1.3
@@ -75,8 +65,9 @@ def test_detection_on_reduced_pictures_in_one_batch(clip):
     found = [frame for _, frame in decoded(source, WANTED)]
     small, full = [rgb(frame, source, 256) for frame in found], [rgb(frame, source) for frame in found]
     reduced, native = Detector(), Detector(longest=512)
-    ours = seconds(lambda: reduced.find(small))
-    naive = seconds(lambda: [native.find([picture]) for picture in full])
+    ours, naive = least_seconds(
+        lambda: reduced.find(small), lambda: [native.find([picture]) for picture in full], times=3
+    )
     print(f"\n12 detections at 256 pixels: {ours * 1e3:.0f} ms; one by one at 512: {naive / ours:.1f} x")
     assert naive / ours > 2.5
 
@@ -91,7 +82,7 @@ def test_a_whole_look_against_a_whole_decode(clip, monkeypatch):
 
     monkeypatch.setattr(Detector, "find", find)
     examine(clip)
-    look, whole = seconds(lambda: examine(clip)), seconds(lambda: decode_all(clip))
+    look, whole = least_seconds(lambda: examine(clip), lambda: decode_all(clip))
     print(
         f"\nfile to medium: {look * 1e3:.0f} ms of one core, {1 / look:.1f} clips/s; {look / whole:.1f} x a whole decode"
     )

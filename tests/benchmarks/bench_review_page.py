@@ -1,7 +1,6 @@
 """The review page on a manifest of 20,000 flagged rows: a decision until the next card's text, and a bulk."""
 
 import re
-import time
 from html import unescape
 
 import httpx
@@ -9,16 +8,11 @@ import numpy as np
 import pytest
 from review import large
 from review_page import Site, served
+from timing import wall_seconds
 
 from tbd.annotate.gates import GATES
 
 pytestmark = pytest.mark.bench
-
-
-def seconds(work):
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def test_the_next_card_is_there_in_six_times_a_static_file(tmp_path):
@@ -38,11 +32,11 @@ def test_the_next_card_is_there_in_six_times_a_static_file(tmp_path):
             page = browser.post(where, data=form, headers={"Origin": origin, "Prefer": "return=representation"})
             assert page.status_code == 200
 
-        pairs = [(seconds(decide), seconds(lambda: browser.get(static))) for _ in range(100)]
+        pairs = [(wall_seconds(decide), wall_seconds(lambda: browser.get(static))) for _ in range(100)]
         card, file = np.median(pairs, axis=0)
         session = next(iter(site.tabs._tabs.values())).popitem()[1].session
         told = []
-        bulk = seconds(lambda: session.decide_all("loop", "reject", "text", tell=lambda *far: told.append(far)))
+        bulk = wall_seconds(lambda: session.decide_all("loop", "reject", "text", tell=lambda *far: told.append(far)))
         print(f"\ncard p50 {card * 1e3:.0f} ms, static file {file * 1e3:.0f} ms: {card / file:.1f} times; "
               f"bulk of {told[-1][1]:,} in {bulk:.1f} s, told {len(told)} times")  # fmt: skip
         assert card < 6 * file and len(told) > 10
