@@ -128,7 +128,8 @@ def _report(folder: Path, seconds: dict[str, float]) -> dict[str, Any]:
     figures = measure_demo(folder)
     path = write_report(folder, seconds, figures, _flagged(folder))
     out(f"the right person: {figures.persons.words()}, chance {figures.chance:.2f}")
-    out(f"the mouth follows the sound: {figures.mouth.words()}; of the drawn clips {figures.real_mouth.words()}")
+    chance = f"with another clip's {figures.other_sound.value:.2f}"
+    out(f"the mouth follows the sound: {figures.mouth.words()}; {chance}; drawn clips {figures.real_mouth.value:.2f}")
     return {"report": str(path), "figures": asdict(figures)}
 
 

@@ -1,4 +1,4 @@
-"""What the demo's model has learned, measured on its videos beside the real ones: who is shown, and whether the mouth moves."""
+"""Whom the demo's videos show, beside the real ones; and estimates over clips with their intervals."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tbd.demo.pen import ORIGIN, UNIT
-from tbd.demo.voice import SAMPLE_RATE, energy
-from tbd.media import audio, video
+from tbd.media import video
 
-Pixels = npt.NDArray[np.uint8]
 DRAWS = 2000
 """Of the bootstrap."""
-LIP = 1.4
-"""Below the eyes, in distances of the pupils: where an open mouth has its lower lip, and a closed one skin."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +28,6 @@ class Estimate:
     def words(self) -> str:
         """``0.31 (0.20 to 0.42; 8 clips)``"""
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}; {self.clips} clips)"
-
-
-def mouth_correlation(path: Path) -> float:
-    """How the opening of the mouth follows the loudness of the sound over a drawn clip or one like it; nan without either.
-
-    Args:
-        path: a video with sound whose face stands where ``tbd.demo`` draws it.
-    """
-    frames = np.stack([frame for _, frame in video.frames(path)])
-    sound, fps = audio.read(path), video.probe(path).fps or 25.0
-    loud, open_ = energy(sound, fps, len(frames)), mouth_opening(frames)
-    if len(sound) < SAMPLE_RATE / fps or loud.std() < 1e-6 or open_.std() < 1e-6:
-        return float("nan")
-    return float(np.corrcoef(loud, open_)[0, 1])
-
-
-def mouth_opening(frames: Pixels) -> npt.NDArray[np.float64]:
-    """``(T, S, S, 3)`` -> ``(T,)`` how red it is where the lower lip comes to lie when the mouth opens: red minus green.
-
-    On drawn clips it correlates 0.9 with the true opening; the dark of the mouth does not, for teeth are white.
-    """
-    side = frames.shape[1]
-    centre, half, wide = (ORIGIN[1] + LIP * UNIT) * side, 0.12 * UNIT * side, 0.30 * UNIT * side
-    rows = slice(round(centre - half), max(round(centre - half) + 1, round(centre + half)))
-    columns = slice(round(ORIGIN[0] * side - wide), round(ORIGIN[0] * side + wide))
-    seen = frames[:, rows, columns].astype(np.float64)
-    return np.asarray((seen[..., 0] - seen[..., 1]).mean((1, 2)))
 
 
 def recognised(made: Mapping[str, Path], subjects: Mapping[str, str], gallery: Mapping[str, Path]) -> dict[str, bool]:

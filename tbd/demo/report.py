@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from tbd import workspace
-from tbd.demo.measures import Estimate, estimate, mouth_correlation, recognised
+from tbd.demo.measures import Estimate, estimate, recognised
+from tbd.demo.mouth import MouthReader
 from tbd.manifest import read_manifest
 from tbd.media import video
 
@@ -28,13 +29,16 @@ class DemoFigures:
 
     Attributes:
         persons: share of videos that look most like their own person.  chance: that share by guessing.
-        mouth: correlation of the mouth with the sound.  real_mouth: the same of the drawn clips: the ceiling.
+        mouth: correlation of the mouth's opening with the loudness.  other_sound: the same with another clip's sound: chance.
+        real_mouth: the same of the drawn clips: the ceiling.  reading: of the opening that is read with the true one.
     """
 
     persons: Estimate
     chance: float
     mouth: Estimate
+    other_sound: Estimate
     real_mouth: Estimate
+    reading: Estimate
 
 
 def measure_demo(folder: Path) -> DemoFigures:
@@ -49,11 +53,15 @@ def measure_demo(folder: Path) -> DemoFigures:
     }
     subjects = {clip_id: rows[clip_id]["subject"] for clip_id in made}
     known = recognised({k: v for k, v in made.items() if subjects[k] in gallery}, subjects, gallery)
+    reader = MouthReader([real[name] for name, row in rows.items() if row["split"] == "train" and row["approved"]])
+    others = dict(zip(made, [*list(made.values())[1:], *list(made.values())[:1]], strict=True))
     return DemoFigures(
         estimate([float(right) for right in known.values()]),
         1 / max(1, len(gallery)),
-        estimate([mouth_correlation(path) for path in made.values()]),
-        estimate([mouth_correlation(real[clip_id]) for clip_id in made]),
+        mouth=estimate([reader.against_sound(path) for path in made.values()]),
+        other_sound=estimate([reader.against_sound(path, others[clip_id]) for clip_id, path in made.items()]),
+        real_mouth=estimate([reader.against_sound(real[clip_id]) for clip_id in made]),
+        reading=estimate([reader.against_truth(real[clip_id]) for clip_id in made]),
     )
 
 
