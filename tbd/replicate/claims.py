@@ -52,7 +52,13 @@ class Claim:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"name": self.name, "verdict": self.verdict, "words": self.words, **self.numbers}
+        return {
+            "name": self.name,
+            "question": self.question,
+            "verdict": self.verdict,
+            "words": self.words,
+            **self.numbers,
+        }
 
 
 def verdict(difference: Estimate) -> Verdict:

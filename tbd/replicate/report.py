@@ -49,7 +49,9 @@ def write_report(
     document = {
         "version": __version__,
         "recipe": recipe.model_dump(mode="json"),
+        "reader": findings.reader,
         "claims": [claim.as_json() for claim in findings.claims],
+        "scores": {name: _scores(scores) for name, scores in findings.scores.items()},
         "seconds": dict(seconds),
     }
     text = pages.get_template("report.html").render(
@@ -58,7 +60,7 @@ def write_report(
         pictures={name: _inline(path) for name, path in pictures.items()},
         captions=captions,
         metrics=METRICS,
-        scores={name: _scores(scores) for name, scores in findings.scores.items()},
+        scores=document["scores"],
         seconds=seconds,
         steps=replication_steps(recipe),
     )
