@@ -7,9 +7,9 @@ Coordinates are pixels of the source video after rotation, x to the right and y 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 Mode = Literal["cot", "describe", "label"]
 Status = Literal["success", "truncated", "refused", "error"]
@@ -155,6 +155,91 @@ class Gate:
     advice: str
 
 
+class ActionUnitRow(TypedDict):
+    """An ``ActionUnit`` as a manifest row holds it."""
+
+    au: int
+    name: str
+    side: Side | None
+    intensity: str | None
+    description: str
+
+
+class MuscleRow(TypedDict):
+    """A ``Muscle`` as a manifest row holds it."""
+
+    name: str
+    au: int | None
+    action: str
+
+
+class ManifestRow(TypedDict, total=False):
+    """A row of a manifest as plain values: the columns of ``tbd.manifest.SCHEMA``, those of them that were read.
+
+    What may be null there may be None here. Boxes have four numbers.
+    """
+
+    clip_id: str
+    dataset: str
+    subject: str
+    view: str | None
+    emotion: str | None
+    emotion_raw: str
+    level: int | None
+    intensity: str | None
+    split: str | None
+    file_name: str
+    audio_file_name: str | None
+    has_audio: bool | None
+    fps: float | None
+    num_frames: int | None
+    duration: float | None
+    width: int | None
+    height: int | None
+    start: float | None
+    end: float | None
+    reference_frame: int | None
+    face_box: list[float] | None
+    crop_box: list[float] | None
+    instruction: str | None
+    transcript: str | None
+
+    chain_id: str
+    mode: Mode
+    gender: str | None
+    age_range: str | None
+    ethnicity: str | None
+    appearance: str | None
+    action_units: list[ActionUnitRow]
+    muscles: list[MuscleRow]
+    prompts: list[str]
+    coarse_prompt: str | None
+    fine_prompt: str | None
+    coarse_tokens: int | None
+    fine_tokens: int | None
+    step_outputs: list[str]
+
+    status: Status
+    error: str | None
+    flags: list[str]
+    severity: int
+
+    needs_review: bool
+    review_status: str
+    reviewers: list[str]
+    prompts_final: list[str]
+    coarse_prompt_final: str | None
+    fine_prompt_final: str | None
+    approved: bool
+
+    backend: str
+    model: str
+    model_revision: str
+    prompt_version: str
+    fingerprint: str
+    seed: int
+
+
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """What a chain wrote about one face: the input of the gates, and most of a manifest row.
@@ -184,14 +269,20 @@ class Annotation:
     truncated: tuple[int, ...] = field(default=())
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any], prompts: Sequence[str]) -> Self:
+    def of_row(cls, row: ManifestRow, prompts: Sequence[str]) -> Self:
         """The chain of a manifest row with these prompts; where they are not its own, they stand for the last reply."""
         replies = list(row["step_outputs"])
         if replies and list(prompts) != list(row["prompts"]):
             replies[-1] = "\n".join(prompts)
-        names = ("mode", "emotion", "level", "instruction", "gender", "age_range", "ethnicity", "appearance")
         return cls(
-            **{name: row[name] for name in names},
+            mode=row["mode"],
+            emotion=row["emotion"],
+            level=row["level"],
+            instruction=row["instruction"],
+            gender=row["gender"],
+            age_range=row["age_range"],
+            ethnicity=row["ethnicity"],
+            appearance=row["appearance"],
             action_units=tuple(ActionUnit(**unit) for unit in row["action_units"]),
             muscles=tuple(Muscle(**muscle) for muscle in row["muscles"]),
             prompts=tuple(prompts),

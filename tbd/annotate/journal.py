@@ -18,6 +18,7 @@ from typing import Any, Self
 from tbd.annotate.backends.base import Usage
 from tbd.annotate.gates.table import flag
 from tbd.annotate.recipe import BLIND
+from tbd.annotate.rows import JournalRow
 from tbd.hashes import sha256_text
 from tbd.sqlite import open_database
 
@@ -136,7 +137,7 @@ class Journal:
         query = "SELECT clip_id, clip, fingerprint, status, round FROM row"
         return {clip_id: RowState(*state) for clip_id, *state in self.db.rows(query)}
 
-    def put_row(self, clip_id: str, state: RowState, row: dict[str, Any]) -> None:
+    def put_row(self, clip_id: str, state: RowState, row: JournalRow) -> None:
         """Keep a finished row; a later one replaces it."""
         body = zlib.compress(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), 1)
         with self.transaction():
@@ -174,7 +175,7 @@ class Journal:
         """``rows``, with a flag on those whose prompts are ``repeated``: only all of them together can tell."""
         repeated = self.repeated()
         for body in self.rows():
-            row = json.loads(body) if repeated else {}
+            row: JournalRow = json.loads(body) if repeated else {}
             if row.get("clip_id") not in repeated:
                 yield body
                 continue

@@ -13,6 +13,7 @@ from tbd.annotate.run import finish
 from tbd.errors import InputError
 from tbd.locks import folder_lock
 from tbd.manifest import dataset_roots
+from tbd.schema import ManifestRow
 
 
 def prune_rows(folder: Path, roots: Mapping[str, Path] | None = None, *, dry: bool = False) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def prune_rows(folder: Path, roots: Mapping[str, Path] | None = None, *, dry: bo
         return {"gone": gone, "kept": journal.count("row") - (len(gone) if dry else 0)}
 
 
-def _gone(rows: Iterable[Mapping[str, Any]], places: Mapping[str, Path]) -> Iterable[str]:
+def _gone(rows: Iterable[ManifestRow], places: Mapping[str, Path]) -> Iterable[str]:
     for row in rows:
         root = places.get(row["dataset"])
         if root is None or not root.is_dir():

@@ -10,13 +10,19 @@ from tbd.annotate.gates import check
 from tbd.annotate.gates.table import flag
 from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.tokens import count_tokens
-from tbd.schema import Annotation, Clip, Flag, Medium, as_record
+from tbd.schema import ActionUnit, ActionUnitRow, Annotation, Clip, Flag, ManifestRow, Medium, Status, as_record
 
-CLIP_COLUMNS = (
-    *("clip_id", "dataset", "subject", "view", "emotion", "emotion_raw", "level", "intensity", "split"),
-    *("file_name", "audio_file_name", "start", "end", "instruction", "transcript"),
-)
-"""What a row takes from its ``Clip`` as it is."""
+
+class JournalRow(ManifestRow, total=False):
+    """A finished row as the journal holds it, with what sealing leaves out.
+
+    Attributes:
+        findings: the flags in full, for the people who review.
+        source: of its ``Clip``.
+    """
+
+    findings: list[dict[str, Any]]
+    source: str | None
 
 
 def build_row(
@@ -25,14 +31,13 @@ def build_row(
     annotation: Annotation,
     *,
     chain_id: str,
-    status: str,
+    status: Status,
     error: str | None,
-    origin: dict[str, Any],
-) -> dict[str, Any]:
+    origin: ManifestRow,
+) -> JournalRow:
     """The row of one clip, with the column names of ``tbd.manifest.SCHEMA``.
 
-    Review columns are not part of it; sealing adds them. ``findings`` holds the flags in full, for
-    the people who review; sealing leaves it out.
+    Review columns are not part of it; sealing adds them.
 
     Args:
         medium: None when the clip could not be read; its columns are then null.
@@ -68,13 +73,46 @@ def codes(flags: Sequence[Flag]) -> list[str]:
     return list(dict.fromkeys(flag.code for flag in ordered))
 
 
-def _clip_columns(clip: Clip, medium: Medium) -> dict[str, Any]:
-    seen = as_record(medium)
-    del seen["flags"], seen["image_sha256"]
-    return {name: getattr(clip, name) for name in CLIP_COLUMNS} | seen | {"has_audio": bool(medium.has_audio)}
+def _clip_columns(clip: Clip, medium: Medium) -> ManifestRow:
+    return {
+        "clip_id": clip.clip_id,
+        "dataset": clip.dataset,
+        "subject": clip.subject,
+        "view": clip.view,
+        "emotion": clip.emotion,
+        "emotion_raw": clip.emotion_raw,
+        "level": clip.level,
+        "intensity": clip.intensity,
+        "split": clip.split,
+        "file_name": clip.file_name,
+        "audio_file_name": clip.audio_file_name,
+        "start": clip.start,
+        "end": clip.end,
+        "instruction": clip.instruction,
+        "transcript": clip.transcript,
+        "has_audio": bool(medium.has_audio),
+        "fps": medium.fps,
+        "num_frames": medium.num_frames,
+        "duration": medium.duration,
+        "width": medium.width,
+        "height": medium.height,
+        "reference_frame": medium.reference_frame,
+        "face_box": list(medium.face_box) if medium.face_box else None,
+        "crop_box": list(medium.crop_box) if medium.crop_box else None,
+    }
 
 
-def _chain_columns(annotation: Annotation, chain_id: str) -> dict[str, Any]:
+def _unit(unit: ActionUnit) -> ActionUnitRow:
+    return {
+        "au": unit.au,
+        "name": unit.name,
+        "side": unit.side,
+        "intensity": unit.intensity,
+        "description": unit.description,
+    }
+
+
+def _chain_columns(annotation: Annotation, chain_id: str) -> ManifestRow:
     coarse, fine = coarse_and_fine([prompt for prompt in annotation.prompts if prompt])
     return {
         "chain_id": chain_id,
@@ -83,8 +121,8 @@ def _chain_columns(annotation: Annotation, chain_id: str) -> dict[str, Any]:
         "age_range": annotation.age_range,
         "ethnicity": annotation.ethnicity,
         "appearance": annotation.appearance,
-        "action_units": [as_record(unit) for unit in annotation.action_units],
-        "muscles": [as_record(muscle) for muscle in annotation.muscles],
+        "action_units": [_unit(unit) for unit in annotation.action_units],
+        "muscles": [{"name": one.name, "au": one.au, "action": one.action} for one in annotation.muscles],
         "prompts": list(annotation.prompts),
         "coarse_prompt": coarse,
         "fine_prompt": fine,

@@ -31,7 +31,7 @@ from tbd.annotate.journal import RowState
 from tbd.console import Progress
 from tbd.errors import InputError, TbdError
 from tbd.recipe import digest, essence
-from tbd.schema import Annotation, Clip, Flag, Medium
+from tbd.schema import Annotation, Clip, Flag, ManifestRow, Medium, Status
 
 ALIKE = 20
 """Rows at the beginning of a run that, all failed alike, stop it."""
@@ -315,10 +315,16 @@ class Runner:
         self.under_way -= work.written == len(work.group.todo)
 
     def _row(
-        self, work: _GroupProgress, clip: Clip, medium: Medium | None, topic: Annotation, status: str, error: str | None
-    ) -> dict[str, Any]:
+        self,
+        work: _GroupProgress,
+        clip: Clip,
+        medium: Medium | None,
+        topic: Annotation,
+        status: Status,
+        error: str | None,
+    ) -> rows.JournalRow:
         recipe, (name, model, revision) = self.chain_runner.recipe, self.chain_runner.origin
-        origin = {
+        origin: ManifestRow = {
             "backend": name,
             "model": model,
             "model_revision": revision,

@@ -13,6 +13,7 @@ import typer
 from tbd.cli import options
 from tbd.cli.typed_commands import run_typed
 from tbd.console import document, out, say
+from tbd.schema import ManifestRow
 
 SECONDS = (1.2, 1.8)
 """Length of a drawn clip: two or three windows of the model."""
@@ -108,10 +109,11 @@ def _inputs(folder: Path, seed: int) -> None:
         write_wav(folder / "speech.wav", speak(0.64, pitch=who.pitch, seed=seed))
 
 
-def _flagged(folder: Path) -> list[dict[str, Any]]:
+def _flagged(folder: Path) -> list[ManifestRow]:
     from tbd.manifest import read_manifest
+    from tbd.manifest.rows import as_rows
 
-    rows = read_manifest(folder / "data_manifests" / "mead", ["clip_id", "flags", "needs_review"]).to_pylist()
+    rows = as_rows(read_manifest(folder / "data_manifests" / "mead", ["clip_id", "flags", "needs_review"]))
     return [row for row in rows if row["needs_review"]]
 
 

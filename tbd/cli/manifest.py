@@ -30,10 +30,11 @@ def show(
     """
     from tbd.errors import InputError
     from tbd.manifest import locate_manifest, read_manifest, rule_notes
+    from tbd.manifest.rows import as_rows
     from tbd.manifest.text import row_words, table_words
 
     table, notes = read_manifest(manifest), rule_notes(locate_manifest(manifest).parent)
-    rows = table.to_pylist() if clip else table.slice(0, limit).to_pylist()
+    rows = as_rows(table if clip else table.slice(0, limit))
     if clip:
         rows = [row for row in rows if row["clip_id"] == clip]
         if not rows:

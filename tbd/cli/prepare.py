@@ -32,12 +32,13 @@ def prepare(
     Example: tbd prepare data_manifests/mead -o clips/ --limit 10
     """
     from tbd.manifest import locate_manifest, read_manifest
+    from tbd.manifest.rows import as_rows
     from tbd.manifest.run import clip_rule
     from tbd.media.prepare import prepare as write
     from tbd.selection import ROW_KEYS, Selection, select
 
     chosen = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
-    rows = select(read_manifest(manifest, [*COLUMNS, *ROW_KEYS]).to_pylist(), chosen, keys=ROW_KEYS)
+    rows = select(as_rows(read_manifest(manifest, [*COLUMNS, *ROW_KEYS])), chosen, keys=ROW_KEYS)
     if dry_run:
         document({"clips": len(rows), "output": str(output)}) if json else out(
             f"{len(rows)} clips would go to {output}"
@@ -45,8 +46,8 @@ def prepare(
         return 0
     places = options.located(manifest, options.roots(root))
     for row in rows:
-        for name in ("file_name", "audio_file_name"):
-            row[name] = str(places[row["dataset"]] / row[name]) if row[name] else None
+        place, sound = places[row["dataset"]], row["audio_file_name"]
+        row["file_name"], row["audio_file_name"] = str(place / row["file_name"]), str(place / sound) if sound else None
     with progress("prepare", len(rows), quiet=quiet) as bar:
         done = write(
             rows,

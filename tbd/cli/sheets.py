@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd.cli import options
-from tbd.schema import ERROR
+from tbd.schema import ERROR, ManifestRow
 
 CELLS = 64
 COLUMNS = (
@@ -26,12 +26,13 @@ def draw(manifest: Path, output: Path | None = None, given: Mapping[str, Path] |
         InputError: no manifest, or its dataset has moved.
     """
     from tbd.manifest import locate_manifest, read_manifest
+    from tbd.manifest.rows import as_rows
     from tbd.manifest.run import clip_rule
     from tbd.media.sheet import draw_sheet
 
     file = locate_manifest(manifest)
     table = read_manifest(file, COLUMNS)
-    rows = table.take(_spread(len(table))).to_pylist()
+    rows = as_rows(table.take(_spread(len(table))))
     places = options.located(manifest, given or {})
     rule = clip_rule(file.parent)
     with ThreadPoolExecutor(4) as pool:
@@ -82,17 +83,18 @@ def _spread(count: int) -> list[int]:
     return [int(index * step) for index in range(min(count, CELLS))]
 
 
-def _cell(row: dict[str, Any], places: Mapping[str, Path], rule: Any) -> Any:
+def _cell(row: ManifestRow, places: Mapping[str, Path], rule: Any) -> Any:
     from tbd.errors import InputError
     from tbd.media.canonical import CanonicalClip
     from tbd.media.sheet import SheetCell
 
     picture, box, why = None, None, row["error"] or "no crop"
-    if row["crop_box"]:
+    frame = row["reference_frame"]
+    if row["crop_box"] and frame is not None:
         x0, y0, x1, _ = row["crop_box"]
         try:
             clip = CanonicalClip.of_row(row, places[row["dataset"]], rule)
-            picture = clip.picture(row["reference_frame"])
+            picture = clip.picture(frame)
             scale = rule.size / (x1 - x0)
             face = row["face_box"]
             box = (

@@ -17,7 +17,9 @@ from tbd import workspace
 from tbd.demo.measures import Estimate, estimate, recognised
 from tbd.demo.mouth import MouthReader
 from tbd.manifest import read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.media import video
+from tbd.schema import ManifestRow
 
 SHOWN = 8
 """Frames of a strip."""
@@ -43,7 +45,7 @@ class DemoFigures:
 
 def measure_demo(folder: Path) -> DemoFigures:
     """Measure ``runs/demo`` of a demo's workspace against its drawn clips."""
-    rows = {row["clip_id"]: row for row in read_manifest(folder / "data_manifests" / "mead").to_pylist()}
+    rows = {row["clip_id"]: row for row in as_rows(read_manifest(folder / "data_manifests" / "mead"))}
     made = {
         path.stem: path for path in sorted((folder / "runs" / "demo" / "videos").glob("*.mp4")) if path.stem in rows
     }
@@ -65,9 +67,7 @@ def measure_demo(folder: Path) -> DemoFigures:
     )
 
 
-def write_report(
-    folder: Path, seconds: Mapping[str, float], figures: DemoFigures, flagged: list[dict[str, Any]]
-) -> Path:
+def write_report(folder: Path, seconds: Mapping[str, float], figures: DemoFigures, flagged: list[ManifestRow]) -> Path:
     """Write ``report.html``: one file that needs no other.
 
     Args:
@@ -96,7 +96,7 @@ def write_report(
 
 def _strips(folder: Path) -> list[tuple[Path, Image.Image]]:
     """Frames of three rendered clips, the drawn clip above."""
-    rows = {row["clip_id"]: row for row in read_manifest(folder / "data_manifests" / "mead").to_pylist()}
+    rows = {row["clip_id"]: row for row in as_rows(read_manifest(folder / "data_manifests" / "mead"))}
     found = []
     for path in sorted((folder / "runs" / "demo" / "videos").glob("*.mp4"))[:3]:
         if path.stem not in rows:

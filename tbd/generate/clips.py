@@ -14,8 +14,10 @@ from tbd.errors import InputError, UsageError
 from tbd.generate.recipe import GenerateRecipe
 from tbd.hashes import seeded_fraction
 from tbd.manifest import dataset_roots, levels, locate_manifest, read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip
+from tbd.schema import ManifestRow
 from tbd.selection import ROW_KEYS, Selection, select
 
 COLUMNS = (
@@ -109,7 +111,7 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
         InputError: the manifest, or a dataset of it, is not there.
     """
     file = locate_manifest(request.manifest)
-    rows: list[dict[str, Any]] = read_manifest(file, list(COLUMNS)).to_pylist()
+    rows = as_rows(read_manifest(file, list(COLUMNS)))
     split = rows if request.split == "all" else [row for row in rows if row["split"] == request.split]
     if not split:
         sides = sorted({str(row["split"]) for row in rows})
@@ -126,9 +128,9 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
 
 
 def _job(
-    row: Mapping[str, Any],
+    row: ManifestRow,
     clips: Mapping[str, CanonicalClip | None],
-    shown: Mapping[str, Any] | None,
+    shown: ManifestRow | None,
     recipe: GenerateRecipe,
     k: int,
 ) -> RenderJob:
@@ -147,7 +149,7 @@ def _job(
 
 
 def _problem(
-    row: Mapping[str, Any],
+    row: ManifestRow,
     clip: CanonicalClip | None,
     portrait: CanonicalClip | None,
     texts: Sequence[str],
@@ -166,20 +168,20 @@ def _problem(
     return "" if portrait is not None else f"no {'neutral' if reference == 'neutral' else 'other'} clip of this person"
 
 
-def _footage(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _footage(row: ManifestRow) -> tuple[Any, ...]:
     """What a row was cut from: two rows of the same piece are one clip."""
     return row["dataset"], row["file_name"], row["start"], row["end"]
 
 
 def _portrait_rows(
-    rows: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]], reference: str
-) -> dict[str, Mapping[str, Any] | None]:
+    rows: Sequence[ManifestRow], chosen: Sequence[ManifestRow], reference: str
+) -> dict[str, ManifestRow | None]:
     """The row whose frame each chosen row is made from; None where the person has no such clip."""
     if reference == "clip":
         return {row["clip_id"]: row for row in chosen}
     readable = [row for row in rows if row["crop_box"] is not None]
     neutral_first = sorted(readable, key=lambda row: (row["emotion"] != "neutral", str(row["clip_id"])))
-    of_person: dict[Any, list[Mapping[str, Any]]] = {}
+    of_person: dict[Any, list[ManifestRow]] = {}
     for row in neutral_first:
         if reference == "person" or row["emotion"] == "neutral":
             of_person.setdefault((row["dataset"], row["subject"]), []).append(row)
@@ -196,7 +198,7 @@ def _portrait_rows(
     }
 
 
-def _canonical(row: Mapping[str, Any], places: Mapping[str, Path], rule: Any) -> CanonicalClip | None:
+def _canonical(row: ManifestRow, places: Mapping[str, Path], rule: Any) -> CanonicalClip | None:
     if row["crop_box"] is None:
         return None
     place = places.get(row["dataset"])

@@ -20,7 +20,9 @@ from tbd import workspace
 from tbd.errors import InputError, UsageError
 from tbd.manifest.licences import licence_notice
 from tbd.manifest.reader import locate_manifest, read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule, dataset_roots
+from tbd.schema import ManifestRow
 
 COLUMNS = (
     "clip_id dataset subject emotion level file_name audio_file_name start end crop_box reference_frame has_audio status"
@@ -170,7 +172,7 @@ def export_inputs(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is there already and not empty", next="choose another folder with -o DIR")
     source, layout = locate_manifest(manifest).parent, BASELINES[program]
-    rows = _rows(read_manifest(manifest, COLUMNS).to_pylist(), clips)
+    rows = _rows(as_rows(read_manifest(manifest, COLUMNS)), clips)
     places, building = dataset_roots(source, roots), out.with_name(f".{out.name}.tmp")
     with workspace.writing(out):
         try:
@@ -189,7 +191,7 @@ def export_inputs(
     return ExportedInputs(out, len(written), tuple(lost))
 
 
-def _rows(rows: list[dict[str, Any]], clips: Iterable[str] | None) -> list[dict[str, Any]]:
+def _rows(rows: list[ManifestRow], clips: Iterable[str] | None) -> list[ManifestRow]:
     if clips is None:
         return rows
     wanted = set(clips)
@@ -199,7 +201,7 @@ def _rows(rows: list[dict[str, Any]], clips: Iterable[str] | None) -> list[dict[
 
 
 def _written(
-    rows: Iterable[dict[str, Any]], layout: BaselineLayout, places: Mapping[str, Path], rule: Any, building: Path
+    rows: Iterable[ManifestRow], layout: BaselineLayout, places: Mapping[str, Path], rule: Any, building: Path
 ) -> tuple[list[dict[str, Any]], list[str]]:
     written, lost = [], []
     for row in rows:
@@ -211,7 +213,7 @@ def _written(
 
 
 def _write_clip(
-    row: dict[str, Any], layout: BaselineLayout, places: Mapping[str, Path], rule: Any, building: Path
+    row: ManifestRow, layout: BaselineLayout, places: Mapping[str, Path], rule: Any, building: Path
 ) -> dict[str, Any]:
     from tbd.media.canonical import CanonicalClip
 
@@ -227,7 +229,7 @@ def _write_clip(
     paths = {"portrait": layout.portrait.format(**named), "sound": layout.sound.format(**named)}
     _write_portrait(clip.picture(row["reference_frame"] or 0), layout.side, building / paths["portrait"])
     _write_wav(clip.audio(), rule.sample_rate, building / paths["sound"])
-    return row | named | paths
+    return {**row, **named, **paths}
 
 
 def _write_portrait(picture: npt.NDArray[np.uint8], side: int, path: Path) -> None:

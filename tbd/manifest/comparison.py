@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 from tbd.errors import InputError
 from tbd.manifest.markdown import rendered
 from tbd.manifest.reader import locate_manifest, read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.manifest.tokens import count_tokens
+from tbd.schema import ManifestRow
 
 _PHRASE = 3
 """Words that make a phrase."""
@@ -93,7 +95,7 @@ def compare_manifests(one: str | Path, other: str | Path, clips: Iterable[str] |
     """
     tables = [read_manifest(path, _COLUMNS) for path in (one, other)]
     names = _names(locate_manifest(one), locate_manifest(other))
-    rows = [{row["clip_id"]: row for row in table.to_pylist()} for table in tables]
+    rows = [{row["clip_id"]: row for row in as_rows(table)} for table in tables]
     common = sorted(rows[0].keys() & rows[1].keys() & (rows[0].keys() if clips is None else set(clips)))
     if not common:
         raise InputError(f"{names[0]} and {names[1]} have no clip in common")
@@ -120,7 +122,7 @@ def repeated_phrases(text: str) -> list[str]:
     return sorted(found, key=lambda phrase: " ".join(words).find(phrase))
 
 
-def _side(row: dict[str, Any], units: Sequence[str], muscles: Sequence[str]) -> ComparedClip:
+def _side(row: ManifestRow, units: Sequence[str], muscles: Sequence[str]) -> ComparedClip:
     prompts = tuple(row["prompts_final"])
     text = " ".join(prompts)
     codes = {re.sub(r"\s", "", code).upper() for code in re.findall(r"\bAU\s?\d+", text, re.IGNORECASE)}

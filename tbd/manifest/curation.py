@@ -51,7 +51,7 @@ def curation(folder: str | Path, decisions: Decisions | None = None) -> Curation
             continue
         counts[reason := decision.reason or "text"] += 1
         if reason != "text":
-            row = rows.row(number) | {"reason": reason, "reviewers": decision.reviewers}
+            row = {**rows.row(number), "reason": reason, "reviewers": decision.reviewers}
             clips.append({name: _cell(row[name]) for name in _COLUMNS})
     rows.close()
     return Curation(tuple(clips), dict(counts))

@@ -24,9 +24,11 @@ from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.licences import NO_MEDIA, licence_notice
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, leads_out, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import write_manifest
+from tbd.schema import ManifestRow
 
 SHARD = 1_000
 """Clips in one WebDataset shard."""
@@ -131,7 +133,7 @@ def _with_media(table: pa.Table, roots: Mapping[str, Path], right: bool) -> tupl
 _NAMES = ("clip_id", "dataset", "file_name", "audio_file_name")
 
 
-def _media(row: Mapping[str, Any], roots: Mapping[str, Path]) -> dict[str, Path]:
+def _media(row: ManifestRow, roots: Mapping[str, Path]) -> dict[str, Path]:
     """Name relative to the dataset -> file, for the one or two media of a row.
 
     Raises:
@@ -144,9 +146,9 @@ def _media(row: Mapping[str, Any], roots: Mapping[str, Path]) -> dict[str, Path]
     return {name: roots[row["dataset"]] / name for name in names}
 
 
-def _rows(table: pa.Table, *columns: str) -> Iterator[dict[str, Any]]:
+def _rows(table: pa.Table, *columns: str) -> Iterator[ManifestRow]:
     for batch in (table.select(columns) if columns else table).to_batches(max_chunksize=ROW_GROUP):
-        yield from batch.to_pylist()
+        yield from as_rows(batch)
 
 
 def _huggingface(job: _Job) -> None:
@@ -182,7 +184,7 @@ def _webdataset(job: _Job) -> None:
                     _add_row(tar, row, job.roots)
 
 
-def _add_row(tar: tarfile.TarFile, row: Mapping[str, Any], roots: Mapping[str, Path]) -> None:
+def _add_row(tar: tarfile.TarFile, row: ManifestRow, roots: Mapping[str, Path]) -> None:
     key = row["clip_id"].replace(".", "%2E")
     for name, file in _media(row, roots).items():
         with file.open("rb") as stream:

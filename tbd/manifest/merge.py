@@ -22,11 +22,12 @@ from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, row_groups
+from tbd.manifest.rows import as_rows
 from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, read_run, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import Sealed, write_manifest
 from tbd.manifest.split import SplitRule
-from tbd.schema import Status
+from tbd.schema import ManifestRow, Status
 
 _STATUSES = get_args(Status)
 """Of two rows of one clip the one whose status comes first here stays."""
@@ -153,7 +154,7 @@ def _unique(pieces: Sequence[pa.Table], names: Sequence[str], merged: Merged, ke
     origins = [name for name, piece in zip(names, pieces, strict=True) for _ in range(len(piece))]
     conflicts = []
     for indices in shared:
-        rows = {index: table.slice(index, 1).to_pylist()[0] for index in indices}
+        rows = {index: as_rows(table.slice(index, 1))[0] for index in indices}
         best, differs = _choose(rows, merged, keep_split)
         if differs is not None:
             conflicts.append(f"  {rows[best]['clip_id']}: {origins[best]} and {origins[differs]}")
@@ -174,7 +175,7 @@ def _equal(table: pa.Table, shared: Sequence[Sequence[int]]) -> bool:
     return not shared or bool(table.take(firsts).equals(table.take(others)))
 
 
-def _choose(rows: Mapping[int, dict[str, Any]], merged: Merged, keep_split: bool) -> tuple[int, int | None]:
+def _choose(rows: Mapping[int, ManifestRow], merged: Merged, keep_split: bool) -> tuple[int, int | None]:
     """The row that stays, and a successful one that contradicts it."""
     texts = {index: _text(row, keep_split) for index, row in rows.items()}
     best = min(rows, key=lambda index: (_STATUSES.index(rows[index]["status"]), texts[index]))
@@ -188,7 +189,7 @@ def _choose(rows: Mapping[int, dict[str, Any]], merged: Merged, keep_split: bool
     return best, None
 
 
-def _text(row: dict[str, Any], keep_split: bool) -> str:
+def _text(row: ManifestRow, keep_split: bool) -> str:
     return json.dumps(row if keep_split else row | {"split": None}, sort_keys=True)
 
 

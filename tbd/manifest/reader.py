@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.review_columns import NEEDED, with_reviews
+from tbd.manifest.rows import as_rows
 from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 
 MANIFEST = "manifest.parquet"
@@ -55,7 +56,7 @@ def rejected_clips(folder: Path) -> set[str]:
     if not (folder / MANIFEST).is_file():
         return set()
     table = read_manifest(folder, ["clip_id", "prompts", "review_status"])
-    rows = table.filter(pc.equal(table["review_status"], "rejected")).to_pylist()
+    rows = as_rows(table.filter(pc.equal(table["review_status"], "rejected")))
     made = reviews.read_decisions(folder) if rows else {}
     return {row["clip_id"] for row in rows if _for_its_text(made.get(row["clip_id"], {}), row["prompts"])}
 

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,8 @@ import pyarrow.compute as pc
 from tbd.errors import InputError
 from tbd.hashes import file_stamp
 from tbd.manifest.reader import locate_manifest, open_manifest
+from tbd.manifest.rows import as_rows
+from tbd.schema import ManifestRow
 
 _GROUPS = 8
 """Row groups that are kept: about 5 MB each."""
@@ -101,11 +102,10 @@ class RowLookup:
         )
         return all(column.equals(same) for column, same in zip(mine, theirs, strict=True))
 
-    def row(self, number: int) -> dict[str, Any]:
+    def row(self, number: int) -> ManifestRow:
         """A whole row, as sealed."""
         group = bisect_right(self._starts, number) - 1
-        row: dict[str, Any] = self._group(group).slice(number - self._starts[group], 1).to_pylist()[0]
-        return row
+        return as_rows(self._group(group).slice(number - self._starts[group], 1))[0]
 
     def close(self) -> None:
         """Close the file."""

@@ -1,4 +1,4 @@
-"""From finished rows, one JSON object each, to Arrow tables of ``MODEL_SCHEMA``."""
+"""From finished rows, one JSON object each, to Arrow tables of ``MODEL_SCHEMA``; and from tables to rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ import pyarrow.json as pj
 
 from tbd.errors import InputError
 from tbd.manifest.schema import MODEL_SCHEMA, ROW_GROUP
+from tbd.schema import ManifestRow
+
+
+def as_rows(table: pa.Table | pa.RecordBatch) -> list[ManifestRow]:
+    """The rows of a manifest's table as plain values: where Arrow's columns become typed rows."""
+    rows: list[ManifestRow] = table.to_pylist()
+    return rows
 
 
 def _parsed(kind: pa.DataType) -> pa.DataType:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tbd import workspace
 from tbd.errors import InputError
 from tbd.manifest.split import SplitRule
+from tbd.schema import ManifestRow
 
 if TYPE_CHECKING:
     from tbd.media.canonical import ClipRule
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 RUN = "run.json"
 CROP_RULE = 2
 """Version of the rule for crops that this tbd annotates with (``tbd.media.canonical.ClipRule.version``)."""
+MediaColumn = Literal["file_name", "audio_file_name"]
+"""The columns that name files."""
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("tbd", "dataset", "layout", "root", "fingerprint", "exported"), str),
     **dict.fromkeys(("roots", "identity", "recipe", "versions"), dict),
@@ -133,12 +136,12 @@ def leads_out(name: str) -> bool:
     return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
 
 
-def media_file(roots: Mapping[str, Path], row: Mapping[str, Any], column: str) -> Path | None:
+def media_file(roots: Mapping[str, Path], row: ManifestRow, column: MediaColumn) -> Path | None:
     """A file of a row on this machine; None when it is not there, or its name leads out of the dataset.
 
     Args:
         roots: where each dataset lies; ``""``, if given, stands for every dataset.
-        column: ``file_name`` or ``audio_file_name``.
+        column: which of its files.
     """
     root, name = roots.get("") or roots.get(row["dataset"]), row[column]
     if not (root and name) or leads_out(name):

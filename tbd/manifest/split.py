@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from tbd.errors import InputError, UsageError
 from tbd.hashes import seeded_fraction
+from tbd.manifest.rows import as_rows
+from tbd.schema import ManifestRow
 
 SPLIT_COLUMNS = ("clip_id", "dataset", "subject", "view", "emotion", "level", "file_name", "start", "end", "transcript")
 """What a rule may look at."""
@@ -28,8 +30,6 @@ OTHER_SHARE = 0.1
 """Share of people that ``speaker`` tests on where a dataset has no customary list. Our choice."""
 LAST_NEUTRAL, LAST_OTHER = 10, 6
 """Takes that MEAD's README puts aside in each group."""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ def assign_split(table: pa.Table, rule: SplitRule) -> Assignment:
     Raises:
         InputError: the rule is not made for these rows.
     """
-    rows = table.select(SPLIT_COLUMNS).to_pylist()
+    rows = as_rows(table.select(SPLIT_COLUMNS))
     test = RULES[rule.rule](rows, rule.seed)
     sides = ["test" if row["clip_id"] in test else "train" for row in rows]
     return Assignment(sides, tuple(_notes(rows, rule, sides)))
 
 
-def _notes(rows: Sequence[Row], rule: SplitRule, sides: Sequence[str]) -> Iterable[str]:
+def _notes(rows: Sequence[ManifestRow], rule: SplitRule, sides: Sequence[str]) -> Iterable[str]:
     for side in ("train", "test"):
         if rows and side not in sides:
             yield f"{rule.rule} puts no clip into {side}"
@@ -80,12 +80,12 @@ def _notes(rows: Sequence[Row], rule: SplitRule, sides: Sequence[str]) -> Iterab
         yield f"none of {', '.join(sorted(TEST_SPEAKERS))} is here; the test people of mead were drawn instead"
 
 
-def _random(rows: Sequence[Row], seed: int) -> set[str]:
+def _random(rows: Sequence[ManifestRow], seed: int) -> set[str]:
     """By clip, as the paper: each clip's own draw, so that more clips never move the others."""
     return {row["clip_id"] for row in rows if seeded_fraction(seed, row["clip_id"]) < TEST_SHARE}
 
 
-def _speaker(rows: Sequence[Row], seed: int) -> set[str]:
+def _speaker(rows: Sequence[ManifestRow], seed: int) -> set[str]:
     """By person: MEAD's customary four; of other datasets, and of a MEAD without the four, a drawn tenth."""
     test: set[tuple[str, str]] = set()
     for dataset in {row["dataset"] for row in rows}:
@@ -95,10 +95,10 @@ def _speaker(rows: Sequence[Row], seed: int) -> set[str]:
     return {row["clip_id"] for row in rows if (row["dataset"], row["subject"]) in test}
 
 
-def _official_last_n(rows: Sequence[Row], seed: int) -> set[str]:
+def _official_last_n(rows: Sequence[ManifestRow], seed: int) -> set[str]:
     """MEAD's README: the last takes of every person, view, emotion and level."""
     _only(rows, "mead", "official-last-n")
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    groups: dict[tuple[Any, ...], list[ManifestRow]] = {}
     for row in rows:
         groups.setdefault((row["subject"], row["view"], row["emotion"], row["level"]), []).append(row)
     test = set()
@@ -109,7 +109,7 @@ def _official_last_n(rows: Sequence[Row], seed: int) -> set[str]:
     return test
 
 
-def _text_disjoint(rows: Sequence[Row], seed: int) -> set[str]:
+def _text_disjoint(rows: Sequence[ManifestRow], seed: int) -> set[str]:
     """By spoken text: whole texts, drawn until a fifth of the clips is reached."""
     silent = [row["clip_id"] for row in rows if not _words(row)]
     if silent:
@@ -129,14 +129,14 @@ def _text_disjoint(rows: Sequence[Row], seed: int) -> set[str]:
     return test if len(by_text) > 1 else set()
 
 
-def _hdtf_16_4(rows: Sequence[Row], seed: int) -> set[str]:
+def _hdtf_16_4(rows: Sequence[ManifestRow], seed: int) -> set[str]:
     """By person, one in five: 16 and 4 of the paper's 20. The paper names no split of HDTF; ours."""
     _only(rows, "hdtf", "hdtf-16-4")
     test = _lowest({row["subject"] for row in rows}, seed, TEST_SHARE)
     return {row["clip_id"] for row in rows if row["subject"] in test}
 
 
-RULES: dict[str, Callable[[Sequence[Row], int], set[str]]] = {
+RULES: dict[str, Callable[[Sequence[ManifestRow], int], set[str]]] = {
     "random-80-20": _random,
     "speaker": _speaker,
     "official-last-n": _official_last_n,
@@ -181,7 +181,7 @@ def split_overlaps(table: pa.Table) -> dict[Respect, Overlap]:
     Args:
         table: at least ``SPLIT_COLUMNS`` and ``split``.
     """
-    rows = table.select([*SPLIT_COLUMNS, "split"]).to_pylist()
+    rows = as_rows(table.select([*SPLIT_COLUMNS, "split"]))
     return {
         "clip": _overlap(rows, lambda row: f"{row['dataset']}/{row['file_name']} {row['start']}-{row['end']}"),
         "source": _overlap(rows, source),
@@ -190,7 +190,7 @@ def split_overlaps(table: pa.Table) -> dict[Respect, Overlap]:
     }
 
 
-def source(row: Row) -> str:
+def source(row: ManifestRow) -> str:
     """Name of the recording that a clip was cut from; clips of one recording belong together."""
     name = row["file_name"]
     if row["dataset"] == "hdtf":
@@ -201,7 +201,7 @@ def source(row: Row) -> str:
     return f"{row['dataset']}/{name}"
 
 
-def _overlap(rows: Iterable[Row], key: Callable[[Row], str]) -> Overlap:
+def _overlap(rows: Iterable[ManifestRow], key: Callable[[ManifestRow], str]) -> Overlap:
     sides: dict[str | None, list[str]] = {"train": [], "test": []}
     for row in rows:
         sides.setdefault(row["split"], []).append(key(row))
@@ -212,7 +212,7 @@ def _overlap(rows: Iterable[Row], key: Callable[[Row], str]) -> Overlap:
     return Overlap(len(shared), sum(name in shared for name in test), len(test), tuple(sorted(shared)[:5]))
 
 
-def _only(rows: Iterable[Row], dataset: str, rule: str) -> None:
+def _only(rows: Iterable[ManifestRow], dataset: str, rule: str) -> None:
     others = sorted({row["dataset"] for row in rows} - {dataset})
     if others:
         raise InputError(f"the split {rule} is made for {dataset}; these rows are of {', '.join(others)}")
@@ -225,7 +225,7 @@ def _lowest(names: Iterable[str], seed: int, share: float) -> set[str]:
     return set(ordered[:count])
 
 
-def _words(row: Row) -> str:
+def _words(row: ManifestRow) -> str:
     return " ".join(re.findall(r"\w+", (row["transcript"] or "").casefold()))
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
 from tbd.manifest.prompt_levels import coarse_and_fine, level_names
 from tbd.manifest.tokens import count_tokens
+from tbd.schema import ManifestRow
 
 _WIDTH = 100
 
 
-def table_words(rows: Sequence[Mapping[str, Any]], total: int) -> list[str]:
+def table_words(rows: Sequence[ManifestRow], total: int) -> list[str]:
     """A line a row: clip, label, status, review, flags; and the coarse prompt below it."""
     lines = [f"{total} rows" + (f", the first {len(rows)}:" if len(rows) < total else ":")]
     for row in rows:
@@ -25,7 +26,7 @@ def table_words(rows: Sequence[Mapping[str, Any]], total: int) -> list[str]:
     return lines
 
 
-def row_words(row: Mapping[str, Any]) -> list[str]:
+def row_words(row: ManifestRow) -> list[str]:
     """One row in full: medium, chain, prompts with their tokens, outcome."""
     lines = [
         row["clip_id"],
@@ -55,7 +56,7 @@ def row_words(row: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _medium(row: Mapping[str, Any]) -> str:
+def _medium(row: ManifestRow) -> str:
     if not row["width"]:
         return "could not be read"
     rate = f"{row['fps']:g} fps" if row["fps"] else "picture"

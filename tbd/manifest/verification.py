@@ -15,10 +15,11 @@ from tbd.manifest import reviews
 from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.reader import MANIFEST, locate_manifest, row_groups
 from tbd.manifest.review_columns import with_reviews
+from tbd.manifest.rows import as_rows
 from tbd.manifest.schema import REVIEW_COLUMNS
 from tbd.manifest.seal import recorded_split, seal_manifest
 from tbd.manifest.tokens import count_tokens
-from tbd.schema import EMOTIONS, INTENSITIES, Mode, Status
+from tbd.schema import EMOTIONS, INTENSITIES, ManifestRow, Mode, Status
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 """A ``clip_id`` that is a file name on every system."""
@@ -89,7 +90,7 @@ def verify_manifest(
     made = reviews.read_decisions(file.parent)
     reviewed = (file.parent / reviews.FILE).is_file()
     for table in row_groups(file):
-        for row in table.to_pylist():
+        for row in as_rows(table):
             for code in (*_order(last, row["clip_id"]), *_row(row), *_media(row, roots)):
                 found.setdefault(code, []).append(row["clip_id"])
             last = row["clip_id"]
@@ -110,8 +111,8 @@ def _order(last: str, clip_id: str) -> Iterator[str]:
         yield "clip_id_order"
 
 
-def _row(row: Mapping[str, Any]) -> Iterator[str]:
-    if any(row[name] not in known for name, known in _VALUES.items()):
+def _row(row: ManifestRow) -> Iterator[str]:
+    if any(row.get(name) not in known for name, known in _VALUES.items()):
         yield "value_unknown"
     texts = coarse_and_fine(row["prompts"])
     if (row["coarse_prompt"], row["fine_prompt"]) != texts:
@@ -131,7 +132,7 @@ def _square(box: Sequence[float]) -> bool:
     return width > 0 and abs(width - height) <= 1e-3 * max(abs(number) for number in box)
 
 
-def _media(row: Mapping[str, Any], roots: Mapping[str, Path] | None) -> Iterator[str]:
+def _media(row: ManifestRow, roots: Mapping[str, Path] | None) -> Iterator[str]:
     if roots is None:
         return
     root = roots.get(row["dataset"])

@@ -6,11 +6,11 @@ Source file -> [start, end] -> ``crop_box`` -> size x size -> constant rate -> m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pydantic import Field
 
 from tbd.errors import InputError
 from tbd.recipe import Recipe
-from tbd.schema import Box
+from tbd.schema import Box, ManifestRow
 
 if TYPE_CHECKING:
     from tbd.media.audio import Sound
@@ -140,7 +140,7 @@ class CanonicalClip:
     audio_file: Path | None = None
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any], root: Path, rule: ClipRule) -> Self:
+    def of_row(cls, row: ManifestRow, root: Path, rule: ClipRule) -> Self:
         """The clip of a manifest row.
 
         Args:
@@ -151,11 +151,12 @@ class CanonicalClip:
         Raises:
             InputError: the row has no crop box.
         """
-        if row.get("crop_box") is None:
+        box, speech = row.get("crop_box"), row.get("audio_file_name")
+        if box is None:
             raise InputError("no crop box: no face was found, or the file could not be read")
-        x0, y0, x1, y1 = map(float, row["crop_box"])
-        speech = root / row["audio_file_name"] if row.get("audio_file_name") else None
-        return cls(root / row["file_name"], row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, speech)
+        x0, y0, x1, y1 = map(float, box)
+        sound = root / speech if speech else None
+        return cls(root / row["file_name"], row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, sound)
 
     @cached_property
     def source(self) -> Probe:

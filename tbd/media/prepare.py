@@ -19,6 +19,7 @@ from tbd.errors import InputError
 from tbd.hashes import file_stamp
 from tbd.media import audio, video
 from tbd.media.canonical import CanonicalClip, ClipRule
+from tbd.schema import ManifestRow
 
 COLUMNS = ("clip_id", "video", "audio", "reference", "num_frames", "fps", "size", "sample_rate", "damage")
 """Of ``clips.csv``; paths are relative to its folder, ``audio`` is empty for a silent clip, ``damage`` for a sound one."""
@@ -45,7 +46,7 @@ class Prepared:
 
 
 def prepare(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[ManifestRow],
     root: Path,
     folder: Path,
     rule: ClipRule | None = None,
@@ -81,7 +82,7 @@ def prepare(
     return done
 
 
-def _one(row: Mapping[str, Any], clip_id: str, root: Path, folder: Path, rule: ClipRule, done: Prepared) -> None:
+def _one(row: ManifestRow, clip_id: str, root: Path, folder: Path, rule: ClipRule, done: Prepared) -> None:
     clip, reference, origin = _clip(row, clip_id, root, rule)
     target = folder / clip_id
     made = _read(target)
@@ -95,9 +96,7 @@ def _one(row: Mapping[str, Any], clip_id: str, root: Path, folder: Path, rule: C
         done.damaged[clip_id] = made["damage"]
 
 
-def _clip(
-    row: Mapping[str, Any], clip_id: str, root: Path, rule: ClipRule
-) -> tuple[CanonicalClip, int, dict[str, Any]]:
+def _clip(row: ManifestRow, clip_id: str, root: Path, rule: ClipRule) -> tuple[CanonicalClip, int, dict[str, Any]]:
     """The clip of a row, its reference frame, and everything its files depend on."""
     if clip_id != Path(clip_id).name or clip_id.startswith("."):
         raise InputError(f"clip_id {clip_id!r} cannot be the name of a folder")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.annotate.facs import EMOTIONS
+from tbd.errors import InputError
 from tbd.evaluate.networks.drawn_reader import UNITS, Readings
 from tbd.manifest import read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.media.drawn_units import BLINK, read_units
-from tbd.schema import INTENSITIES
+from tbd.schema import INTENSITIES, ManifestRow
 
 Values = npt.NDArray[Any]
 
@@ -61,10 +63,10 @@ def read_run(folder: Path, run: str, manifest: str, read: Read) -> dict[str, Cli
         read: looks at a video.
 
     Raises:
-        InputError: a clip has no truth beside it.
+        InputError: a clip has no truth beside it, or no emotion label.
     """
     columns = ["clip_id", "subject", "emotion", "level", "file_name"]
-    rows = {row["clip_id"]: row for row in read_manifest(folder / "data_manifests" / manifest, columns).to_pylist()}
+    rows = {row["clip_id"]: row for row in as_rows(read_manifest(folder / "data_manifests" / manifest, columns))}
     videos = sorted((folder / "runs" / run / "videos").glob("*.mp4"))
     return {
         video.stem: _reading(video, rows[video.stem], folder / "mead", read) for video in videos if video.stem in rows
@@ -102,7 +104,9 @@ def emotion_strength(reading: ClipReading, emotion: str) -> float:
     return float(reading.measured[columns].mean()) if columns else float("nan")
 
 
-def _reading(video: Path, row: Mapping[str, Any], media: Path, read: Read) -> ClipReading:
+def _reading(video: Path, row: ManifestRow, media: Path, read: Read) -> ClipReading:
+    if row["emotion"] is None:
+        raise InputError(f"{row['clip_id']}: it has no emotion label")
     truth = read_units(media / row["file_name"])
     seen = read(video)
     return ClipReading(

@@ -13,6 +13,7 @@ from tbd.demo.identity import person
 from tbd.demo.landmarks import Expression
 from tbd.demo.voice import speak
 from tbd.manifest import read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.media.audio import write_wav
 from tbd.replicate.plan import MANIFESTS, TEST_CLIPS, portrait_names
 from tbd.replicate.recipe import ReplicationRecipe
@@ -51,7 +52,7 @@ def write_test_clips(folder: Path, recipe: ReplicationRecipe) -> None:
     columns = list(dict.fromkeys(["clip_id", "split", "has_audio", *ROW_KEYS]))
     manifest = folder / "data_manifests" / MANIFESTS[recipe.rows[-1]]
     common = set((folder / "common.txt").read_text(encoding="utf-8").split())
-    rows = [row for row in read_manifest(manifest, columns).to_pylist() if row["clip_id"] in common]
+    rows = [row for row in as_rows(read_manifest(manifest, columns)) if row["clip_id"] in common]
     test = [row for row in rows if row["split"] == "test" and row["has_audio"]]
     chosen = select(test, Selection(sample=f"stratified:{recipe.rendering.clips}"), keys=ROW_KEYS, seed=0)
     workspace.write_text(folder / TEST_CLIPS, "\n".join([*sorted(row["clip_id"] for row in chosen), ""]))

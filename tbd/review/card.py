@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tbd.errors import TbdError
 from tbd.hidden_characters import one_line
 from tbd.manifest.prompt_levels import level_names
 from tbd.manifest.reviews import Opinion
 from tbd.review.kinds import Verb
-from tbd.schema import Flag
+from tbd.schema import Flag, ManifestRow
 
 FILTERS = ("flag", "emotion", "level", "subject", "bookmark", "text")
 """What a queue can be narrowed by; ``text`` is searched in prompts and ``clip_id``."""
@@ -81,7 +81,7 @@ class Card:
 
     clip_id: str
     clips: tuple[str, ...]
-    row: Mapping[str, Any] = field(hash=False)
+    row: ManifestRow = field(hash=False)
     prompts: tuple[str, ...]
     original: tuple[str, ...]
     findings: tuple[Flag, ...] = ()

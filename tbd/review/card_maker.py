@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tbd.review.findings import fold
 from tbd.review.kinds import QueueName
 from tbd.review.queue_view import QueueView
 from tbd.review.review_folder import ReviewFolder
-from tbd.schema import Flag
+from tbd.schema import Flag, ManifestRow
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,7 @@ class CardMaker:
     def _shown(self, opinion: Opinion, independent: bool) -> bool:
         return opinion.reviewer == self.shared.reviewer or not (self.blind or independent)
 
-    def _findings(
-        self, members: Sequence[int], first: Mapping[str, Any]
-    ) -> tuple[list[Flag], dict[str, tuple[str, ...]]]:
+    def _findings(self, members: Sequence[int], first: ManifestRow) -> tuple[list[Flag], dict[str, tuple[str, ...]]]:
         """All findings of a card's rows, and which clips have those that not all have."""
         rows = [first, *map(self.shared.rows.row, members[1:])]
         found: dict[Flag, None] = {}

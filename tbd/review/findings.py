@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tbd.errors import TbdError
 from tbd.review.card import FoldedFinding
 from tbd.review.text_marks import part
-from tbd.schema import INFO, Annotation, Flag, Gate
+from tbd.schema import INFO, Annotation, Flag, Gate, ManifestRow
 from tbd.sqlite import Database, open_database
 
 Check = Callable[[Annotation], Sequence[Flag]]
@@ -30,7 +29,7 @@ class Findings:
         self._journal: Database | None = None
         self.open_again()
 
-    def of(self, row: Mapping[str, Any]) -> list[Flag]:
+    def of(self, row: ManifestRow) -> list[Flag]:
         """The row's flags, the severest first: those of the journal when it still holds this text."""
         found = self._journalled(row)
         if found is None:
@@ -39,7 +38,7 @@ class Findings:
             found += [Flag(code, row["severity"], _UNKNOWN) for code in row["flags"] if code not in known]
         return sorted(found, key=lambda flag: -flag.severity)
 
-    def fresh(self, row: Mapping[str, Any], prompts: Sequence[str]) -> list[Flag]:
+    def fresh(self, row: ManifestRow, prompts: Sequence[str]) -> list[Flag]:
         """The gates run on the row's chain with other prompts; none when there are no gates."""
         flags = self._check(Annotation.of_row(row, prompts)) if self._check else ()
         return sorted(flags, key=lambda flag: -flag.severity)
@@ -56,7 +55,7 @@ class Findings:
             self._journal.close()
         self._journal = None
 
-    def _journalled(self, row: Mapping[str, Any]) -> list[Flag] | None:
+    def _journalled(self, row: ManifestRow) -> list[Flag] | None:
         if not (row["flags"] and self._journal):
             return None
         try:

@@ -64,8 +64,10 @@ class ReviewFolder:
 
         with self.lock:
             row = self.rows.row(self.rows.number(clip_id))
-        path, audio = (run.media_file(self.roots, row, name) for name in ("file_name", "audio_file_name"))
-        box = tuple(row["crop_box"]) if row["crop_box"] else None
+        path = run.media_file(self.roots, row, "file_name")
+        audio = run.media_file(self.roots, row, "audio_file_name")
+        crop = row["crop_box"]
+        box = (crop[0], crop[1], crop[2], crop[3]) if crop else None
         return CanonicalClip(path, row["start"], row["end"], box, run.clip_rule(self.folder), audio) if path else None
 
     def close(self) -> Sealed | None:

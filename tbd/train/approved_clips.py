@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tbd.errors import InputError, UsageError
 from tbd.hashes import seeded_fraction
 from tbd.manifest import count_tokens, dataset_roots, levels, locate_manifest, read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip, ClipRule
-from tbd.selection import ROW_KEYS, Selection, select
+from tbd.schema import ManifestRow
+from tbd.selection import ROW_KEYS, Selection, select, value_of
 from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.face_region import face_region
 from tbd.train.recipe import TrainRecipe
@@ -80,17 +81,17 @@ def read_training_clips(
 
 def _chosen(
     places: Mapping[str, Path], recipe: TrainRecipe, selection: Selection
-) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+) -> tuple[dict[str, list[ManifestRow]], list[str]]:
     """The rows that were asked for, by manifest, approved or not; and the manifests without a split."""
     columns = list(dict.fromkeys([*COLUMNS, *ROW_KEYS] if selection else COLUMNS))
     tables = {name: read_manifest(path, columns) for name, path in places.items()}
     unsplit = [name for name, table in tables.items() if table["split"].null_count == len(table)]
-    rows = [row | {"manifest": name} for name, table in tables.items() for row in table.to_pylist()]
-    asked = select(rows, selection, keys=ROW_KEYS, seed=recipe.seed)
-    return {name: [row for row in asked if row["manifest"] == name] for name in places}, unsplit
+    rows = [(name, row) for name, table in tables.items() for row in as_rows(table)]
+    asked = select(rows, selection, keys=ROW_KEYS, seed=recipe.seed, value=lambda named, key: value_of(named[1], key))
+    return {name: [row for origin, row in asked if origin == name] for name in places}, unsplit
 
 
-def _excluded(row: Mapping[str, Any], recipe: TrainRecipe, unsplit: bool) -> str:
+def _excluded(row: ManifestRow, recipe: TrainRecipe, unsplit: bool) -> str:
     """Why a row may not be trained on, or nothing."""
     if not row["approved"]:
         return "not approved"
@@ -99,7 +100,7 @@ def _excluded(row: Mapping[str, Any], recipe: TrainRecipe, unsplit: bool) -> str
     return "" if unsplit or row["split"] == recipe.data.split else f"not of the split {recipe.data.split!r}"
 
 
-def _canonical(name: str, row: Mapping[str, Any], media: Mapping[str, Path], rule: ClipRule) -> CanonicalClip | None:
+def _canonical(name: str, row: ManifestRow, media: Mapping[str, Path], rule: ClipRule) -> CanonicalClip | None:
     if row["dataset"] not in media:
         raise InputError(
             f"{name}: where dataset {row['dataset']} lies is not recorded", next=f"--root {row['dataset']}=PATH"
@@ -131,7 +132,7 @@ def _alone(clips: Sequence[TrainingClip], recipe: TrainRecipe) -> list[str]:
     return [f"{words} (e.g. {alone[0].name})"] if alone else []
 
 
-def _unusable(row: Mapping[str, Any], clip: CanonicalClip | None, recipe: TrainRecipe, stage: int) -> str:
+def _unusable(row: ManifestRow, clip: CanonicalClip | None, recipe: TrainRecipe, stage: int) -> str:
     """Why a row cannot be used, or nothing."""
     k, chunks = recipe.model.guidance.k, recipe.model.chunks
     texts = levels(row["prompts_final"], k)
@@ -150,7 +151,7 @@ def _unusable(row: Mapping[str, Any], clip: CanonicalClip | None, recipe: TrainR
     return "whose file is missing" if missing else ""
 
 
-def _clip(name: str, row: Mapping[str, Any], clip: CanonicalClip, recipe: TrainRecipe) -> TrainingClip:
+def _clip(name: str, row: ManifestRow, clip: CanonicalClip, recipe: TrainRecipe) -> TrainingClip:
     prompts = tuple(levels(row["prompts_final"], recipe.model.guidance.k))
     return TrainingClip(
         name,
@@ -161,12 +162,12 @@ def _clip(name: str, row: Mapping[str, Any], clip: CanonicalClip, recipe: TrainR
         row["level"],
         clip,
         _frames(row, clip),
-        row["has_audio"],
+        bool(row["has_audio"]),
         face_region(row),
     )
 
 
-def _frames(row: Mapping[str, Any], clip: CanonicalClip) -> int:
+def _frames(row: ManifestRow, clip: CanonicalClip) -> int:
     """Canonical frames by the manifest's duration, so that planning opens no file."""
     return max(1, int(float(row["duration"] or 0) * clip.rule.fps + 0.5))
 

@@ -20,7 +20,7 @@ class TrainingClip:
         clip_id: unique within it.
         person: whom it shows, ``dataset/subject``.
         prompts: as many levels as the recipe hears, coarse to fine.
-        emotion, level: of the label.
+        emotion, level: of the label; None where it is not known.
         canonical: its pictures and sound, at the recipe's size.
         frames: canonical frames.
         has_audio: whether it has sound.
@@ -31,7 +31,7 @@ class TrainingClip:
     clip_id: str
     person: str
     prompts: tuple[str, ...]
-    emotion: str
+    emotion: str | None
     level: int | None
     canonical: CanonicalClip
     frames: int

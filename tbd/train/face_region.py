@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from tbd.schema import ManifestRow
 
 Region = tuple[float, float, float, float]
 """Left, top, right, bottom as shares of the canonical picture."""
@@ -16,7 +17,7 @@ LIPS: Region = (0.2, 0.6, 0.8, 1.0)
 """Of the face's box (forehead to chin): the mouth, with room for a falling jaw and a small turn of the head."""
 
 
-def face_region(row: Mapping[str, Any]) -> Region | None:
+def face_region(row: ManifestRow) -> Region | None:
     """The face's box of a manifest row within its crop; None where it has none."""
     face, crop = row.get("face_box"), row.get("crop_box")
     if not face or not crop:

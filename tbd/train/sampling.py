@@ -140,7 +140,7 @@ def _pools(
     groups: dict[tuple[str, str], list[int]] = {}
     for index, clip in enumerate(clips):
         source = clip.manifest if recipe.data.mix else ""
-        kind = {"none": "", "level": str(clip.level), "emotion": clip.emotion}[recipe.data.balance]
+        kind = {"none": "", "level": str(clip.level), "emotion": str(clip.emotion)}[recipe.data.balance]
         groups.setdefault((source, kind), []).append(index)
     parts = Counter(source for source, _ in groups)
     shares = np.array([mix[source] / parts[source] for source, _ in groups])

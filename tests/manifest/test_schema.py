@@ -1,6 +1,8 @@
 import json
 import subprocess
 import sys
+from types import NoneType, UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import duckdb
 import pandas
@@ -12,6 +14,7 @@ from rows import failed, row, sealed
 
 from tbd.manifest import MODEL_COLUMNS, REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 from tbd.manifest.schema import features
+from tbd.schema import ManifestRow
 
 COLUMNS = [
     "clip_id",
@@ -123,6 +126,50 @@ def test_the_columns_are_those_of_the_design_in_their_order():
 )
 def test_a_column_has_the_type_of_the_design(column, kind):
     assert SCHEMA.field(column).type == kind
+
+
+def of_arrow(kind):
+    """A column's type in Python: a type, a list of one, a dictionary of them."""
+    if pa.types.is_struct(kind):
+        return {column.name: of_arrow(column.type) for column in kind.fields}
+    if isinstance(kind, pa.ListType | pa.FixedSizeListType):
+        return [of_arrow(kind.value_type)]
+    tests = {
+        str: pa.types.is_string,
+        bool: pa.types.is_boolean,
+        int: pa.types.is_integer,
+        float: pa.types.is_floating,
+    }
+    (found,) = (python for python, fits in tests.items() if fits(kind))
+    return found
+
+
+def of_hint(hint):
+    """A hint in the same form, its None left out."""
+    if is_typeddict(hint):
+        return {name: of_hint(one) for name, one in get_type_hints(hint).items()}
+    if get_origin(hint) is list:
+        return [of_hint(*get_args(hint))]
+    if get_origin(hint) is Literal:
+        (found,) = {type(value) for value in get_args(hint)}
+        return found
+    if get_origin(hint) in (Union, UnionType):
+        (rest,) = set(get_args(hint)) - {NoneType}
+        return of_hint(rest)
+    return hint
+
+
+def test_the_typed_row_has_the_columns_and_their_types():
+    hints = get_type_hints(ManifestRow)
+    assert list(hints) == SCHEMA.names
+    assert {name: of_hint(hint) for name, hint in hints.items()} == {
+        column.name: of_arrow(column.type) for column in SCHEMA
+    }
+
+
+def test_the_typed_row_allows_none_where_the_column_may_be_null():
+    may_be_none = {name for name, hint in get_type_hints(ManifestRow).items() if NoneType in get_args(hint)}
+    assert may_be_none == {column.name for column in SCHEMA if column.nullable}
 
 
 def test_the_features_are_those_that_datasets_would_derive():

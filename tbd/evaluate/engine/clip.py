@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.metrics.base import ClipInfo
 from tbd.hashes import sha256_file
 from tbd.media.picture import read_picture
+from tbd.schema import ManifestRow
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -167,7 +169,7 @@ class ClipContext:
 
     def info(self, video: RunVideo, group: MetricGroup, num_frames: int) -> ClipInfo:
         """What a metric is told before the first window."""
-        lead, row = group.lead, self.job.truth.row
+        lead = group.lead
         return ClipInfo(
             clip_id=self.job.clip_id,
             fps=self.stream(video).fps,
@@ -175,12 +177,18 @@ class ClipContext:
             num_frames=num_frames,
             audio=self._audio(video) if lead.needs_audio else None,
             sound_rate=self.stream(video).sound_rate() if lead.needs_audio else 16_000,
-            row=row and {"clip_id": self.job.clip_id, **{name: row.get(name) for name in lead.columns}},
+            row=self._row(lead.columns),
             portrait=self._portrait if lead.needs_portrait else lambda: None,
             device=self.job.settings.device,
             beside=self._beside(video, group),
             beside_truth=self._beside_truth(group),
         )
+
+    def _row(self, columns: Sequence[str]) -> ManifestRow | None:
+        """What a metric is told of the row: its name and some columns, None where the row lacks them."""
+        row = self.job.truth.row
+        told = row and {"clip_id": self.job.clip_id, **{name: row.get(name) for name in columns}}
+        return cast(ManifestRow | None, told)
 
     def _beside(self, video: RunVideo, group: MetricGroup) -> Path | None:
         """The file next to a video that a metric also reads. The drawn baselines have no file of their own."""

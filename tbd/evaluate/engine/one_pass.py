@@ -134,7 +134,7 @@ def _base(context: ClipContext, video: RunVideo, check: ClipScore | None) -> dic
         "comparison": beside(comparison, check),
         "video": video.file,
         "reference": truth.file,
-        "labels": {name: row[name] for name in LABELS if row.get(name) is not None},
+        "labels": {name: value for name in LABELS if (value := row.get(name)) is not None},
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tbd.evaluate.inputs.align import Align, Length, Region
 from tbd.evaluate.metrics.base import ClipScore, Compares, Metric
 from tbd.media.canonical import ClipRule
+from tbd.schema import ManifestRow
 
 Kind = Literal["run", "truth", "still", "vae"]
 Status = Literal["ok", "failed", "missing", "extra", "duplicate", "unreadable"]
@@ -77,7 +78,7 @@ class GroundTruth:
         file: path of either below its folder, as results name it.
     """
 
-    row: Mapping[str, Any] | None = None
+    row: ManifestRow | None = None
     root: Path = Path()
     rule: ClipRule = field(default_factory=ClipRule)
     reference: Path | None = None

@@ -11,14 +11,15 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from tbd.errors import InputError
 from tbd.evaluate.inputs.baseline_names import contained_clip, results_among
 from tbd.filenames import PICTURES, VIDEOS, Said, read_name
+from tbd.schema import ManifestRow
 
 Problem = Literal["", "missing", "extra", "duplicate"]
 
@@ -38,7 +39,7 @@ class Pair:
 
     clip_id: str
     video: Path | None = None
-    row: Mapping[str, Any] | None = None
+    row: ManifestRow | None = None
     reference: Path | None = None
     by: str = ""
     problem: Problem = ""
@@ -81,11 +82,11 @@ class _Wanted:
 
     clip_id: str
     name: str
-    row: Mapping[str, Any] | None = None
+    row: ManifestRow | None = None
     reference: Path | None = None
 
 
-def with_manifest(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Pairing:
+def with_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Pairing:
     """Pair the videos below a folder with manifest rows.
 
     Args:
@@ -117,9 +118,7 @@ def with_folder(folder: Path, reference: Path) -> Pairing:
     return _matched(videos_below(folder), folder, wanted)
 
 
-def with_table(
-    table: Path, folder: Path, rows: Iterable[Mapping[str, Any]] = (), reference: Path | None = None
-) -> Pairing:
+def with_table(table: Path, folder: Path, rows: Iterable[ManifestRow] = (), reference: Path | None = None) -> Pairing:
     """Pair by a CSV with the columns ``video`` and ``reference`` (a file) or ``clip_id`` (of the manifest).
 
     Paths are relative to ``folder`` (and its ``videos/``), to ``reference``, or to the table's own folder.

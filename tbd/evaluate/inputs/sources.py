@@ -15,6 +15,7 @@ from tbd.evaluate.inputs.jobs import GroundTruth
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.metrics.base import Metric
 from tbd.filenames import PICTURES, read_name
+from tbd.schema import ManifestRow
 from tbd.selection import ROW_KEYS, Selection, select
 
 RUNS, RUN = Path("runs"), "run.json"
@@ -79,8 +80,8 @@ class ExpectedRows:
         every: also those that ``--clips`` and ``--limit`` pass over: a video of theirs is not left over.
     """
 
-    chosen: Sequence[Mapping[str, Any]] = ()
-    every: Sequence[Mapping[str, Any]] = ()
+    chosen: Sequence[ManifestRow] = ()
+    every: Sequence[ManifestRow] = ()
 
     def of(self, found: Pairing) -> Pairing:
         """The pairs of the chosen rows, and those that belong to no row at all."""
@@ -202,10 +203,11 @@ def truth_source(
         words = f"files of {request.reference.name}" if request.reference else f"files of {request.pairs}"
         return TruthSource(ExpectedRows(), lambda pair: _file_truth(pair, folder), words, {"": folder})
     from tbd.manifest import dataset_roots, locate_manifest, read_manifest
+    from tbd.manifest.rows import as_rows
     from tbd.manifest.run import clip_rule
 
     file = locate_manifest(manifest)
-    rows = _selected(request, read_manifest(file, COLUMNS).to_pylist(), documents)
+    rows = _selected(request, as_rows(read_manifest(file, COLUMNS)), documents)
     places, rule = dataset_roots(file.parent, request.roots), clip_rule(file.parent)
     lost = sorted({row["dataset"] for row in rows.chosen if not places.get(row["dataset"], Path("/nowhere")).is_dir()})
     if lost:
@@ -225,7 +227,9 @@ def truth_source(
 def _no_truth(pair: Pair, portraits: Path | None) -> GroundTruth:
     """What is known of a video without ground truth: what its name says, and its portrait."""
     said = read_name(PurePosixPath(pair.clip_id).name)
-    told = {"emotion": said.emotion, "level": said.level, "subject": said.speaker, "view": said.view}
+    told: ManifestRow = {"emotion": said.emotion, "level": said.level, "view": said.view}
+    if said.speaker is not None:
+        told["subject"] = said.speaker
     if portraits is None:
         return GroundTruth(told)
     if not portraits.exists():
@@ -248,7 +252,7 @@ def below(path: Path | None, folder: Path) -> str:
 
 
 def _selected(
-    request: EvaluationRequest, rows: list[dict[str, Any]], documents: Mapping[str, Mapping[str, Any]]
+    request: EvaluationRequest, rows: list[ManifestRow], documents: Mapping[str, Mapping[str, Any]]
 ) -> ExpectedRows:
     recorded = {document.get("split") for document in documents.values()}
     split = request.split or (recorded.pop() if len(recorded) == 1 else None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from tbd.errors import InputError
 from tbd.media.canonical import CanonicalClip, ClipRule, crop
 from tbd.media.probe import Probe, probe
-from tbd.schema import Box
+from tbd.schema import Box, ManifestRow
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -152,7 +151,7 @@ def of_file(path: Path, fps: float | None = None) -> FrameStream:
     )
 
 
-def of_row(row: Mapping[str, Any], root: Path, rule: ClipRule) -> FrameStream:
+def of_row(row: ManifestRow, root: Path, rule: ClipRule) -> FrameStream:
     """The canonical clip of a manifest row: the ground truth.
 
     Args:

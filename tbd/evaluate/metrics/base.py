@@ -11,7 +11,7 @@ A metric's module lies in ``tbd.evaluate.metrics``, imports nothing heavy at its
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.evaluate.measures.frames import Pixels, check_frames, check_pair
+from tbd.schema import ManifestRow
 
 if TYPE_CHECKING:
     from tbd.media.faces import Face
@@ -120,7 +121,7 @@ class ClipInfo:
     num_frames: int
     audio: npt.NDArray[np.int16] | None = None
     sound_rate: int = 16_000
-    row: Mapping[str, Any] | None = None
+    row: ManifestRow | None = None
     portrait: Callable[[], Pixels | None] = lambda: None
     device: str = "cpu"
     beside: Path | None = None

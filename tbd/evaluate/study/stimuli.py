@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,10 @@ from tbd.errors import InputError, UsageError
 from tbd.evaluate.inputs import baselines, pairing, sources, streams
 from tbd.hashes import seeded_fraction
 from tbd.manifest import dataset_roots, locate_manifest, read_manifest
+from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
 from tbd.media.picture import read_picture
+from tbd.schema import ManifestRow
 
 COLUMNS = [*sources.COLUMNS, "intensity"]
 OPEN_SET = "open set"
@@ -126,14 +127,14 @@ def _manifests(request: StudyRequest, runs: Mapping[str, Path]) -> tuple[Path, .
     return (found,) if found else ()
 
 
-def _of_manifest(manifest: Path, request: StudyRequest) -> Iterable[tuple[Candidate, Mapping[str, Any]]]:
+def _of_manifest(manifest: Path, request: StudyRequest) -> Iterable[tuple[Candidate, ManifestRow]]:
     file = locate_manifest(manifest)
     places, rule = dataset_roots(file.parent, request.roots), clip_rule(file.parent)
-    for row in read_manifest(file, COLUMNS).to_pylist():
+    for row in as_rows(read_manifest(file, COLUMNS)):
         if not row["emotion"]:
             continue
 
-        def portrait(row: Mapping[str, Any] = row) -> Pixels:
+        def portrait(row: ManifestRow = row) -> Pixels:
             place = places.get(row["dataset"])
             if place is None or not place.is_dir():
                 raise InputError(f"dataset {row['dataset']} is not in {place}", next=f"--root {row['dataset']}=PATH")
@@ -142,7 +143,7 @@ def _of_manifest(manifest: Path, request: StudyRequest) -> Iterable[tuple[Candid
         yield Candidate(row["clip_id"], row["dataset"], row["emotion"], row["intensity"] or "", portrait), row
 
 
-def _of_table(table: Path | None) -> Iterable[tuple[Candidate, Mapping[str, Any]]]:
+def _of_table(table: Path | None) -> Iterable[tuple[Candidate, ManifestRow]]:
     if table is None:
         return
     for number, line in enumerate(_lines(table), start=2):
@@ -167,6 +168,6 @@ def _lines(table: Path) -> list[dict[str, str]]:
         raise InputError(f"{table}: cannot be read ({error})") from None
 
 
-def _videos(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, Path]:
+def _videos(folder: Path, rows: Sequence[ManifestRow]) -> dict[str, Path]:
     found = pairing.with_manifest(folder, rows)
     return {pair.clip_id: pair.video for pair in found.matched if pair.video is not None}
