@@ -70,7 +70,7 @@ def _patches(path: Path) -> Values:
 
 
 def _changes(pixels: Values) -> Values:
-    return pixels - pixels.mean(0)
+    return np.asarray(pixels - pixels.mean(0))
 
 
 def _correlation(opening: Values, other: Values) -> float:
