@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
 from tbd import errors
+from tbd.cli import main
 
 CODES = {
     errors.TbdError: 1,
@@ -36,3 +39,17 @@ def test_words_and_next_step_reach_people_and_programs():
         "error": {"kind": "input", "message": "a.mp4: no face", "next": "tbd annotate --clips others.txt"}
     }
     assert errors.MissingError("x").as_json()["error"]["next"] is None
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["words", "json"])
+def test_ctrl_c_is_said_and_how_to_go_on(more, tmp_path, monkeypatch, capfd):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tbd.demo.dataset.draw", stop)
+    line = ["demo", "my demo", "--until", "draw", *more]
+    assert main(line) == 130
+    found = capfd.readouterr()
+    assert "error: interrupted" in found.err and "next:  tbd demo 'my demo' --until draw" in found.err
+    assert not more or json.loads(found.out)["error"]["kind"] == "interrupted"

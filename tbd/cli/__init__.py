@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from tbd.cli.study import app as study_app
 from tbd.cli.train import app as train_app
 from tbd.cli.weights import app as weights_app
 from tbd.console import document, hush, out, say
-from tbd.errors import TbdError
+from tbd.errors import Interrupted, TbdError
 
 app = typer.Typer(
     name="tbd",
@@ -68,14 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(app)
         asked = {"-h", "--help"} & {*argv}  # help would name a variable beside every option
         prefix = None if asked else "TBD"
-        return int(command.main(argv, prog_name="tbd", standalone_mode=False, auto_envvar_prefix=prefix) or 0)
+        code = int(command.main(argv, prog_name="tbd", standalone_mode=False, auto_envvar_prefix=prefix) or 0)
+        return _interrupted(argv) if code == Interrupted.exit_code else code  # which typer makes of Ctrl-C
     except TbdError as error:
         hush(False)
         error.next = error.next or f"tbd {argv[0] if argv else ''} --help".replace("  ", " ")
         return _report(error, as_json)
     except KeyboardInterrupt:
-        say("interrupted")
-        return 130
+        return _interrupted(argv)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -91,6 +92,11 @@ def _report(error: TbdError, as_json: bool) -> int:
         document(error.as_json())
     say(f"error: {error.message}\nnext:  {error.next}")
     return error.exit_code
+
+
+def _interrupted(argv: Sequence[str]) -> int:
+    hush(False)
+    return _report(Interrupted("interrupted", next=shlex.join(["tbd", *argv])), "--json" in argv)
 
 
 def _usage(error: Any, as_json: bool) -> int:
