@@ -96,10 +96,11 @@ def test_whatever_ends_the_work_ends_the_server(tmp_path, error):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_ended_by_a_signal_leaves_no_server(tmp_path, number):
     program = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tbd.annotate.backends import serving
 from tbd.annotate.recipe import AnnotateRecipe
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background inherit that it is ignored
 with serving.served(AnnotateRecipe.model_validate_json(sys.argv[1]), "auto", Path({str(tmp_path)!r}), print):
     print("up", flush=True)
     time.sleep(600)
