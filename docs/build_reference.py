@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import json
 import sys
 from collections.abc import Iterator
 from enum import Enum
@@ -190,12 +191,33 @@ def tree_page() -> str:
     return "\n".join(lines)
 
 
+def replication_page() -> str:
+    """What ``tbd replicate`` answered, from the ``findings.json`` of a run that is kept as ``docs/replication.json``."""
+    found = json.loads((DOCS / "replication.json").read_text(encoding="utf-8"))
+    recipe, metrics = found["recipe"], list(dict.fromkeys(key for one in found["scores"].values() for key in one))
+    size = f"{recipe['world']['clips']} clips of {recipe['world']['people']} drawn people, seeds {recipe['seeds']}"
+    answers = [[one["question"], one["verdict"], one["words"]] for one in found["claims"]]
+    scores = [[name, *(one.get(key, "") for key in metrics)] for name, one in found["scores"].items()]
+    parts = [
+        f"# What `tbd replicate` answered\n\n{MADE}",
+        f"{size}; {sum(found['seconds'].values()) / 60:.0f} minutes of work on two cores. Intervals are 95 %, over clips.",
+        f"Units, opening and person are read by a network: {found['reader']}.",
+        _table(["claim", "answer", "measured"], answers),
+        "## Scores\n\nThe suite `drawn`; [what each metric is](metrics.md).",
+        _table(["run", *metrics], scores),
+        "## Time",
+        _table(["step", "seconds"], [[name, round(seconds)] for name, seconds in found["seconds"].items()]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 PAGES = {
     "cli.md": cli_page,
     "reference/recipes.md": recipes_page,
     "reference/flags.md": flags_page,
     "reference/metrics.md": metrics_page,
     "reference/weights.md": weights_page,
+    "reference/replication.md": replication_page,
     "reference/tree.md": tree_page,
 }
 """Page below ``docs/`` -> what makes it."""

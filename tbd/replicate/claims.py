@@ -133,7 +133,8 @@ def better_row(name: str, question: str, first: Mapping[str, ClipReading], secon
     for key in sorted(first.keys() & second.keys()):
         gains.setdefault(first[key].clip_id, []).append(_error(second[key]) - _error(first[key]))
     found = _mean([float(np.mean(values)) for values in gains.values()])
-    words = f"The mean error of a unit falls by {found.value:.3f} ({found.low:.3f} to {found.high:.3f}; {found.clips} clips)."
+    change = f"{-found.value:+.3f} ({-found.high:+.3f} to {-found.low:+.3f}; {found.clips} clips)"
+    words = f"The mean error of a unit changes by {change}: less is better."
     return Claim(name, question, verdict(found), words, {"difference": asdict(found)})
 
 

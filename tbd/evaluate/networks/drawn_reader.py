@@ -124,7 +124,7 @@ class DrawnReader(nn.Module):
 
 def small(frames: Pixels) -> Tensor:
     """Frames ``(n, H, W, 3)`` uint8 as the network sees them: ``(n, 3, 64, 64)`` in [-1, 1], reduced by the area."""
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
+    pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float()
     if pictures.shape[2:] != (SIDE, SIDE):
         pictures = functional.interpolate(pictures, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
     return pictures / 127.5 - 1
