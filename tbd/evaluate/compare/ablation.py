@@ -31,7 +31,10 @@ def ablation_tables(found: RunComparison, paper: PublishedTable | None) -> list[
 
 
 def prompt_levels(facts: Mapping[str, Any]) -> int | None:
-    """How many levels of prompts a run was guided by, as its ``run.json`` says: ``k`` or ``levels`` under ``guidance``."""
+    """How many levels of prompts a run was guided by, as its ``run.json`` says: ``k`` or ``levels`` under ``guidance``.
+
+    With the schedule ``none`` all texts are heard as one, whatever ``levels`` says.
+    """
     guidance = facts.get("guidance")
     if isinstance(guidance, str):
         try:
@@ -39,7 +42,7 @@ def prompt_levels(facts: Mapping[str, Any]) -> int | None:
         except ValueError:
             return None
     if isinstance(guidance, Mapping):
-        guidance = guidance.get("k", guidance.get("levels"))
+        guidance = 1 if guidance.get("schedule") == "none" else guidance.get("k", guidance.get("levels"))
     return guidance if isinstance(guidance, int) and not isinstance(guidance, bool) else None
 
 

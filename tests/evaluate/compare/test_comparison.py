@@ -187,6 +187,8 @@ def test_the_command_writes_all_forms_and_numbers_are_those_of_the_results(tmp_p
 
 def test_levels_of_prompts_and_moments():
     assert prompt_levels({"guidance": {"k": 3}}) == prompt_levels({"guidance": '{"levels": 3}'}) == 3
+    assert prompt_levels({"guidance": {"schedule": "none", "levels": 2}}) == 1
+    assert prompt_levels({"guidance": {"schedule": "paper", "levels": 2}}) == 2
     assert prompt_levels({}) is prompt_levels({"guidance": "paper"}) is None
     assert moments("0.2,0.5,1") == [0.2, 0.5, 1.0]
     for wrong in ("", "a", "2", "-1,0.5"):
