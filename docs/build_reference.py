@@ -196,6 +196,7 @@ def replication_page() -> str:
     found = json.loads((DOCS / "replication.json").read_text(encoding="utf-8"))
     recipe, metrics = found["recipe"], list(dict.fromkeys(key for one in found["scores"].values() for key in one))
     size = f"{recipe['world']['clips']} clips of {recipe['world']['people']} drawn people, seeds {recipe['seeds']}"
+    size += f", `levels={recipe['levels']}`, `directions={str(recipe['directions']).lower()}`"
     answers = [[one["question"], one["verdict"], one["words"]] for one in found["claims"]]
     scores = [[name, *(one.get(key, "") for key in metrics)] for name, one in found["scores"].items()]
     parts = [

@@ -40,11 +40,11 @@ def replicate(
         head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, then there:"
         document(plan) if json else out("\n".join([head, *lines]))
         return 0
-    from tbd.replicate.journal import ReplicationJournal
+    from tbd.replicate.journal import ReplicationJournal, step_keys
     from tbd.replicate.world import draw_world, write_test_clips
 
     draw_world(folder, chosen)
-    journal = ReplicationJournal(folder)
+    journal = ReplicationJournal(folder, step_keys(chosen, steps, folder))
     for number, step in enumerate(steps, 1):
         if journal.is_done(step):
             continue

@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 
 from tbd.demo.pen import ORIGIN, UNIT
 from tbd.demo.voice import SAMPLE_RATE, energy
+from tbd.evaluate.measures.drawn_truth import correlation
 from tbd.media import audio, video
 from tbd.media.drawn_units import read_units
 
@@ -47,17 +48,16 @@ class MouthReader:
         """``(T,)`` above the clip's mean, in distances between the pupils; the face stands where ``tbd demo`` draws it."""
         return np.asarray(self._ridge.predict(_changes(_patches(path))))
 
-    def against_truth(self, path: Path) -> float:
-        """Correlation with the true opening of a drawn clip: how well this reads."""
-        return _correlation(self.opening(path), read_units(path).opening)
 
-    def against_sound(self, path: Path, spoken: Path | None = None) -> float:
-        """Correlation with the loudness of the clip's own sound, or of another's; nan without sound or movement."""
-        source = spoken or path
-        sound, fps = audio.read(source), video.probe(source).fps or 25.0
-        opening = self.opening(path)
-        count = min(len(opening), int(len(sound) / SAMPLE_RATE * fps))
-        return _correlation(opening[:count], energy(sound, fps, count))
+def follows_truth(opening: Values, path: Path) -> float:
+    """Correlation of an opening that was read with the true one of a drawn clip; 0 where the mouth stands still."""
+    return _correlation(read_units(path).opening, opening)
+
+
+def follows_sound(opening: Values, path: Path) -> float:
+    """Correlation of an opening with the loudness of a file's sound; 0 where the mouth stands still, nan in silence."""
+    sound, fps = audio.read(path), video.probe(path).fps or 25.0
+    return _correlation(energy(sound, fps, min(len(opening), int(len(sound) / SAMPLE_RATE * fps))), opening)
 
 
 def _patches(path: Path) -> Values:
@@ -73,9 +73,7 @@ def _changes(pixels: Values) -> Values:
     return np.asarray(pixels - pixels.mean(0))
 
 
-def _correlation(opening: Values, other: Values) -> float:
-    count = min(len(opening), len(other))
-    first, second = opening[:count], other[:count]
-    if count < 3 or first.std() < 1e-6 or second.std() < 1e-6:
-        return float("nan")
-    return float(np.corrcoef(first, second)[0, 1])
+def _correlation(true: Values, found: Values) -> float:
+    count = min(len(true), len(found))
+    known = correlation(true[:count], found[:count])
+    return float("nan") if known is None else known

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
 from tbd import workspace
 from tbd.demo.measures import Estimate, estimate, recognised
-from tbd.demo.mouth import MouthReader
+from tbd.demo.mouth import MouthReader, follows_sound, follows_truth
+from tbd.evaluate.outputs.tables import environment
 from tbd.manifest import read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.media import video
 from tbd.schema import ManifestRow
 
+TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = 8
 """Frames of a strip."""
 
@@ -56,14 +57,17 @@ def measure_demo(folder: Path) -> DemoFigures:
     subjects = {clip_id: rows[clip_id]["subject"] for clip_id in made}
     known = recognised({k: v for k, v in made.items() if subjects[k] in gallery}, subjects, gallery)
     reader = MouthReader([real[name] for name, row in rows.items() if row["split"] == "train" and row["approved"]])
-    others = dict(zip(made, [*list(made.values())[1:], *list(made.values())[:1]], strict=True))
+    opened = {clip_id: reader.opening(path) for clip_id, path in made.items()}
+    drawn = {clip_id: reader.opening(real[clip_id]) for clip_id in made}
+    paths = list(made.values())
+    others = dict(zip(made, [*paths[1:], *paths[:1]], strict=True))
     return DemoFigures(
         estimate([float(right) for right in known.values()]),
         1 / max(1, len(gallery)),
-        mouth=estimate([reader.against_sound(path) for path in made.values()]),
-        other_sound=estimate([reader.against_sound(path, others[clip_id]) for clip_id, path in made.items()]),
-        real_mouth=estimate([reader.against_sound(real[clip_id]) for clip_id in made]),
-        reading=estimate([reader.against_truth(real[clip_id]) for clip_id in made]),
+        mouth=estimate([follows_sound(opened[clip_id], path) for clip_id, path in made.items()]),
+        other_sound=estimate([follows_sound(opened[clip_id], path) for clip_id, path in others.items()]),
+        real_mouth=estimate([follows_sound(opening, real[clip_id]) for clip_id, opening in drawn.items()]),
+        reading=estimate([follows_truth(opening, real[clip_id]) for clip_id, opening in drawn.items()]),
     )
 
 
@@ -76,15 +80,12 @@ def write_report(folder: Path, seconds: Mapping[str, float], figures: DemoFigure
         figures: of ``measure_demo``.
         flagged: rows for the first review: ``clip_id`` and ``flags``.
     """
-    pages = jinja2.Environment(
-        loader=jinja2.PackageLoader("tbd.demo"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     pictures = {
         "people": folder / "data_manifests" / "mead" / "sheet.png",
         "autoencoder": folder / "checkpoints" / "autoencoder" / "reconstructions.png",
         "grid": folder / "grid.png",
     }
-    text = pages.get_template("report.html").render(
+    text = environment(TEMPLATES).get_template("report.html").render(
         pictures={name: _embedded(Image.open(path)) for name, path in pictures.items() if path.is_file()},
         strips=[(path.stem, _embedded(strip)) for path, strip in _strips(folder)],
         seconds=seconds, figures=figures, flagged=flagged, folder=folder.name,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.demo.measures import Estimate
+from tbd.evaluate.measures.drawn_truth import correlation
 from tbd.evaluate.measures.separation import separation
 from tbd.evaluate.measures.significance import paired_bootstrap
 from tbd.replicate.readings import ClipReading, emotion_strength
@@ -182,8 +183,8 @@ def mouth_follows(readings: Sequence[ClipReading]) -> Claim:
     """Does the mouth open with the sound?"""
     values: dict[str, list[float]] = {}
     for one in readings:
-        if np.isfinite(correlation := _mouth(one)):
-            values.setdefault(one.clip_id, []).append(correlation)
+        if (followed := _mouth(one)) is not None:
+            values.setdefault(one.clip_id, []).append(followed)
     found = _mean([float(np.mean(seeds)) for seeds in values.values()])
     words = f"Loudness and measured opening correlate {found.words()}. The goal was {MOUTH}."
     answer, enough = UNKNOWN, found.clips >= FEWEST
@@ -230,12 +231,10 @@ def _error(reading: ClipReading) -> float:
     return float(np.abs(reading.asked - reading.measured).mean())
 
 
-def _mouth(reading: ClipReading) -> float:
+def _mouth(reading: ClipReading) -> float | None:
+    """0 where the mouth stands still: a clip that does nothing is no clip less."""
     count = min(len(reading.opening), len(reading.energy))
-    loud, opening = reading.energy[:count], reading.opening[:count]
-    if count < 3 or loud.std() < 1e-6 or opening.std() < 1e-6:
-        return float("nan")
-    return float(np.corrcoef(loud, opening)[0, 1])
+    return correlation(reading.energy[:count], reading.opening[:count])
 
 
 def _mean(values: Sequence[float]) -> Estimate:

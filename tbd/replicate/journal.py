@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tbd.replicate.plan import ReplicationStep
+from tbd import recipe as recipes
+from tbd.replicate.plan import TEST_CLIPS, ReplicationStep
+from tbd.replicate.recipe import ReplicationRecipe
 
 JOURNAL = "journal.jsonl"
+
+
+def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folder: Path) -> dict[str, str]:
+    """Step -> digest of its command and of what that reads: world, recipe, the choice of clips, what earlier steps made.
+
+    Args:
+        folder: in which the commands are typed; the recipe of the training may be a file there.
+
+    Raises:
+        RecipeError: there is no such recipe of ``tbd train``.
+    """
+    with contextlib.chdir(folder):
+        training = recipes.read("train", recipe.training)
+    made = {
+        "mead": recipes.digest(recipe.world.model_dump(mode="json")),
+        recipe.training: recipes.digest(training),
+        TEST_CLIPS: recipes.digest([recipe.rendering.clips, recipe.rows]),
+    }
+    keys = {}
+    for step in steps:
+        words = re.split(r"[\s=]+", step.line)
+        keys[step.name] = recipes.digest([step.line, *(made[word] for word in words if word in made)])
+        if "-o" in words:
+            made[words[words.index("-o") + 1]] = keys[step.name]
+    return keys
 
 
 class ReplicationJournal:
@@ -16,31 +46,32 @@ class ReplicationJournal:
 
     Args:
         folder: of the replication.
+        keys: of ``step_keys``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / JOURNAL
+    def __init__(self, folder: Path, keys: Mapping[str, str]) -> None:
+        self.path, self._keys = folder / JOURNAL, keys
         self.seconds: dict[str, float] = {}
-        self._lines: dict[str, str] = {}
+        self._done: dict[str, str] = {}
         text = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
         for line in text.split("\n")[:-1]:  # what a killed run left behind the last newline is no line
             entry = json.loads(line)
-            self._lines[entry["step"]], self.seconds[entry["step"]] = entry["command"], entry["seconds"]
+            self._done[entry["step"]], self.seconds[entry["step"]] = entry.get("key", ""), entry["seconds"]
 
     def is_done(self, step: ReplicationStep) -> bool:
-        """Whether a step was done with the very command that would be typed now."""
-        return self._lines.get(step.name) == step.line
+        """Whether a step was done with the very command that would be typed now, from the same things."""
+        return self._done.get(step.name) == self._keys[step.name]
 
     def record(self, step: ReplicationStep, seconds: float) -> None:
         """Write down that a step is done, and the seconds of the try that ended it."""
         took = round(seconds, 2)
-        entry = {"step": step.name, "command": step.line, "seconds": took}
+        entry = {"step": step.name, "command": step.line, "key": self._keys[step.name], "seconds": took}
         self._mend()
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self._lines[step.name], self.seconds[step.name] = step.line, took
+        self._done[step.name], self.seconds[step.name] = self._keys[step.name], took
 
     def _mend(self) -> None:
         """Cut off half a line."""

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from tbd import __version__, workspace
+from tbd.evaluate.outputs.tables import environment
 from tbd.replicate import figures
 from tbd.replicate.findings import ReplicationFindings
 from tbd.replicate.plan import replication_steps
 from tbd.replicate.readings import emotion_strength
 from tbd.replicate.recipe import ReplicationRecipe
 
+TEMPLATES = Path(__file__).parent / "templates"
 METRICS = ("au_corr", "au_f1", "au_mae", "mouth_corr", "identity", "fid", "fvd")
 """Columns of Table 2, all of the reader's: ``KEY@drawn``."""
 FACES = 8
@@ -42,10 +42,6 @@ def write_report(
     place = folder / "figures"
     place.mkdir(exist_ok=True)
     pictures, captions = _figures(folder, findings, place)
-    loader = jinja2.ChoiceLoader([jinja2.PackageLoader("tbd.replicate"), jinja2.PackageLoader("tbd.demo")])
-    pages = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     document = {
         "version": __version__,
         "recipe": recipe.model_dump(mode="json"),
@@ -54,15 +50,19 @@ def write_report(
         "scores": {name: _scores(scores) for name, scores in findings.scores.items()},
         "seconds": dict(seconds),
     }
-    text = pages.get_template("report.html").render(
-        recipe=recipe,
-        findings=findings,
-        pictures={name: _inline(path) for name, path in pictures.items()},
-        captions=captions,
-        metrics=METRICS,
-        scores=document["scores"],
-        seconds=seconds,
-        steps=replication_steps(recipe),
+    text = (
+        environment(TEMPLATES)
+        .get_template("report.html")
+        .render(
+            recipe=recipe,
+            findings=findings,
+            pictures={name: _inline(path) for name, path in pictures.items()},
+            captions=captions,
+            metrics=METRICS,
+            scores=document["scores"],
+            seconds=seconds,
+            steps=replication_steps(recipe),
+        )
     )
     workspace.write_json(folder / "findings.json", document)
     workspace.write_text(folder / "report.html", text)

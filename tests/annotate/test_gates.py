@@ -5,30 +5,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from facs_chain import with_units, written
+from facs_chain import with_units
+from gate_cases import ANGER, HAPPY, codes, flags, prompted
 
 from tbd.annotate import gates
 from tbd.annotate.facs import EMOTIONS, knowledge
 from tbd.annotate.gates import GATES, check, judge_reply
 from tbd.schema import ERROR, INFO, WARNING, ActionUnit, Annotation, Muscle
-
-ANGER = written(Annotation("cot", "anger", 2, gender="woman"))
-HAPPY = written(Annotation("cot", "happiness", 2, gender="woman"))
-
-
-def codes(annotation):
-    return {flag.code for flag in check(annotation)}
-
-
-def flags(annotation, code):
-    return [flag for flag in check(annotation) if flag.code == code]
-
-
-def prompted(base, **texts):
-    """The annotation with some prompts replaced, by name."""
-    names = ("scene", "expression", "muscles", "dynamics")
-    return replace(base, prompts=tuple(texts.get(name, old) for name, old in zip(names, base.prompts, strict=True)))
-
 
 # the table
 

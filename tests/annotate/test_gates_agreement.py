@@ -3,31 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from facs_chain import units, with_units, written
+from facs_chain import units, with_units
+from gate_cases import ANGER, HAPPY, flags, prompted
 
 from tbd.annotate.facs import EMOTIONS
-from tbd.annotate.gates import check
 from tbd.annotate.gates.emotion import match
 from tbd.annotate.gates.wording import strength_words
-from tbd.schema import INFO, WARNING, ActionUnit, Annotation
-
-ANGER = written(Annotation("cot", "anger", 2, gender="woman"))
-HAPPY = written(Annotation("cot", "happiness", 2, gender="woman"))
-
-
-def codes(annotation):
-    return {flag.code for flag in check(annotation)}
-
-
-def flags(annotation, code):
-    return [flag for flag in check(annotation) if flag.code == code]
-
-
-def prompted(base, **texts):
-    """The annotation with some prompts replaced, by name."""
-    names = ("scene", "expression", "muscles", "dynamics")
-    return replace(base, prompts=tuple(texts.get(name, old) for name, old in zip(names, base.prompts, strict=True)))
-
+from tbd.schema import INFO, WARNING, ActionUnit
 
 # emotion
 

@@ -5,7 +5,7 @@ import pytest
 
 from tbd.demo.dataset import draw
 from tbd.demo.measures import estimate, recognised
-from tbd.demo.mouth import MouthReader
+from tbd.demo.mouth import MouthReader, follows_sound, follows_truth
 from tbd.demo.voice import speak
 from tbd.media import video
 
@@ -25,19 +25,20 @@ def reader(drawn):
 
 def test_the_opening_of_people_never_seen_is_read(drawn, reader):
     unseen = [drawn[1][1], *drawn[2]]
-    assert min(reader.against_truth(path) for path in unseen) > 0.8
-    assert min(reader.against_sound(path) for path in unseen) > 0.6
+    assert min(follows_truth(reader.opening(path), path) for path in unseen) > 0.8
+    assert min(follows_sound(reader.opening(path), path) for path in unseen) > 0.6
 
 
 def test_another_clips_sound_is_not_followed(drawn, reader):
     first, second = drawn[2]
-    assert abs(reader.against_sound(first, second)) < 0.5 < reader.against_sound(first)
+    opening = reader.opening(first)
+    assert abs(follows_sound(opening, second)) < 0.5 < follows_sound(opening, first)
 
 
 def test_a_mouth_that_never_moves_follows_nothing(tmp_path, reader):
     grey = np.full((40, 64, 64, 3), 128, np.uint8)
     video.write(tmp_path / "still.mp4", iter(grey), 25, speak(1.6, seed=0))
-    assert np.isnan(reader.against_sound(tmp_path / "still.mp4"))
+    assert follows_sound(reader.opening(tmp_path / "still.mp4"), tmp_path / "still.mp4") == 0
 
 
 def test_the_mouth_of_noise_does_not(tmp_path, reader):
@@ -45,7 +46,8 @@ def test_the_mouth_of_noise_does_not(tmp_path, reader):
     values = []
     for number, frames in enumerate(noise):
         video.write(tmp_path / f"{number}.mp4", iter(frames), 25, speak(1.6, seed=number))
-        values.append(reader.against_sound(tmp_path / f"{number}.mp4"))
+        path = tmp_path / f"{number}.mp4"
+        values.append(follows_sound(reader.opening(path), path))
     assert abs(estimate(values).value) < 0.25
 
 

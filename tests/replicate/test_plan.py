@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from tbd import recipe as recipes
 from tbd.cli import app
-from tbd.replicate.journal import JOURNAL, ReplicationJournal
+from tbd.replicate.journal import JOURNAL, ReplicationJournal, step_keys
 from tbd.replicate.plan import rendered_runs, replication_steps
 from tbd.replicate.recipe import ReplicationRecipe
 from tbd.train.recipe import TrainRecipe
@@ -53,17 +53,53 @@ def test_every_seed_trains_and_renders_every_row():
     ]
 
 
+def journal_of(folder, recipe=None):
+    """The steps of a recipe, and the folder's journal about them."""
+    chosen = recipe or ReplicationRecipe()
+    steps = replication_steps(chosen)
+    return steps, ReplicationJournal(folder, step_keys(chosen, steps, folder))
+
+
 def test_the_journal_knows_a_step_by_its_very_command(tmp_path):
-    steps = replication_steps(ReplicationRecipe())
-    ReplicationJournal(tmp_path).record(steps[0], 1.5)
+    steps, journal = journal_of(tmp_path)
+    journal.record(steps[0], 1.5)
     with (tmp_path / JOURNAL).open("a") as file:
         file.write('{"step": "base", "comm')  # killed while writing
-    journal = ReplicationJournal(tmp_path)
+    _, journal = journal_of(tmp_path)
     assert journal.is_done(steps[0]) and not journal.is_done(steps[1])
     journal.record(steps[1], 2.0)
-    assert ReplicationJournal(tmp_path).seconds == {steps[0].name: 1.5, steps[1].name: 2.0}
-    other = replication_steps(ReplicationRecipe(rows=("full",)))
-    assert not ReplicationJournal(tmp_path).is_done(next(step for step in other if step.name == "clips in common"))
+    assert journal_of(tmp_path)[1].seconds == {steps[0].name: 1.5, steps[1].name: 2.0}
+
+
+CHANGES = {
+    "rendering.clips=12": {"videos", "scores"},
+    "training=tiny": {"base", "models", "videos", "scores"},
+    "steps.base=3": {"base", "models", "videos", "scores"},
+    "world.seed=1": {"data", "base", "models", "videos", "scores"},
+    "levels=[1]": {"scores"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_made_from_something_else_is_not_done(change, tmp_path):
+    """A command may read as before and yet be about other clips, another recipe, another model."""
+    for step in (before := journal_of(tmp_path))[0]:
+        before[1].record(step, 1.0)
+    steps, journal = journal_of(tmp_path, recipes.load(ReplicationRecipe, "replicate", None, [change]))
+    again = {step.part for step in steps if not journal.is_done(step)}
+    assert again == CHANGES[change]
+    kept = [step.name for step in steps if step.part == "base" and journal.is_done(step)]
+    assert kept == (["autoencoder", "cache"] if change == "steps.base=3" else kept)
+
+
+def test_the_recipe_of_the_training_may_be_a_file_of_the_folder(tmp_path):
+    (tmp_path / "mine.toml").write_text("[stage1]\nsteps = 1\n")
+    chosen = ReplicationRecipe(training="mine.toml")
+    first = journal_of(tmp_path, chosen)[1]
+    first.record(step := next(one for one in replication_steps(chosen) if one.name == "base"), 1.0)
+    assert first.is_done(step)
+    (tmp_path / "mine.toml").write_text("[stage1]\nsteps = 2\n")
+    assert not journal_of(tmp_path, chosen)[1].is_done(step)
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):

@@ -29,6 +29,21 @@ from tbd.review.web import media
 __all__ = ["chromium", "visit"]
 
 
+def test_a_key_pressed_while_a_card_is_saved_decides_nothing_and_says_so(visit, tmp_path):
+    site = Site(small(tmp_path / "m", 7), check=check)
+    page, held = visit(site), []
+    card(page, "clip_001")
+    page.route("**/decide*", lambda route: held.append(route))
+    page.keyboard.press("a")
+    page.keyboard.press("a")
+    status(page, "The last one is still being saved; press again when the next is here.")
+    assert len(held) == 1
+    held[0].continue_()
+    card(page, "clip_003")
+    status(page, "Accepted clip_001.")
+    site.tabs.close()
+
+
 def test_a_whole_queue_is_cleared_by_keyboard_alone(visit, tmp_path):
     site = Site(small(tmp_path / "m", 7), check=check)
     page = visit(site)

@@ -22,21 +22,17 @@ _RESTING = ("frontalis_medial", "orbicularis_oculi_orbital", "zygomaticus_major"
 
 
 class FacsBackend(WrittenBackend):
-    """Replies from ``annotate/facs/``: one set of texts for each emotion and level."""
+    """Replies from ``annotate/facs/``: one set of texts for each emotion and level. Other words are another revision."""
 
-    name = model = "facs"
+    def __init__(self) -> None:
+        super().__init__("facs", knowledge_sha256()[:12], _reply)
 
-    @property
-    def revision(self) -> str:
-        """The first 12 digits of the knowledge base's hash: other words, another revision."""
-        return knowledge_sha256()[:12]
 
-    def reply(self, start: ConversationStart, step: str) -> Reply:
-        """What the knowledge base says of a topic; ``failed`` without a known emotion."""
-        topic, emotion = start.topic, EMOTIONS.get(start.topic.emotion or "")
-        if emotion is None:
-            return Reply(f"the facs backend needs an emotion label and got {topic.emotion!r}", "failed")
-        return Reply(json.dumps(_STEPS[step](topic, emotion), ensure_ascii=False))
+def _reply(start: ConversationStart, step: str) -> Reply:
+    topic, emotion = start.topic, EMOTIONS.get(start.topic.emotion or "")
+    if emotion is None:
+        return Reply(f"the facs backend needs an emotion label and got {topic.emotion!r}", "failed")
+    return Reply(json.dumps(_STEPS[step](topic, emotion), ensure_ascii=False))
 
 
 def facial_information(topic: Annotation, emotion: EmotionFacts) -> dict[str, Any]:

@@ -45,24 +45,10 @@ PLAIN: tuple[tuple[frozenset[int], str], ...] = (
 
 
 class OracleBackend(WrittenBackend):
-    """Replies from the truth about drawn clips."""
+    """Replies from the truth about drawn clips. The revision changes with the knowledge base and with this module's words."""
 
-    name = model = "oracle"
-
-    @property
-    def revision(self) -> str:
-        """Changes with the knowledge base and with this module's words."""
-        return digest([knowledge_sha256(), VERSION])[:12]
-
-    def reply(self, start: ConversationStart, step: str) -> Reply:
-        """What the units say; ``failed`` without a known emotion, or where nobody knows what is shown."""
-        topic, shown = start.topic, start.shown
-        emotion = EMOTIONS.get(topic.emotion or "")
-        if emotion is None:
-            return Reply(f"the oracle backend needs an emotion label and got {topic.emotion!r}", "failed")
-        if shown is None:
-            return Reply("the oracle backend knows drawn clips only; --backend facs is for real ones", "failed")
-        return Reply(json.dumps(_answer(step, topic, emotion, shown), ensure_ascii=False))
+    def __init__(self) -> None:
+        super().__init__("oracle", digest([knowledge_sha256(), VERSION])[:12], _reply)
 
 
 def shown_face(clip: Path, frame: int) -> ShownFace:
@@ -118,6 +104,16 @@ def _onset(truth: DrawnUnits) -> float:
     """Seconds until the units together first come near their greatest strength."""
     total = sum((both.sum(1) for unit, both in truth.units.items() if unit not in (0, BLINK)), np.zeros(len(truth)))
     return float(truth.seconds[int(np.argmax(total >= 0.97 * total.max()))])
+
+
+def _reply(start: ConversationStart, step: str) -> Reply:
+    topic, shown = start.topic, start.shown
+    emotion = EMOTIONS.get(topic.emotion or "")
+    if emotion is None:
+        return Reply(f"the oracle backend needs an emotion label and got {topic.emotion!r}", "failed")
+    if shown is None:
+        return Reply("the oracle backend knows drawn clips only; --backend facs is for real ones", "failed")
+    return Reply(json.dumps(_answer(step, topic, emotion, shown), ensure_ascii=False))
 
 
 def _answer(step: str, topic: Annotation, emotion: EmotionFacts, shown: ShownFace) -> dict[str, Any]:

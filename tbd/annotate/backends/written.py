@@ -7,28 +7,31 @@ from contextlib import contextmanager
 
 from tbd.annotate.backends.base import ConversationStart, Question, Reply
 
+WrittenReply = Callable[[ConversationStart, str], Reply]
+"""The JSON reply to one step of a conversation, or a ``failed`` one with its reason."""
+
 
 class WrittenBackend:
-    """Replies from what is written down; a subclass says its ``name``, its ``revision`` and ``reply``."""
+    """Replies from what is written down.
 
-    name = model = ""
+    Args:
+        name: as the manifest names it.
+        revision: changes whenever a reply may.
+        reply: what it answers.
+    """
+
     batch_size = 32
     concurrency = 1
     needs_image = False
 
-    @property
-    def revision(self) -> str:
-        """Changes whenever a reply may."""
-        raise NotImplementedError
-
-    def reply(self, start: ConversationStart, step: str) -> Reply:
-        """The JSON reply to one step, or a ``failed`` one with its reason."""
-        raise NotImplementedError
+    def __init__(self, name: str, revision: str, reply: WrittenReply) -> None:
+        self.name = self.model = name
+        self.revision, self._reply = revision, reply
 
     @contextmanager
     def open(self, starts: Sequence[ConversationStart]) -> Iterator[WrittenSession]:
         """Start conversations."""
-        yield WrittenSession(starts, self.reply)
+        yield WrittenSession(starts, self._reply)
 
     def stop(self) -> None:
         """Nothing is waited for."""
@@ -40,7 +43,7 @@ class WrittenBackend:
 class WrittenSession:
     """Conversations whose answers are known."""
 
-    def __init__(self, starts: Sequence[ConversationStart], reply: Callable[[ConversationStart, str], Reply]) -> None:
+    def __init__(self, starts: Sequence[ConversationStart], reply: WrittenReply) -> None:
         self.starts, self._reply = starts, reply
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:

@@ -128,10 +128,15 @@ def _markdown_escape(text: Any) -> str:
 
 
 @functools.cache
-def environment() -> Environment:
-    """The templates of results: HTML is escaped by itself, the others by the filters ``tex`` and ``md``."""
+def environment(folder: Path | None = None) -> Environment:
+    """The templates of results: HTML is escaped by itself, the others by the filters ``tex`` and ``md``.
+
+    Args:
+        folder: of further templates, looked into first: other reports extend ``document.html`` too.
+    """
+    ours = Path(__file__).parent / "templates"
     found = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([folder, ours] if folder else ours),
         autoescape=lambda name: bool(name and name.endswith((".html", ".svg"))),
         undefined=StrictUndefined,
         trim_blocks=True,
