@@ -30,17 +30,19 @@ def replicate(
 
     Example: tbd replicate
     """
+    from tbd.replicate.journal import ReplicationJournal, step_keys, training_document
     from tbd.replicate.plan import replication_steps
 
     chosen = recipes.load(ReplicationRecipe, "replicate", recipe or "hour", set_ or ())
     steps = replication_steps(chosen)
     if dry_run:
+        if not chosen.training.endswith(".toml"):  # a file may come into the folder yet
+            training_document(chosen.training, Path())
         lines = [f"tbd {step.line}" for step in steps]
         plan = {"folder": str(folder), "commands": lines, "dry_run": True}
         head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, then there:"
         document(plan) if json else out("\n".join([head, *lines]))
         return 0
-    from tbd.replicate.journal import ReplicationJournal, step_keys
     from tbd.replicate.world import draw_world, write_test_clips
 
     draw_world(folder, chosen)

@@ -8,8 +8,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tbd import recipe as recipes
+from tbd.errors import RecipeError
 from tbd.replicate.plan import TEST_CLIPS, ReplicationStep
 from tbd.replicate.recipe import ReplicationRecipe
 
@@ -25,11 +27,9 @@ def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folde
     Raises:
         RecipeError: there is no such recipe of ``tbd train``.
     """
-    with contextlib.chdir(folder):
-        training = recipes.read("train", recipe.training)
     made = {
         "mead": recipes.digest(recipe.world.model_dump(mode="json")),
-        recipe.training: recipes.digest(training),
+        recipe.training: recipes.digest(training_document(recipe.training, folder)),
         TEST_CLIPS: recipes.digest([recipe.rendering.clips, recipe.rows]),
     }
     keys = {}
@@ -39,6 +39,19 @@ def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folde
         if "-o" in words:
             made[words[words.index("-o") + 1]] = keys[step.name]
     return keys
+
+
+def training_document(name: str, folder: Path) -> dict[str, Any]:
+    """The recipe of ``tbd train`` that a replication names, as it is found from its folder.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    try:
+        with contextlib.chdir(folder):
+            return recipes.read("train", name)
+    except RecipeError as error:
+        raise RecipeError(error.message, next="--set training=replicate") from None
 
 
 class ReplicationJournal:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tbd import recipe as recipes
-from tbd.cli import app
+from tbd.cli import app, main
 from tbd.replicate.journal import JOURNAL, ReplicationJournal, step_keys
 from tbd.replicate.plan import rendered_runs, replication_steps
 from tbd.replicate.recipe import ReplicationRecipe
@@ -110,3 +110,12 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):
         f"tbd {step.line}" for step in replication_steps(recipes.load(ReplicationRecipe, "replicate", "hour"))
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], ["--recipe", "minutes"]])
+def test_a_training_that_does_not_exist_is_said_with_what_to_type(more, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tbd.replicate.world.draw_world", lambda folder, _: folder.mkdir())
+    assert main(["replicate", "there", "--set", "training=replicat", *more]) == 2
+    said = capfd.readouterr().err
+    assert "did you mean 'replicate'" in said and "next:  --set training=replicate" in said
