@@ -17,10 +17,7 @@ function tell(words) {
 const PREFER = { Prefer: "return=representation" }; // the next card at once, instead of its address
 
 async function visit(url, options = {}, history = "push") {
-  if (busy) { // a key never decides a card that nobody has seen yet
-    tell("The last one is still being saved; press again when the next is here.");
-    return false;
-  }
+  if (busy) return tell("The last one is still being saved; press again when the next is here.") ?? false; // nobody has seen that card
   if (!options.saves && !mayLeave()) return false;
   busy = true;
   const bulk = url.startsWith("/bulk");
