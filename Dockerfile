@@ -11,11 +11,12 @@ COPY tbd tbd
 COPY annotate annotate
 COPY evaluate evaluate
 COPY train train
+COPY replicate replicate
 COPY data_manifests data_manifests
 # hadolint ignore=SC2086
 RUN pip install . --constraint constraints.txt $PIP_OPTIONS && \
-    useradd --create-home tbd && mkdir -p /cache /work && chown tbd /cache /work
-USER tbd
+    useradd --create-home --uid 1000 tbd && mkdir -p /cache /work && chown tbd /cache /work
+USER 1000
 WORKDIR /work
 ENTRYPOINT ["tbd"]
 CMD ["--help"]

@@ -81,9 +81,10 @@ def cli_page() -> str:
 
 
 def _notes(model: type[BaseModel]) -> dict[str, str]:
-    """The docstring below each field of a recipe section."""
+    """The docstring below each field of a recipe section, and of the sections that it extends."""
     body = ast.parse(inspect.getsource(model)).body[0].body
-    return {
+    extended = [_notes(base) for base in model.__bases__ if base.__module__ == model.__module__]
+    return {key: note for notes in extended for key, note in notes.items()} | {
         first.target.id: " ".join(second.value.value.split())
         for first, second in itertools.pairwise(body)
         if isinstance(first, ast.AnnAssign) and isinstance(second, ast.Expr) and isinstance(second.value, ast.Constant)
@@ -106,9 +107,10 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, s
 
 
 def recipes_page() -> str:
-    """Every recipe key of annotation and training."""
+    """Every recipe key of annotation, training, generation and replication."""
     from tbd.annotate.recipe import AnnotateRecipe
     from tbd.generate.recipe import GenerateRecipe
+    from tbd.replicate.recipe import ReplicationRecipe
     from tbd.train.recipe import TrainRecipe
 
     parts = [
@@ -121,6 +123,7 @@ def recipes_page() -> str:
         ("annotate/recipes", AnnotateRecipe),
         ("train/recipes", TrainRecipe),
         ("tbd generate --set", GenerateRecipe),
+        ("replicate/recipes", ReplicationRecipe),
     ):
         rows = [[f"`{key}`", *rest] for key, *rest in keys(model)]
         parts.append(f"## {title}\n\n{_table(['key', 'type', 'default', 'meaning'], rows)}\n")

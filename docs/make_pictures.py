@@ -1,107 +1,104 @@
-"""Draws the pictures of the README and the site from real runs: ``python docs/make_pictures.py`` (``make pictures``).
+"""Draws the pictures of the README and the site from real runs: ``python docs/make_pictures.py [FOLDER]`` (``make pictures``).
 
-``sheet.jpg`` is the contact sheet of ``tbd demo``, ``demo.svg`` a recording of the first commands in a terminal, ``report.png`` and
-``review.png`` are the pages of ``tbd eval`` and ``tbd review --web`` in Chromium.
+``demo.svg`` is a film of a terminal that goes through all stages; ``sheet.jpg`` and ``grid.png`` are the contact sheet and the grid of
+``tbd demo``; ``report.png``, ``worst.png`` and ``review.png`` its pages in Chromium. Everybody in them is drawn.
+
+The runs take half an hour on two cores and are kept in FOLDER: the same command goes on with them.
 """
 
 from __future__ import annotations
 
-import io
+import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from rich.console import Console
-from rich.text import Text
+from playwright.sync_api import Browser, sync_playwright
+from terminal_film import cut, film, record
 
 DOCS = Path(__file__).parent
-COMMANDS = (
-    "tbd demo --until annotate --people 4 --clips 12",
-    "tbd manifest show demo/data_manifests/mead --limit 2",
-    "tbd annotate demo/mead --backend facs --sample stratified:8 -o data_manifests/pilot --quiet",
-    "tbd eval videos --manifest demo/data_manifests/mead --align canvas --suite quick --quiet",
+FILM = (
+    "tbd demo --until annotate --people 2 --clips 8",
+    "tbd manifest show demo/data_manifests/mead --clip mead_W901_front_happy_2_001",
+    "tbd train stage1 demo/data_manifests/mead --recipe tiny --set stage1.steps=20 -o checkpoints/stage1",
+    "tbd train stage2 demo/data_manifests/mead --recipe tiny --set stage2.steps=20 --from checkpoints/stage1 -o checkpoints/stage2",
+    "tbd generate --checkpoint checkpoints/stage2 --manifest demo/data_manifests/mead --preset fast -o runs/ours",
+    "tbd eval runs/ours --suite quick --size 64",
 )
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""What is typed in the film: every stage, the trainings far shorter than is of use."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTH = 900
+"""Of the report, px: what a README shows without shrinking it."""
+REVIEW = "tbd review data_manifests/mead --web --reviewer anna --port 0"
 
 
-def run(line: str, folder: Path) -> str:
-    """What a command prints on both streams."""
-    words = [sys.executable, "-m", *line.split()]
-    environment = os.environ | {"COLUMNS": "100", "PYTHONPATH": str(DOCS.parent)}
-    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True, env=environment)
-    return (result.stderr + result.stdout).strip()
+def run(line: str, folder: Path) -> None:
+    """A command in ``folder``, heard on this terminal."""
+    subprocess.run([sys.executable, "-m", *line.split()], cwd=folder, check=True)
 
 
-def recording(folder: Path) -> None:
-    """``demo.svg``: the commands with what they printed, as one terminal."""
-    console = Console(record=True, width=100, file=io.StringIO())
-    for line in COMMANDS:
-        if line.startswith("tbd eval"):
-            videos(folder)
-        console.print(Text(f"$ {line}", style="bold green"))
-        console.print(Text(run(line, folder)))
-    svg = console.export_svg(title="tbd", clear=False)
-    svg = re.sub(
-        r"@font-face \{.*?\}", "", svg, flags=re.DOTALL
-    )  # no font from the network: the reader's own monospace
-    (DOCS / "demo.svg").write_text(svg, encoding="utf-8")
+def sheet(folder: Path) -> None:
+    """``sheet.jpg``: six clips of four people, few enough to be read."""
+    run("tbd demo people --until draw --people 4 --clips 8", folder)
+    run("tbd annotate people/mead --backend facs --where emotion=happiness|sadness -o few", folder)
+    Image.open(folder / "few/sheet.png").convert("RGB").save(DOCS / "sheet.jpg", quality=85)
 
 
-def videos(folder: Path) -> None:
-    """A system's videos: the canonical clips of the demo."""
-    run("tbd prepare demo/data_manifests/mead -o clips --quiet", folder)
-    (folder / "videos").mkdir()
-    for clip in (folder / "clips").glob("mead_*"):
-        shutil.copy(clip / "video.mp4", folder / f"videos/{clip.name}.mp4")
+def grid(folder: Path) -> None:
+    """``grid.png``: every emotion at every intensity, by the network that ``tbd demo`` trains."""
+    run("tbd demo", folder)
+    Image.open(folder / "demo/grid.png").convert("RGB").save(DOCS / "grid.png", optimize=True)
 
 
-def pages(folder: Path) -> None:
-    """``report.png`` and ``review.png``."""
-    from playwright.sync_api import sync_playwright
-
-    browser = os.environ.get("TBD_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)))
-    command = [
-        sys.executable,
-        "-m",
-        "tbd",
-        "review",
-        "data_manifests/mead",
-        "--web",
-        "--queue",
-        "all",
-        "--reviewer",
-        "anna",
-        "--port",
-        "0",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(DOCS.parent)}
-    with (
-        subprocess.Popen(command, cwd=folder / "demo", stdout=subprocess.PIPE, text=True, env=environment) as server,
-        sync_playwright() as playwright,
-    ):
+@contextmanager
+def review_page(demo: Path) -> Iterator[str]:
+    """Address of the review page of the demo while it is served."""
+    words = [sys.executable, "-m", *REVIEW.split()]
+    with subprocess.Popen(words, cwd=demo, stdout=subprocess.PIPE, text=True) as server:
         try:
-            address = next(line.split()[-1] for line in server.stdout if "http" in line)
-            page = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page(
-                viewport={"width": 1280, "height": 800}
-            )
-            page.goto(address)
-            page.wait_for_load_state("networkidle")
-            page.screenshot(path=DOCS / "review.png")
-            page.goto((folder / "results/videos/report.html").as_uri())
-            page.screenshot(path=DOCS / "report.png")
+            yield next(line.split()[-1] for line in server.stdout or () if "http" in line)
         finally:
             server.terminate()
 
 
+def pages(demo: Path, browser: Browser) -> None:
+    """``report.png``: numbers and warnings; ``worst.png``: clips beside the truth; ``review.png``: a flagged card."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": 700})
+    page.goto((demo / "results/demo/report.html").as_uri())
+    edge = page.get_by_role("heading", name="Emotions").bounding_box()
+    page.screenshot(path=DOCS / "report.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": edge["y"] - 16})
+    page.set_viewport_size({"width": 1180, "height": 700})
+    page.locator(".worst").screenshot(path=DOCS / "worst.png")
+    with review_page(demo) as address:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.locator("body").screenshot(path=DOCS / "review.png")
+
+
+def main(folder: Path) -> None:
+    """All pictures, from runs in ``folder``."""
+    sheet(folder)
+    grid(folder)
+    terminal = folder / "terminal"
+    terminal.mkdir(exist_ok=True)
+    (DOCS / "demo.svg").write_text(film(cut(record(FILM, terminal))), encoding="utf-8")
+    name = os.environ.get("TBD_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=name, args=["--no-sandbox"])
+        pages(folder / "demo", browser)
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        recording(Path(name))
-        pages(Path(name))
-        sheet = Image.open(Path(name) / "demo/data_manifests/mead/sheet.png").convert("RGB")
-        sheet.thumbnail((1200, 1200))
-        sheet.save(DOCS / "sheet.jpg", quality=85)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="where the runs are kept")
+    given = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as temporary:
+        place = given or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        main(place.resolve())

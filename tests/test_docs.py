@@ -33,7 +33,12 @@ NEEDS = (
 
 
 def _pages() -> dict[str, str]:
-    folders = (ROOT, DOCS, *(ROOT / name for name in ("annotate", "evaluate", "train", "data_manifests", "examples")))
+    folders = (
+        ROOT,
+        DOCS,
+        DOCS / "releases",
+        *(ROOT / name for name in ("annotate", "evaluate", "train", "data_manifests", "examples")),
+    )
     paths = [path for folder in folders for path in sorted(folder.glob("*.md"))]
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths}
 
@@ -159,6 +164,38 @@ def test_every_column_of_the_manifest_is_explained():
     assert [name for name in SCHEMA.names if f"`{name}`" not in page] == []
 
 
+def _unexplained(page: str) -> list[str]:
+    """First cells of a page's table rows whose last cell is empty."""
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    return [row[0].strip() for row in rows if not row[-1].strip()]
+
+
+def test_a_row_without_words_is_found():
+    assert _unexplained("| `a` | `int` | `1` |  |\n| `b` | `x\\|y` |  | words |") == ["`a`"]
+
+
+@pytest.mark.parametrize("page", ["cli.md", "reference/recipes.md", "reference/flags.md", "reference/weights.md"])
+def test_every_option_recipe_key_flag_and_file_of_weights_is_explained(page):
+    assert _unexplained((DOCS / page).read_text(encoding="utf-8")) == []
+
+
+def test_every_metric_is_explained_by_a_page_of_its_own():
+    """The page of its protocol names it; sync's three share one, which names them and what stands behind the @."""
+    from tbd.evaluate.metrics.registry import known
+
+    explained = (DOCS / "reference/metrics.md").read_text(encoding="utf-8").partition("\n## ")[2]
+    for metric in (metric for found in known().values() for metric in found):
+        key, _, variant = metric.protocol.partition("@")
+        assert f"`{metric.protocol}`" in explained or (f"`{key}`" in explained and f"`{variant}`" in explained)
+
+
+def test_every_variable_of_the_environment_is_explained():
+    """Those that the program reads itself; the options' variables follow one rule, which the page tells."""
+    read = {name for path in ROOT.glob("tbd/**/*.py") for name in re.findall(r'"(TBD_[A-Z_]+)"', path.read_text())}
+    assert "TBD_WEIGHTS" in read
+    assert [name for name in sorted(read) if f"`{name}`" not in PAGES["docs/install.md"]] == []
+
+
 def test_every_public_name_has_its_place_on_the_python_page():
     page = PAGES["docs/python.md"]
     assert [f"{module}.{name}" for module, names in PUBLIC.items() for name in names if name not in page] == []
@@ -183,8 +220,33 @@ def test_every_page_is_in_the_navigation():
     assert [page for page in pages if page not in text] == []
 
 
+def test_this_version_has_release_notes_a_dated_changelog_and_a_citation():
+    import tbd
+
+    notes = PAGES[f"docs/releases/{tbd.__version__}.md"]
+    dated = re.search(r"^# (\S+ \(\d{4}-\d\d-\d\d\))$", notes, re.MULTILINE)
+    assert dated and f"\n## {dated[1]}\n" in PAGES["CHANGELOG.md"]
+    assert f"\nversion: {tbd.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
 def test_the_readme_is_short():
-    assert len(PAGES["README.md"].splitlines()) <= 180
+    assert len(PAGES["README.md"].splitlines()) <= 165
+
+
+@pytest.mark.parametrize(
+    ("shown", "line"),
+    [
+        ("8 rows: 8 success", "demo --until annotate --people 2 --clips 8"),
+        ("     label  ", "manifest show demo/data_manifests/mead --clip mead_W901_front_happy_2_001"),
+    ],
+)
+def test_what_the_readme_shows_is_what_the_program_prints(workspace, monkeypatch, capfd, shown, line):
+    monkeypatch.chdir(workspace)
+    (block,) = (block for block in _blocks(PAGES["README.md"], ("", "console")) if shown in block)
+    wanted = [text for text in block.splitlines() if not text.startswith("$") and text.strip() != "…"]
+    assert main(_words(f"tbd {line}")) == 0
+    printed = "".join(capfd.readouterr()).splitlines()
+    assert len(wanted) > 5 and [text for text in wanted if text not in printed] == []
 
 
 def test_the_site_builds_without_a_warning(tmp_path):

@@ -88,6 +88,16 @@ def test_the_wheel_of_the_source_distribution_is_the_same(checkout, wheel, tmp_p
     assert _names(again) == _names(wheel)
 
 
+def test_the_image_copies_all_that_the_wheel_needs(checkout, wheel, tmp_path):
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    (tmp_path / "image").mkdir()
+    for name in copied:
+        copy = shutil.copytree if (checkout / name).is_dir() else shutil.copy
+        copy(checkout / name, tmp_path / "image" / name)
+    assert _names(_wheel(tmp_path / "image", tmp_path / "wheel")) == _names(wheel)
+
+
 def test_an_installed_wheel_reads_the_folders_inside_it(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = "from tbd import workspace as w; print(w.shipped()); print(w.find('annotate/prompts/v1'))"

@@ -28,6 +28,7 @@ class ChainSettings(Recipe):
     attempts: int = Field(3, ge=1, le=5)
     """Asks a step gets until its reply can be read."""
     seed: int = Field(0, ge=0)
+    """Of the model's sampling, where it samples at all: decoding is greedy."""
 
 
 BLIND = ("facs", "oracle")
@@ -38,6 +39,7 @@ class BackendSettings(Recipe):
     """The language model."""
 
     name: Literal["qwen2-vl", "server", "facs", "oracle"] = "qwen2-vl"
+    """Who writes the chain."""
     model: str | None = None
     """A hub id or a folder; None is the paper's Qwen/Qwen2-VL-7B-Instruct, or the only model of a server."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"

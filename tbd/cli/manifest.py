@@ -166,7 +166,7 @@ def seal(
 def split(
     manifest: Manifest,
     rule: Annotated[str, typer.Option(help="random-80-20, speaker, official-last-n, text-disjoint or hdtf-16-4.")],
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of a random rule.")] = 0,
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:

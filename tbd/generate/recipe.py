@@ -24,9 +24,11 @@ class SamplerRecipe(Recipe):
     """How a clip is denoised; None takes the preset's."""
 
     preset: Literal["paper", "fast"] = "paper"
+    """``paper``: 40 steps of DDIM; ``fast``: fewer steps of DPM-Solver++ and re-used inner blocks."""
     scheduler: str | None = None
     """A class of diffusers, such as ``UniPCMultistepScheduler``."""
     steps: int | None = Field(None, ge=1, le=1000)
+    """Denoising steps."""
     interval: tuple[float, float] | None = None
     """Guidance only between these shares of the way from noise (0) to picture (1)."""
     reuse: int | None = Field(None, ge=1, le=10)
@@ -37,17 +39,24 @@ class ScalesRecipe(Recipe):
     """Classifier-free guidance by condition; ``all`` stands for those that are not given."""
 
     all: float = Field(3.5, ge=0)
+    """1 is no guidance; more follows the conditions more closely."""
     picture: float | None = Field(None, ge=0)
+    """Of the reference picture."""
     text: float | None = Field(None, ge=0)
+    """Of the prompt."""
     audio: float | None = Field(None, ge=0)
+    """Of the sound."""
 
 
 class WindowsRecipe(Recipe):
     """Long speech in windows."""
 
     mode: WindowMode = "autoregressive"
+    """``autoregressive``: one after the other; ``overlap``: neighbours share frames; ``shift``: their borders move at every step."""
     overlap: int = Field(4, ge=0)
+    """Frames that neighbours share, or by which borders move."""
     batch: int = operational(4, ge=1)
+    """Windows that are denoised at once; an ``autoregressive`` one waits for the one before."""
     drift_limit: float = Field(0.5, ge=0)
     """Standard deviations by which a window may move from the first before its motion frames are brought back."""
 
@@ -64,6 +73,7 @@ class GenerateRecipe(Recipe):
     """Of a split: ``clip`` shows the model a frame of the very clip, as the paper does (its expression leaks);
     ``neutral`` one of a neutral clip of the same person; ``person`` one of any other clip of theirs, neutral if possible."""
     seed: int = Field(0, ge=0)
+    """Of the noise; each clip draws its own from it."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 on a GPU, float32 elsewhere."""
     compile: bool = operational(False)

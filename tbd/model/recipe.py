@@ -67,12 +67,17 @@ class Noise(Recipe):
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
     """Eq. 1 predicts the noise; Hallo the velocity."""
     steps: int = Field(1000, ge=2)
+    """Timesteps of the process, T."""
     beta_schedule: Literal["scaled_linear", "linear", "squaredcos_cap_v2"] = "scaled_linear"
+    """How the noise grows from ``beta_start`` to ``beta_end``; Stable Diffusion's is ``scaled_linear``."""
     beta_start: float = 0.00085
+    """Variance that the first timestep adds."""
     beta_end: float = 0.012
+    """Variance that the last timestep adds."""
     zero_snr: bool = False
     """Rescale so that the last step is pure noise (Lin et al. 2024); needs ``v_prediction``."""
     spacing: Literal["leading", "trailing", "linspace"] = "trailing"
+    """Which timesteps a sampler of few steps visits; ``trailing`` begins at the last one (Lin et al. 2024)."""
     offset: float = Field(0.0, ge=0)
     """Strength of one constant a picture and channel added to the noise."""
 
@@ -109,10 +114,13 @@ class PartWeights(Recipe):
     start: Literal["pretrained", "random"] = "pretrained"
     """``random``: so does every part whose own key still has its default."""
     unet: str = "sd-1.5"
+    """Of Stable Diffusion, for the denoising UNet and the ReferenceNet."""
     text_encoder: str = "sd-1.5-text"
+    """CLIP's text encoder."""
     vae: str = "sd-vae-ft-mse"
     """``tbd train autoencoder`` makes others."""
     speech: str = "wav2vec2"
+    """wav2vec 2.0, which hears the sound."""
     motion: str | None = "animatediff-v2"
     """None is ``random``: the motion layers then end in zeros."""
     warm_start: str | None = None

@@ -18,11 +18,13 @@ class DrawnWorld(Recipe):
     people: int = Field(48, ge=10)
     """A tenth of them is kept for the test."""
     clips: int = Field(288, ge=48)
+    """How many are drawn, evenly over people, emotions and levels."""
     seconds: tuple[float, float] = (1.0, 1.4)
     """Shortest and longest clip."""
     size: int = Field(128, ge=64)
     """Side of the drawn pictures in pixels; the model sees ``data.size`` of its own recipe."""
     seed: int = Field(0, ge=0)
+    """Another seed draws other people."""
 
 
 class TrainingSteps(Recipe):
@@ -33,6 +35,7 @@ class TrainingSteps(Recipe):
     stage1: int = Field(450, ge=1)
     """Of each row's own stage 1, from the common one on."""
     stage2: int = Field(120, ge=1)
+    """Of each row's stage 2."""
 
 
 class Rendering(Recipe):
@@ -41,6 +44,7 @@ class Rendering(Recipe):
     clips: int = Field(24, ge=8)
     """Of the test people, evenly over emotions and levels."""
     preset: Literal["paper", "fast"] = "fast"
+    """Of ``tbd generate``."""
     scale: float = Field(3.0, ge=0)
     """Of classifier-free guidance."""
     portraits: int = Field(2, ge=1)

@@ -18,6 +18,7 @@ class Data(Recipe):
     approved_by: Literal["rule", "people"] = "rule"
     """``people``: only rows that a person accepted or edited."""
     split: str = "train"
+    """Rows of this split are learned from."""
     mix: dict[str, float] = {}
     """Manifest folder name -> share of the samples; empty: by the number of clips."""
     balance: Literal["none", "level", "emotion"] = "none"
@@ -41,9 +42,13 @@ class Drop(Recipe):
     """Chances, for every sample on its own, that a condition is left out (classifier-free guidance)."""
 
     reference: float = Field(0.05, ge=0, le=1)
+    """The reference picture."""
     text: float = Field(0.05, ge=0, le=1)
+    """The prompt."""
     audio: float = Field(0.05, ge=0, le=1)
+    """The sound."""
     everything: float = Field(0.05, ge=0, le=1)
+    """All of them at once."""
     motion: float = Field(0.05, ge=0, le=1)
     """Start of a video: no earlier frames."""
 
@@ -52,11 +57,17 @@ class Optimizer(Recipe):
     """AdamW at a constant rate, as the paper."""
 
     name: Literal["adamw", "adamw-8bit"] = "adamw"
+    """``adamw-8bit`` keeps its state in 8 bits (extra low-memory)."""
     lr: float = Field(1e-5, gt=0)
+    """The rate."""
     warmup: int = Field(0, ge=0)
+    """Steps over which the rate rises from 0."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of the running means of gradient and squared gradient."""
     weight_decay: float = Field(1e-2, ge=0)
+    """Of AdamW, apart from the gradient."""
     eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
     clip: float = Field(1.0, gt=0)
     """Largest norm of the gradient."""
     new_layers: float = Field(1.0, gt=0)
@@ -87,6 +98,7 @@ class Stage(Recipe):
     steps: int = operational(30_000, ge=1)
     """A longer run begins as a shorter one, so a finished run can be made longer."""
     frames: int = Field(1, ge=1, le=32)
+    """Consecutive frames of a sample."""
     trainable: Literal["all", "attention"] = "all"
     """``attention`` trains only the attention layers of the two UNets: for small cards, and not the paper."""
     text: bool = True
@@ -97,14 +109,18 @@ class Stage2(Stage):
     """Stage 2: consecutive frames, audio and motion layers."""
 
     frames: int = Field(14, ge=1, le=32)
+    """Consecutive frames of a sample; the paper's 14."""
     text: bool = False
+    """Whether the text attention learns; the paper trains it in stage 1 only."""
 
 
 class AutoencoderRecipe(Recipe):
     """``tbd train autoencoder``; the defaults fine-tune sd-vae-ft-mse's decoder, so that its latents stay what they are."""
 
     steps: int = Field(20_000, ge=1)
+    """Steps of the optimizer."""
     batch: int = Field(4, ge=1)
+    """Pictures of a step."""
     lr: float = Field(1e-5, gt=0)
     """Highest rate: reached after 2 % of the steps, then falling to nothing along a cosine."""
     trainable: Literal["decoder", "all"] = "decoder"
@@ -114,6 +130,7 @@ class AutoencoderRecipe(Recipe):
     gradient: float = Field(1.0, ge=0)
     """Weight of the differences between neighbouring pixels."""
     kl: float = Field(1e-6, ge=0)
+    """Weight of the divergence that keeps latents near a normal distribution; counts with ``trainable=all``."""
     jitter: float = Field(0.0, ge=0, le=1)
     """How far colours are mixed by chance: 0 leaves them, 0.3 stands in for people who are not there."""
     held_out: float = Field(0.1, gt=0, lt=1)
@@ -128,11 +145,13 @@ class Hardware(Recipe):
     accumulate: int = Field(1, ge=1)
     """Batches for one step of the optimizer."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    """Of the forward pass; the weights that are trained stay in float32."""
     checkpointing: Literal["none", "selective", "full"] = "selective"
     """Activations computed again in the backward pass; ``selective`` keeps those of attention."""
     compile: bool = False
     """torch.compile of the repeated blocks."""
     channels_last: bool = False
+    """Memory layout of convolutions: faster on some cards, the same result up to rounding."""
 
 
 class Ema(Recipe):
@@ -146,14 +165,19 @@ class Watch(Recipe):
     """What is written while it runs."""
 
     save_every: int = operational(1000, ge=1)
+    """Steps between checkpoints."""
     keep: int = operational(2, ge=1)
     """Latest checkpoints that stay; the best one stays besides."""
     validate_every: int = operational(1000, ge=1)
+    """Steps between validation losses."""
     sample_every: int = operational(2500, ge=0)
     """0: no sample videos."""
     sample_clips: int = operational(2, ge=1)
+    """Clips of which sample videos are made."""
     sample_steps: int = operational(20, ge=1)
+    """Denoising steps of a sample video."""
     sample_scale: float = operational(3.5, ge=0)
+    """Classifier-free guidance of a sample video."""
     clips: int = operational(12, ge=1)
     """Clips that are kept back and looked at: more cost time and tell little, for their noise is always the same."""
     train_clips: int = operational(0, ge=0)
@@ -161,6 +185,7 @@ class Watch(Recipe):
     bins: int = operational(10, ge=1)
     """Ranges of timesteps whose validation loss is told apart."""
     log_every: int = operational(10, ge=1)
+    """Steps between lines of the log."""
     tracker: str = operational("tensorboard")
     """tensorboard, wandb or another that accelerate knows; none."""
     max_bad_steps: int = operational(10, ge=1)
@@ -183,6 +208,7 @@ class TrainRecipe(Recipe):
     ema: Ema = Ema()
     watch: Watch = Watch()
     seed: int = Field(0, ge=0)
+    """Of weights that begin at random, of noise and of the order of samples."""
 
     @property
     def network(self) -> Network:

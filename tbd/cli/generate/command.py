@@ -44,7 +44,9 @@ def generate_command(
         ),
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="Its approved rows are rendered.", rich_help_panel=MANY)] = None,
-    split: Annotated[str, typer.Option(metavar="test|train|all", rich_help_panel=MANY)] = "test",
+    split: Annotated[
+        str, typer.Option(metavar="test|train|all", help="Rows of the manifest.", rich_help_panel=MANY)
+    ] = "test",
     reference: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +66,10 @@ def generate_command(
     ] = "0",
     web: Annotated[bool, typer.Option("--web", help="A page on this machine (extra: web).")] = False,
     port: Annotated[int, typer.Option(help="Of the page; 0 takes a free one.")] = 0,
-    preset: Annotated[str | None, typer.Option(metavar="paper|fast", rich_help_panel=HOW)] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="paper|fast", help="paper: 40 steps of DDIM; fast: fewer steps.", rich_help_panel=HOW),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.", rich_help_panel=HOW)] = None,
     scale: Annotated[
         float | None, typer.Option(min=0, help="Of classifier-free guidance.", rich_help_panel=HOW)

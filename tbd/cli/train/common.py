@@ -29,7 +29,10 @@ Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Fol
 Live = Annotated[
     bool, typer.Option("--no-cache", help="Read the media, whatever is cached.", rich_help_panel=options.RUN)
 ]
-Device = Annotated[str, typer.Option(metavar="auto|cpu", rich_help_panel=options.RUN)]
+Device = Annotated[
+    str,
+    typer.Option(metavar="auto|cpu", help="auto: a GPU where there is one.", rich_help_panel=options.RUN),
+]
 Changed = Annotated[
     bool,
     typer.Option(
