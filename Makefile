@@ -80,6 +80,7 @@ package: $(READY)
 	$(BIN)/python -m venv --clear $(VENV)/fresh
 	$(VENV)/fresh/bin/python -m pip install --quiet dist/*.whl --constraint constraints.txt
 	cd $(VENV) && fresh/bin/tbd --version && fresh/bin/tbd annotate --image $(CURDIR)/docs/face.jpg --emotion happy --backend facs
+	rm -rf $(VENV)/fresh
 
 # Debian's Chromium, where we may install it; elsewhere only the tests that need it fail, and say so.
 browser:

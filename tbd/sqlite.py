@@ -123,7 +123,7 @@ def open_database(
         return _opened_to_read(path, what, wait)
     with explained(path, what):
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, wait, check_same_thread=False, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=wait, check_same_thread=False, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -140,7 +140,7 @@ def _opened_to_read(path: Path, what: str, wait: float) -> Database:
     logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
     address = f"{path.absolute().as_uri()}?mode=ro"
     with explained(path, what):
-        connection = sqlite3.connect(address, wait, check_same_thread=False, isolation_level=None, uri=True)
+        connection = sqlite3.connect(address, timeout=wait, check_same_thread=False, isolation_level=None, uri=True)
         try:
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:

@@ -28,6 +28,9 @@ NEEDS = (
     "needs MEAD",
     "takes minutes",
     "needs a checkpoint",
+    "needs Docker",
+    "changes your shell",
+    "needs a shell",
 )
 """How a page marks a command that a test cannot run: a comment on its line."""
 
@@ -55,7 +58,19 @@ def _blocks(text: str, languages: tuple[str, ...]) -> list[str]:
 def _lines(text: str) -> list[str]:
     """Every ``tbd …`` line of a page's code blocks, also behind a prompt; continued lines are joined."""
     shown = "\n".join(_blocks(text, ("", "sh", "console", "bash"))).replace("\\\n", " ")
-    return [line.strip().removeprefix("$ ") for line in shown.splitlines() if re.match(r"\s*(\$ )?tbd \w", line)]
+    return [line.strip().removeprefix("$ ") for line in shown.splitlines() if re.match(r"\s*(\$ )?tbd [\w-]", line)]
+
+
+def _other_lines(text: str) -> list[str]:
+    """What a page's shell blocks show that is not ``tbd …``."""
+    shown = "\n".join(_blocks(text, ("sh", "bash"))).replace("\\\n", " ")
+    return [line.strip() for line in shown.splitlines() if line.strip() and not re.match(r"\s*tbd [\w-]", line)]
+
+
+def _inline(text: str) -> list[str]:
+    """Every ``tbd …`` within a sentence; an ellipsis stands for what is left out."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [line.replace("…", "") for line in re.findall(r"`(tbd [a-z][^`]*)`", prose)]
 
 
 def _words(line: str) -> list[str]:
@@ -71,8 +86,23 @@ def test_a_command_on_a_page_parses(page, line):
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         assert words[0] in command.commands, f"{page}: no command {words[0]!r}"
         command = command.commands[words.pop(0)]
-    if "--help" not in words and words != ["--version"]:
+    if "--help" not in words and not {*words} & {"--version", "--install-completion", "--show-completion"}:
         command.make_context("tbd", words)
+
+
+@pytest.mark.parametrize(("page", "line"), [(name, line) for name, text in WRITTEN.items() for line in _inline(text)])
+def test_a_command_within_a_sentence_exists_with_its_options(page, line):
+    words, command = _words(line), typer.main.get_command(app)
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"{page}: no command {words[0]!r}"
+        command = command.commands[words.pop(0)]
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word for word in words if word.startswith("-")} <= known | {"--help"}
+
+
+@pytest.mark.parametrize("page", [name for name, text in WRITTEN.items() if _other_lines(text)])
+def test_a_line_that_no_test_runs_is_marked(page):
+    assert [line for line in _other_lines(WRITTEN[page]) if not any(need in line for need in NEEDS)] == []
 
 
 @pytest.fixture(scope="module")

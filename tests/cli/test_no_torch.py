@@ -20,6 +20,9 @@ def manifest(tmp_path_factory):
 @pytest.mark.parametrize(
     "line",
     [
+        "--help",
+        "eval --help",
+        "train --help",
         "manifest show {m}",
         "manifest show {m} --clip c0",
         "manifest report {m}",
@@ -41,6 +44,12 @@ def test_an_everyday_command_needs_no_torch(manifest, tmp_path, line):
     )
     expected = 3 if "nowhere" in line else 0
     assert found.returncode == expected, found.stderr
+
+
+def test_a_command_that_imports_torch_is_noticed(tmp_path):
+    (tmp_path / "torch.py").touch()
+    found = subprocess.run([sys.executable, "-c", f"import torch; {RUN}", "--help"], check=False, cwd=tmp_path)
+    assert found.returncode == 99
 
 
 @pytest.mark.parametrize("face", ["tbd.review.terminal", "tbd.review.web", "tbd.evaluate.study.serve"])
