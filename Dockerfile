@@ -5,6 +5,9 @@ FROM python:3.11-slim
 # Further options of pip, such as an index with smaller CPU-only wheels of torch.
 ARG PIP_OPTIONS=""
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 TBD_CACHE=/cache/tbd HF_HOME=/cache/huggingface
+# OpenCV, which aligns faces, links to these two.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/tbd
 COPY pyproject.toml setup.py MANIFEST.in README.md LICENSE constraints.txt ./
 COPY tbd tbd

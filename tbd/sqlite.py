@@ -149,7 +149,7 @@ def _opened_to_read(path: Path, what: str, wait: float) -> Database:
                 raise
             # a folder that cannot be written takes no index of the log; without a log none is needed
             connection = sqlite3.connect(
-                f"{address}&immutable=1", wait, check_same_thread=False, isolation_level=None, uri=True
+                f"{address}&immutable=1", timeout=wait, check_same_thread=False, isolation_level=None, uri=True
             )
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     return Database(path, what, connection)

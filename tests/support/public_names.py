@@ -8,6 +8,7 @@ PUBLIC = {
     "tbd.evaluate": [
         *("evaluate", "psnr", "ssim", "cpbd", "mfcc", "sync_scores", "frechet_distance", "kernel_distance", "lpips"),
     ],
+    "tbd.generate": ["ProgressivePrompts", "TalkingHeadPipeline"],
     "tbd.manifest": ["read", "SCHEMA", "levels"],
     "tbd.model.guidance": ["stage_weights", "blend"],
     "tbd.weights": ["resolve", "published", "sha256", "verify", "pull", "CATALOGUE"],
