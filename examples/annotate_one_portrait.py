@@ -3,7 +3,7 @@
 Uses the knowledge base, so it needs no weights; ``backend.name=qwen2-vl`` lets the paper's language model look at the face.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from tbd.annotate.portrait import annotate_portrait
@@ -19,5 +19,9 @@ def prompts(image: Path, text: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    for name, prompt in prompts(Path(sys.argv[1]), sys.argv[2]).items():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("words")
+    given = parser.parse_args()
+    for name, prompt in prompts(given.picture, given.words).items():
         print(f"{name}: {prompt}")

@@ -4,7 +4,7 @@ Flicker: the mean change of brightness from frame to frame, in grey levels, of a
 as a baseline. A metric opens an accumulator for each clip, is handed windows of frames, and ends with one ``ClipScore``.
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,4 +68,8 @@ def score(mine: Path, true: Path, output: Path) -> float | None:
 
 
 if __name__ == "__main__":
-    print(f"flicker {score(Path(sys.argv[1]), Path(sys.argv[2]), Path('results/flicker')):.3f} grey levels")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("mine", type=Path)
+    parser.add_argument("true", type=Path)
+    given = parser.parse_args()
+    print(f"flicker {score(given.mine, given.true, Path('results/flicker')):.3f} grey levels")

@@ -4,7 +4,7 @@ Coarse prompt while the picture is noise, fine prompts later, without training: 
 pipeline that shows ``prompt_embeds`` to it (Wan, Stable Diffusion, AnimateDiff and most others).
 """
 
-import sys
+import argparse
 from typing import Any
 
 from tbd.generate.progressive_prompts import ProgressivePrompts
@@ -26,9 +26,14 @@ def render(pipe: Any, steps: int = 40, **options: Any) -> Any:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("output")
+    given = parser.parse_args()
+
     import torch
     from diffusers import WanPipeline
     from diffusers.utils import export_to_video
 
-    loaded = WanPipeline.from_pretrained(sys.argv[1], torch_dtype=torch.bfloat16).to("cuda")
-    export_to_video(render(loaded, height=480, width=832, num_frames=49), sys.argv[2], fps=16)
+    loaded = WanPipeline.from_pretrained(given.model, torch_dtype=torch.bfloat16).to("cuda")
+    export_to_video(render(loaded, height=480, width=832, num_frames=49), given.output, fps=16)

@@ -3,7 +3,7 @@
 The same as ``tbd eval MINE --reference TRUE --suite quick``, with the numbers in hand.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from tbd.console import Progress
@@ -20,5 +20,9 @@ def score(mine: Path, true: Path, output: Path) -> dict[str, float | None]:
 
 
 if __name__ == "__main__":
-    for key, value in score(Path(sys.argv[1]), Path(sys.argv[2]), Path("results/example")).items():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("mine", type=Path)
+    parser.add_argument("true", type=Path)
+    given = parser.parse_args()
+    for key, value in score(given.mine, given.true, Path("results/example")).items():
         print(f"{key:10}{value:.4f}" if value is not None else f"{key:10}–")

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,6 +28,16 @@ def _load(name: str):
 @pytest.mark.parametrize("path", EXAMPLES.glob("*.py"), ids=lambda path: path.stem)
 def test_an_example_says_how_it_is_called(path):
     assert f"python {path.name}" in path.read_text(encoding="utf-8").split('"""')[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["annotate_one_portrait", "own_layout", "own_metric", "progressive_prompts_for_wan", "score_my_videos"]
+)
+def test_an_example_without_its_arguments_says_which_it_wants(name, tmp_path):
+    command = [sys.executable, EXAMPLES / f"{name}.py"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+    assert re.search("usage:|next:", found.stderr)
 
 
 def test_score_my_videos(tmp_path, monkeypatch):
