@@ -202,15 +202,20 @@ def replication_page() -> str:
     size += f", `levels={recipe['levels']}`, `directions={str(recipe['directions']).lower()}`"
     answers = [[one["question"], one["verdict"], one["words"]] for one in found["claims"]]
     scores = [[name, *(one.get(key, "") for key in metrics)] for name, one in found["scores"].items()]
+    used = found.get("processor_seconds", {})
     parts = [
         f"# What `tbd replicate` answered\n\n{MADE}",
-        f"{size}; {sum(found['seconds'].values()) / 60:.0f} minutes of work on two cores. Intervals are 95 %, over clips.",
+        f"{size}. Intervals are 95 %, over clips.",
         f"Units, opening and person are read by a network: {found['reader']}.",
         _table(["claim", "answer", "measured"], answers),
         "## Scores\n\nThe suite `drawn`; [what each metric is](metrics.md).",
         _table(["run", *metrics], scores),
         "## Time",
-        _table(["step", "seconds"], [[name, round(seconds)] for name, seconds in found["seconds"].items()]),
+        "Stages and videos run side by side, one core each." if "processor_seconds" in found else "",
+        _table(
+            ["step", "seconds", "of the processors"],
+            [[name, round(took), round(used[name]) if name in used else ""] for name, took in found["seconds"].items()],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tbd import recipe as recipes
 from tbd.cli import options
 from tbd.cli.drawn_reader import train_drawn_reader
+from tbd.cli.side_by_side import TypedLine, run_side_by_side
 from tbd.cli.typed_commands import run_typed
 from tbd.console import document, human_seconds, out, say
 from tbd.replicate.recipe import ReplicationRecipe
+
+if TYPE_CHECKING:
+    from tbd.replicate.journal import ReplicationJournal
+    from tbd.replicate.plan import ReplicationStep
 
 
 def replicate(
@@ -31,7 +38,7 @@ def replicate(
     Example: tbd replicate
     """
     from tbd.replicate.journal import ReplicationJournal, step_keys, training_document
-    from tbd.replicate.plan import replication_steps
+    from tbd.replicate.plan import SIDE_BY_SIDE, replication_steps
 
     chosen = recipes.load(ReplicationRecipe, "replicate", recipe or "hour", set_ or ())
     steps = replication_steps(chosen)
@@ -47,32 +54,61 @@ def replicate(
 
     draw_world(folder, chosen)
     journal = ReplicationJournal(folder, step_keys(chosen, steps, folder))
-    for number, step in enumerate(steps, 1):
-        if journal.is_done(step):
-            continue
-        if step.part == "videos":
+    parts = [list(group) for _, group in itertools.groupby(steps, key=lambda step: step.part)]
+    for part in parts:
+        waiting = [step for step in part if not journal.is_done(step)]
+        if part[0].part == "videos" and waiting:
             write_test_clips(folder, chosen)
-        say(f"\nstep {number} of {len(steps)}: {step.name}")
-        began = time.monotonic()
+        typed = _side_by_side if part[0].part in SIDE_BY_SIDE else _one_by_one
+        if code := typed(context, folder, waiting, journal, json):
+            return code
+    return _answer(folder, chosen, journal, json)
+
+
+def _one_by_one(
+    context: typer.Context, folder: Path, steps: list[ReplicationStep], journal: ReplicationJournal, json: bool
+) -> int:
+    for step in steps:
+        say(f"\n{step.name}")
+        began, used = time.monotonic(), _processor_seconds()
         if code := run_typed(context.find_root().command, folder, step.line, json):
             return code
-        journal.record(step, time.monotonic() - began)
-    return _answer(folder, chosen, journal.seconds, json)
+        journal.record(step, time.monotonic() - began, _processor_seconds() - used)
+    return 0
 
 
-def _answer(folder: Path, chosen: ReplicationRecipe, seconds: dict[str, float], json: bool) -> int:
+def _side_by_side(
+    context: typer.Context, folder: Path, steps: list[ReplicationStep], journal: ReplicationJournal, json: bool
+) -> int:
+    names = {step.name: step for step in steps}
+    lines = [TypedLine(step.name, folder.absolute(), step.line) for step in steps]
+    return run_side_by_side(
+        lines,
+        min(len(lines), os.cpu_count() or 1),
+        lambda line, end: journal.record(names[line.name], end.seconds, end.processor_seconds),
+    )
+
+
+def _processor_seconds() -> float:
+    """Of this process and of the children that it waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _answer(folder: Path, chosen: ReplicationRecipe, journal: ReplicationJournal, json: bool) -> int:
     from tbd.replicate.findings import measure_replication
     from tbd.replicate.readers import read_clip, reader_words
     from tbd.replicate.report import write_report
 
     train_drawn_reader()
     findings = measure_replication(folder, chosen, read_clip, reader_words())
-    path = write_report(folder, chosen, findings, seconds)
+    seconds = journal.seconds
+    path = write_report(folder, chosen, findings, seconds, journal.processor_seconds)
     if json:
         claims = [claim.as_json() for claim in findings.claims]
         document({"folder": str(folder), "report": str(path), "seconds": seconds, "claims": claims})
         return 0
     for claim in findings.claims:
         out(f"{claim.question} {claim.verdict}. {claim.words}")
-    out(f"open {path} ({human_seconds(sum(seconds.values()))} of work)")
+    out(f"open {path} ({human_seconds(sum(journal.processor_seconds.values()))} of one core)")
     return 0

@@ -241,6 +241,11 @@ def best_checkpoint(folder: Path) -> Checkpoint | None:
     return min(judged, key=lambda saved: saved.loss or 0.0, default=None)
 
 
+def has_checkpoint(path: Path) -> bool:
+    """Whether a folder is a ``step-N`` folder, or a run with a whole checkpoint."""
+    return (path / META).is_file() or bool(checkpoint_steps(path))
+
+
 def find_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint that a person means: a ``step-N`` folder, or the latest of a run.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import torch
@@ -12,6 +13,9 @@ from tbd.model.network import TBDNetwork, build_network
 from tbd.model.published_weights import load_hallo, load_motion, load_sd15
 from tbd.model.recipe import Network
 from tbd.model.weight_files import LoadReport, fill
+
+ADDED = r"(audio|motion)_modules"
+"""Pattern of the UNet's weights that stage 2 adds."""
 
 
 def pretrained_network(
@@ -48,7 +52,7 @@ def random_network(network: Network, stage: int, seed: int) -> TBDNetwork:
 
 
 def add_stage2_layers(
-    first: TBDNetwork, network: Network, *, motion: str | None, warm_start: str | None, seed: int
+    first: TBDNetwork, network: Network, *, motion: str | None, warm_start: str | TBDNetwork | None, seed: int
 ) -> tuple[TBDNetwork, list[LoadReport]]:
     """The network of stage 2 from that of stage 1: audio and motion layers are added, everything else is taken over.
 
@@ -56,23 +60,37 @@ def add_stage2_layers(
         first: of stage 1, with the same layers.
         network: size and layers.
         motion: AnimateDiff's weights; None starts the motion layers at random, ending in zeros.
-        warm_start: Hallo's net.pth, for its motion layers and audio projection.
+        warm_start: Hallo's net.pth, for its motion layers and audio projection; or a network of stage 2, for all that
+            stage 2 adds.
         seed: of the new layers.
 
     Raises:
-        InputError: ``first`` is another network.
+        InputError: ``first``, or ``warm_start``, is another network.
         MissingError: as ``pretrained_network``.
     """
     grown = random_network(network, 2, seed)
     reports = [
-        fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=r"(audio|motion)_modules").check(),
+        fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=ADDED).check(),
         fill(grown.reference_net, first.reference_net.state_dict(), "stage 1 -> reference_net").check(),
     ]
     if motion is not None:
         reports.append(load_motion(grown.unet, weights.resolve(motion)))
-    if warm_start is not None:
+    if isinstance(warm_start, TBDNetwork):
+        reports += _added_layers(grown, warm_start)
+    elif warm_start is not None:
         reports += load_hallo(grown, weights.resolve(warm_start))
     return grown, reports
+
+
+def _added_layers(grown: TBDNetwork, trained: TBDNetwork) -> list[LoadReport]:
+    """What stage 2 added to another network, laid over what it adds to this one; all else stays that of stage 1."""
+    added = {key: value for key, value in trained.unet.state_dict().items() if re.search(ADDED, key)}
+    spoken = trained.audio_projection.state_dict() if trained.audio_projection is not None else {}
+    assert grown.audio_projection is not None  # it is a stage 2
+    return [
+        fill(grown.unet, added, "stage 2 -> unet", kept=rf"^(?!.*{ADDED})").check(),
+        fill(grown.audio_projection, spoken, "stage 2 -> audio_projection").check(),
+    ]
 
 
 @contextlib.contextmanager

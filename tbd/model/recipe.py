@@ -124,7 +124,8 @@ class PartWeights(Recipe):
     motion: str | None = "animatediff-v2"
     """None is ``random``: the motion layers then end in zeros."""
     warm_start: str | None = None
-    """``hallo`` or a path to its net.pth, laid over the weights above."""
+    """``hallo`` or a path to its net.pth, laid over the weights above; in stage 2 also a checkpoint of another stage 2, for its
+    audio and motion layers."""
 
     @model_validator(mode="before")
     @classmethod

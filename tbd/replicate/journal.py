@@ -1,4 +1,4 @@
-"""Which steps of a replication are done, and how long each took: one line a step, in ``journal.jsonl``."""
+"""Which steps of a replication are done, and what time each took: one line a step, in ``journal.jsonl``."""
 
 from __future__ import annotations
 
@@ -65,26 +65,33 @@ class ReplicationJournal:
     def __init__(self, folder: Path, keys: Mapping[str, str]) -> None:
         self.path, self._keys = folder / JOURNAL, keys
         self.seconds: dict[str, float] = {}
+        self.processor_seconds: dict[str, float] = {}
         self._done: dict[str, str] = {}
         text = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
         for line in text.split("\n")[:-1]:  # what a killed run left behind the last newline is no line
             entry = json.loads(line)
-            self._done[entry["step"]], self.seconds[entry["step"]] = entry.get("key", ""), entry["seconds"]
+            self._note(entry)
 
     def is_done(self, step: ReplicationStep) -> bool:
         """Whether a step was done with the very command that would be typed now, from the same things."""
         return self._done.get(step.name) == self._keys[step.name]
 
-    def record(self, step: ReplicationStep, seconds: float) -> None:
-        """Write down that a step is done, and the seconds of the try that ended it."""
-        took = round(seconds, 2)
-        entry = {"step": step.name, "command": step.line, "key": self._keys[step.name], "seconds": took}
+    def record(self, step: ReplicationStep, seconds: float, processor_seconds: float) -> None:
+        """Write down that a step is done, and the time of the try that ended it: by the clock, and of the processors."""
+        entry = {"step": step.name, "command": step.line, "key": self._keys[step.name]}
+        times = {"seconds": round(seconds, 2), "processor_seconds": round(processor_seconds, 2)}
         self._mend()
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            file.write(json.dumps(entry | times, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self._done[step.name], self.seconds[step.name] = self._keys[step.name], took
+        self._note(entry | times)
+
+    def _note(self, entry: Mapping[str, Any]) -> None:
+        name = entry["step"]
+        self._done[name], self.seconds[name] = entry.get("key", ""), entry["seconds"]
+        if "processor_seconds" in entry:
+            self.processor_seconds[name] = entry["processor_seconds"]
 
     def _mend(self) -> None:
         """Cut off half a line."""

@@ -13,11 +13,15 @@ SCHEDULES = {"label": "none", "describe": "none", "cot": "none", "full": "paper"
 """Row of Table 2 -> schedule of the prompt levels."""
 TEXTS = "--set model.guidance.schedule=none"
 """Of the common stage 1: the prompts of all rows, each joined into one text."""
-MOUTH = "--set loss.face=2 --set loss.lips=20"
-"""Of stage 2: eq. 1 says little of a mouth that is a hundredth of the picture."""
+MOUTH = "--set hardware.batch=2 --set loss.face=2 --set loss.lips=20"
+"""Of stage 2, whose samples are windows: eq. 1 says little of a mouth that is a hundredth of the picture."""
 TEST_CLIPS = "test.txt"
 """The clips that every run renders, whatever its seed (``world.write_test_clips``)."""
 VAE = "--set weights.vae=checkpoints/autoencoder --cache cache --clips common.txt"
+
+
+SIDE_BY_SIDE = ("stage1", "stage2", "videos")
+"""Parts whose steps read nothing of each other."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class ReplicationStep:
     Attributes:
         name: unique, for the journal and the report.
         line: arguments of ``tbd``, as typed in the replication's folder.
-        part: what it belongs to: ``data``, ``base``, ``models``, ``videos`` or ``scores``.
+        part: what it belongs to: ``data``, ``base``, ``stage1``, ``stage2``, ``videos`` or ``scores``.
     """
 
     name: str
@@ -92,18 +96,27 @@ def _base(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     yield ReplicationStep("cache", f"train cache {every} {named} {TEXTS} {VAE}", "base")
     steps = f"--set stage1.steps={recipe.steps.base}"
     yield ReplicationStep("base", f"train stage1 {every} {named} {TEXTS} {VAE} {steps} -o checkpoints/base", "base")
+    first = f"--from checkpoints/base --set stage2.steps={recipe.steps.base_stage2} -o checkpoints/base-stage2"
+    yield ReplicationStep("base stage 2", f"train stage2 {every} {named} {TEXTS} {VAE} {MOUTH} {first}", "base")
 
 
 def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
-    for seed in recipe.seeds:
-        for row in recipe.rows:
-            source = f"data_manifests/{MANIFESTS[row]} --recipe {recipe.training} {VAE} --seed {seed}"
-            source += f" --set model.guidance.schedule={SCHEDULES[row]}"
-            name = f"{row}-seed{seed}"
-            first = f"--from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"
-            second = f"--from checkpoints/{name}-stage1 --set hardware.batch=2 {MOUTH} --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
-            yield ReplicationStep(f"stage 1: {name}", f"train stage1 {source} {first}", "models")
-            yield ReplicationStep(f"stage 2: {name}", f"train stage2 {source} {second}", "models")
+    for stage in ("stage1", "stage2"):
+        for seed in recipe.seeds:
+            for row in recipe.rows:
+                yield _training(recipe, row, seed, stage)
+
+
+def _training(recipe: ReplicationRecipe, row: AblationRow, seed: int, stage: str) -> ReplicationStep:
+    name = f"{row}-seed{seed}"
+    line = f"train {stage} data_manifests/{MANIFESTS[row]} --recipe {recipe.training} {VAE} --seed {seed}"
+    line += f" --set model.guidance.schedule={SCHEDULES[row]}"
+    if stage == "stage1":
+        line += f" --from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"
+        return ReplicationStep(f"stage 1: {name}", line, stage)
+    line += f" --from checkpoints/{name}-stage1 {MOUTH} --set weights.warm_start=checkpoints/base-stage2"
+    line += f" --set stage2.steps={recipe.steps.stage2} -o checkpoints/{name}"
+    return ReplicationStep(f"stage 2: {name}", line, stage)
 
 
 def _videos(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:

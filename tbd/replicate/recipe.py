@@ -32,10 +32,12 @@ class TrainingSteps(Recipe):
 
     base: int = Field(2000, ge=1)
     """Of the common stage 1 on the prompts of all rows: what Stable Diffusion is to the paper, a network that draws and reads."""
+    base_stage2: int = Field(400, ge=1)
+    """Of the common stage 2, from the common stage 1 on: what AnimateDiff and Hallo are to the paper, layers that move and hear."""
     stage1: int = Field(450, ge=1)
     """Of each row's own stage 1, from the common one on."""
     stage2: int = Field(120, ge=1)
-    """Of each row's stage 2."""
+    """Of each row's own stage 2, from its stage 1 on, with the common one's audio and motion layers."""
 
 
 class Rendering(Recipe):

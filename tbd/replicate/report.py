@@ -23,7 +23,11 @@ FACES = 8
 
 
 def write_report(
-    folder: Path, recipe: ReplicationRecipe, findings: ReplicationFindings, seconds: Mapping[str, float]
+    folder: Path,
+    recipe: ReplicationRecipe,
+    findings: ReplicationFindings,
+    seconds: Mapping[str, float],
+    processor_seconds: Mapping[str, float],
 ) -> Path:
     """Write ``report.html`` (one file), ``findings.json`` and the figures.
 
@@ -31,7 +35,8 @@ def write_report(
         folder: of the replication.
         recipe: what was asked for.
         findings: what came out.
-        seconds: step -> how long it took.
+        seconds: step -> how long it took by the clock.
+        processor_seconds: step -> time of the processors: what a busy machine does not change.
 
     Returns:
         The page.
@@ -49,6 +54,7 @@ def write_report(
         "claims": [claim.as_json() for claim in findings.claims],
         "scores": {name: _scores(scores) for name, scores in findings.scores.items()},
         "seconds": dict(seconds),
+        "processor_seconds": dict(processor_seconds),
     }
     text = (
         environment(TEMPLATES)
@@ -61,6 +67,7 @@ def write_report(
             metrics=METRICS,
             scores=document["scores"],
             seconds=seconds,
+            processor_seconds=processor_seconds,
             steps=replication_steps(recipe),
         )
     )

@@ -152,12 +152,34 @@ def _second(request: TrainingRequest) -> StartState:
     found = _other_model(before, request)
     named, warm = recipe.weights.motion, recipe.weights.warm_start
     motion = None if named == RANDOM else named
+    trained = _stage2_checkpoint(warm)
     network, reports = add_stage2_layers(
-        before.network(), recipe.network, motion=motion, warm_start=warm, seed=recipe.seed
+        before.network(),
+        recipe.network,
+        motion=motion,
+        warm_start=trained.network() if trained else warm,
+        seed=recipe.seed,
     )
-    history = _history(before, found) | {"weights": _files(motion, warm)}
+    history = _history(before, found) | {"weights": _files(motion, str(trained.path) if trained else warm)}
     notes = [*(report.line() for report in reports), _from(before)]
     return StartState(network, 0, before.path, None, history, tuple(notes), before.averaged)
+
+
+def _stage2_checkpoint(warm_start: str | None) -> checkpoints.Checkpoint | None:
+    """The checkpoint that a warm start names; None where it names Hallo's weights, or nothing.
+
+    Raises:
+        InputError: it is one of stage 1, which has nothing that stage 2 adds.
+    """
+    if warm_start is None or not (Path(warm_start).is_dir() and checkpoints.has_checkpoint(Path(warm_start))):
+        return None
+    found = checkpoints.find_checkpoint(Path(warm_start))
+    if found.stage != 2:
+        raise InputError(
+            f"weights.warm_start={warm_start}: a checkpoint of stage 1 has no audio or motion layers",
+            next="--set weights.warm_start=DIR with a checkpoint of stage 2",
+        )
+    return found
 
 
 def _files(*names: str | None) -> dict[str, Any]:

@@ -236,6 +236,15 @@ def test_stage_2_with_a_warm_start_still_keeps_all_of_stage_1(place):
     assert torch.equal(own[f"unet.{name}"], hallo["motion"][name])
 
 
+def test_stage_2_takes_what_another_stage_2_added_and_nothing_else():
+    first, trained = random_network(TINY_NETWORK, 1, 0), random_network(TINY_NETWORK, 2, 7)
+    network, reports = add_stage2_layers(first, TINY_NETWORK, motion=None, warm_start=trained, seed=1)
+    own, old, added = network.state_dict(), first.state_dict(), trained.state_dict()
+    assert all(torch.equal(own[key], old[key]) for key in old)
+    assert all(torch.equal(own[key], added[key]) for key in own.keys() - old.keys())
+    assert len(own) > len(old) and all(report.empty for report in reports)
+
+
 def test_the_new_layers_of_stage_2_follow_the_seed():
     first = random_network(TINY_NETWORK, 1, 0)
     one, again, other = (

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tbd import recipe as recipes
 from tbd.cli import app, main
 from tbd.replicate.journal import JOURNAL, ReplicationJournal, step_keys
-from tbd.replicate.plan import rendered_runs, replication_steps
+from tbd.replicate.plan import SIDE_BY_SIDE, rendered_runs, replication_steps
 from tbd.replicate.recipe import ReplicationRecipe
 from tbd.train.recipe import TrainRecipe
 
@@ -62,20 +62,32 @@ def journal_of(folder, recipe=None):
 
 def test_the_journal_knows_a_step_by_its_very_command(tmp_path):
     steps, journal = journal_of(tmp_path)
-    journal.record(steps[0], 1.5)
+    journal.record(steps[0], 1.5, 2.5)
     with (tmp_path / JOURNAL).open("a") as file:
         file.write('{"step": "base", "comm')  # killed while writing
     _, journal = journal_of(tmp_path)
     assert journal.is_done(steps[0]) and not journal.is_done(steps[1])
-    journal.record(steps[1], 2.0)
-    assert journal_of(tmp_path)[1].seconds == {steps[0].name: 1.5, steps[1].name: 2.0}
+    journal.record(steps[1], 2.0, 4.0)
+    again = journal_of(tmp_path)[1]
+    assert again.seconds == {steps[0].name: 1.5, steps[1].name: 2.0}
+    assert again.processor_seconds == {steps[0].name: 2.5, steps[1].name: 4.0}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_runs_side_by_side_reads_nothing_of_each_other(name):
+    steps = replication_steps(recipes.load(ReplicationRecipe, "replicate", name))
+    for part in SIDE_BY_SIDE:
+        words = [step.line.replace("=", " ").split() for step in steps if step.part == part]
+        made = [line[line.index("-o") + 1] for line in words]
+        assert len(made) == len(set(made)) > 1
+        assert not any({*made} & {*line[: line.index("-o")]} for line in words)
 
 
 CHANGES = {
     "rendering.clips=12": {"videos", "scores"},
-    "training=tiny": {"base", "models", "videos", "scores"},
-    "steps.base=3": {"base", "models", "videos", "scores"},
-    "world.seed=1": {"data", "base", "models", "videos", "scores"},
+    "training=tiny": {"base", "stage1", "stage2", "videos", "scores"},
+    "steps.base=3": {"base", "stage1", "stage2", "videos", "scores"},
+    "world.seed=1": {"data", "base", "stage1", "stage2", "videos", "scores"},
     "levels=[1]": {"scores"},
 }
 
@@ -84,7 +96,7 @@ CHANGES = {
 def test_what_was_made_from_something_else_is_not_done(change, tmp_path):
     """A command may read as before and yet be about other clips, another recipe, another model."""
     for step in (before := journal_of(tmp_path))[0]:
-        before[1].record(step, 1.0)
+        before[1].record(step, 1.0, 1.0)
     steps, journal = journal_of(tmp_path, recipes.load(ReplicationRecipe, "replicate", None, [change]))
     again = {step.part for step in steps if not journal.is_done(step)}
     assert again == CHANGES[change]
@@ -96,7 +108,7 @@ def test_the_recipe_of_the_training_may_be_a_file_of_the_folder(tmp_path):
     (tmp_path / "mine.toml").write_text("[stage1]\nsteps = 1\n")
     chosen = ReplicationRecipe(training="mine.toml")
     first = journal_of(tmp_path, chosen)[1]
-    first.record(step := next(one for one in replication_steps(chosen) if one.name == "base"), 1.0)
+    first.record(step := next(one for one in replication_steps(chosen) if one.name == "base"), 1.0, 1.0)
     assert first.is_done(step)
     (tmp_path / "mine.toml").write_text("[stage1]\nsteps = 2\n")
     assert not journal_of(tmp_path, chosen)[1].is_done(step)

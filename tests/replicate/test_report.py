@@ -103,8 +103,9 @@ def test_the_page_is_one_file_that_says_every_answer(drawn, monkeypatch):
     monkeypatch.setattr(report, "METRICS", ("psnr",))
     folder, clips = drawn
     found = measure_replication(folder, RECIPE, _reader(clips), "a <perfect> reader")
-    page = write_report(folder, RECIPE, found, {"scores": 12.3}).read_text()
+    page = write_report(folder, RECIPE, found, {"scores": 12.3}, {"scores": 23.4}).read_text()
     assert "http" not in page.replace("http-equiv", "") and "a &lt;perfect&gt; reader" in page
+    assert ">12 s<" in page and ">23 s<" in page
     for claim in found.claims:
         assert claim.question in page
     for name in ("rows", "faces", "intensities"):

@@ -152,6 +152,24 @@ def test_stage_2_leaves_stage_1_bit_equal(first, second):
     assert moved and all(after[name].abs().max() > 0 for name in moved)
 
 
+def test_stage_2_can_begin_with_what_another_stage_2_added_and_says_so(toy, first, second, tmp_path):
+    chosen = trained.recipe({"stage2.steps": 1, "weights.warm_start": str(second)})
+    clips = read_training_clips([toy], chosen, 2)
+    began = start_state(TrainingRequest((toy,), chosen, 2, tmp_path / "run", first=first, device="cpu"), clips)
+    trained_before = checkpoints.find_checkpoint(second)
+    wanted = trained_before.network().state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in began.network.state_dict().items())
+    assert str(trained_before.path) in began.history["weights"] and any(
+        "stage 2 -> unet" in note for note in began.notes
+    )
+
+
+def test_a_stage_1_is_no_warm_start_of_stage_2(toy, first, tmp_path):
+    chosen = trained.recipe({"stage2.steps": 1, "weights.warm_start": str(first)})
+    with pytest.raises(InputError, match="stage 1 has no audio or motion layers"):
+        trained.run(tmp_path / "run", toy, chosen, 2, first=first)
+
+
 def test_a_part_that_does_not_learn_lies_on_the_disk_once(second):
     files = [second / f"step-{step}" / "reference_net" / WEIGHTS for step in checkpoints.checkpoint_steps(second)]
     assert len(files) == 2 and len({file.stat().st_ino for file in files}) == 1

@@ -1,0 +1,38 @@
+"""Lines typed side by side: what each said is kept, what fails ends the rest, and nobody waits for nothing."""
+
+import pytest
+
+from tbd.cli.side_by_side import TypedLine, run_side_by_side
+
+
+def typed(folder, *lines):
+    return [TypedLine(f"line {number}", folder, line) for number, line in enumerate(lines)]
+
+
+def test_every_line_is_typed_in_its_folder_and_what_it_says_is_kept(tmp_path):
+    (tmp_path / "here").mkdir()
+    lines, ended = typed(tmp_path / "here", "demo a --dry-run", "demo b --dry-run", "--version"), {}
+    assert run_side_by_side(lines, 2, lambda line, end: ended.update({line.name: end})) == 0
+    assert ended.keys() == {line.name for line in lines}
+    assert all(end.processor_seconds > 0 and end.seconds > 0 and end.code == 0 for end in ended.values())
+    assert [line.log.parent for line in lines] == [tmp_path / "here" / "logs"] * 3
+    for line, said in zip(lines, ("in a", "in b", "tbd "), strict=True):
+        assert said in line.log.read_text(encoding="utf-8")
+
+
+def test_a_line_that_fails_ends_the_rest_and_says_why_and_what_to_type(tmp_path, capfd):
+    lines, ended = typed(tmp_path, "train stage1 nowhere -o out", *["demo a --dry-run"] * 5), []
+    assert run_side_by_side(lines, 1, lambda line, _: ended.append(line.name)) == 3
+    said = capfd.readouterr().err
+    assert (
+        "nowhere" in said and "error: line 0 failed" in said and f"next:  cd {tmp_path} && tbd {lines[0].line}" in said
+    )
+    assert len(ended) < 5
+
+
+def test_an_interruption_reaches_whoever_waits(tmp_path):
+    def interrupt(line, end):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side(typed(tmp_path, "--version", "--version"), 1, interrupt)
