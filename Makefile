@@ -9,7 +9,7 @@
 #   make replicate   the paper's claims on drawn people, within 90 minutes on two cores
 #   make docs    the documentation as a site, in site/ (strict: no dead link)
 #   make reference  the pages that are made from the program (docs/cli.md, docs/reference/)
-#   make pictures   the pictures of README and docs, from real runs (asks for Chromium)
+#   make pictures   the pictures of README and docs, from real runs, kept in ARGS=FOLDER (asks for Chromium; half an hour)
 #   make package wheel and source distribution in dist/, checked and tried in a fresh environment
 #   make browser Chromium for the tests of the review page (make test asks for it)
 # PYTHON=python3.12 chooses the interpreter, VENV=DIR the environment, ARGS="…" adds arguments.
@@ -70,7 +70,7 @@ reference: $(READY)
 	$(BIN)/python docs/build_reference.py
 
 pictures: $(READY) browser
-	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/make_pictures.py $(ARGS)
 
 package: $(READY)
 	rm -rf dist

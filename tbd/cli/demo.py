@@ -51,7 +51,7 @@ def demo(
 ) -> int:
     """Draw a small MEAD-shaped dataset (nobody real), and annotate, train, render and score it: every stage, on a CPU.
 
-    A few minutes on two cores. The same command goes on, and what is done is not done again.
+    A quarter of an hour on two cores. The same command goes on, and what is done is not done again.
 
     Example: tbd demo
     """
