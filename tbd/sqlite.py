@@ -37,6 +37,7 @@ class Database:
     def __init__(self, path: Path, what: str, connection: sqlite3.Connection) -> None:
         self.path, self.what, self.connection = path, what, connection
         self._lock = threading.RLock()
+        self._inside = False
 
     def __enter__(self) -> Self:
         return self
@@ -77,16 +78,44 @@ class Database:
             self.connection.executemany(query, rows)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing: nobody else writes inside, and afterwards everything is on disk, or none of it."""
+    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
+        """All or nothing: nobody else writes inside, and afterwards everything is on disk, or none of it.
+
+        Args:
+            lasting: False lets it wait for the next one that lasts, or for ``settle``, so that many share one wait for
+                the disk. Until then other processes do not see it and cannot write, and a kill takes it away whole.
+        """
         with self._lock, explained(self.path, self.what):
-            if self.connection.in_transaction:  # part of a larger one
+            if self._inside:  # part of a larger one
                 yield
                 return
-            self.connection.execute("BEGIN IMMEDIATE")
+            if not self.connection.in_transaction:
+                self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("SAVEPOINT part")
+            self._inside = True
             try:
                 yield
-                self.connection.execute("COMMIT")
+                self.connection.execute("RELEASE part")
+            except BaseException:
+                self._undo()
+                raise
+            finally:
+                self._inside = False
+            if lasting:
+                self.settle()
+
+    def _undo(self) -> None:
+        """Take back what the present transaction wrote; what waited before it, waits on."""
+        if self.connection.in_transaction:  # a full disk has taken all of it back already
+            self.connection.execute("ROLLBACK TO part")
+            self.connection.execute("RELEASE part")
+
+    def settle(self) -> None:
+        """Bring to disk what waits for it; afterwards all that was written survives a kill and a power cut."""
+        with self._lock, explained(self.path, self.what):
+            try:
+                if self.connection.in_transaction:
+                    self.connection.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
@@ -98,8 +127,9 @@ class Database:
             self.connection.backup(new)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what waits for the disk is brought there."""
         with self._lock:
+            self.settle()
             self.connection.close()
 
 

@@ -171,7 +171,7 @@ class ChainRunner:
         last = chain.attempt + 1 >= self.recipe.chain.attempts
         tolerable = defect is None or (last and defect in TOLERABLE)
         if tolerable and self.accept(chain, step, record):
-            self.journal.put_step(key, record)
+            self.journal.put_step(key, record, lasting=self.recipe.backend.name not in settings.BLIND)
             return not chain.ended
         defect = defect or "unreadable"
         if not last:

@@ -87,9 +87,17 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.db.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing: either everything written inside is on disk afterwards, or none of it."""
-        return self.db.transaction()
+    def transaction(self, *, lasting: bool = True) -> AbstractContextManager[None]:
+        """All or nothing: either everything written inside is on disk afterwards, or none of it.
+
+        Args:
+            lasting: False lets it wait, up to the next that lasts or to ``settle``.
+        """
+        return self.db.transaction(lasting=lasting)
+
+    def settle(self) -> None:
+        """Bring to disk what waits for it: one wait for many rows."""
+        self.db.settle()
 
     def meta(self, key: str) -> Any:
         """A remembered JSON value, or None."""
@@ -109,13 +117,14 @@ class Journal:
         question, reply, ids = json.loads(zlib.decompress(body))
         return StepRecord(question, reply, finish, Usage(*usage), tuple(ids) if ids else None)
 
-    def put_step(self, key: str, record: StepRecord) -> None:
-        """Keep a reply. The first one stands."""
+    def put_step(self, key: str, record: StepRecord, *, lasting: bool = True) -> None:
+        """Keep a reply. The first one stands. ``lasting``: it is on disk afterwards; see ``transaction``."""
         body = zlib.compress(json.dumps([record.question, record.reply, record.token_ids]).encode())
-        self.db.write(
-            "INSERT OR IGNORE INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            key, body, record.finish, *astuple(record.usage),
-        )  # fmt: skip
+        with self.transaction(lasting=lasting):
+            self.db.write(
+                "INSERT OR IGNORE INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                key, body, record.finish, *astuple(record.usage),
+            )  # fmt: skip
 
     def costs(self) -> dict[str, float]:
         """Sums over every accepted reply: ``replies`` and the fields of ``Usage``."""

@@ -12,6 +12,7 @@ import json
 import queue
 import re
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ from tbd.schema import Annotation, Clip, Flag, ManifestRow, Medium, Status
 
 ALIKE = 20
 """Rows at the beginning of a run that, all failed alike, stop it."""
+GROUP_SECONDS = 0.1
+"""Finished rows wait so long for each other, so that the disk is waited for once; until then they are not told as done."""
 
 
 @dataclass(eq=False)
@@ -81,6 +84,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._asking: set[Future[Any]] = set()
+        self._unsettled: list[dict[str, int]] = []
+        self._settled = time.monotonic()
 
     def run(self) -> None:
         """Work through the plan; returns when it is done or stopped.
@@ -97,12 +102,25 @@ class Runner:
         self._failure: TbdError | None = None
         self._first_errors: list[str] = []
         with open_pool(self.workers) as self._pool, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
-            while self._feed():
-                done, _ = wait(self._futures, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._settle(future)
+            try:
+                while self._feed():
+                    done, _ = wait(self._futures, timeout=GROUP_SECONDS, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._settle(future)
+                    if time.monotonic() - self._settled >= GROUP_SECONDS:
+                        self._commit()
+            finally:
+                self._commit()
         if self._failure:
             raise self._failure
+
+    def _commit(self) -> None:
+        """Bring the rows that were written to disk, then count them as done: what is told survives a kill."""
+        self.chain_runner.journal.settle()
+        self._settled = time.monotonic()
+        for counts in self._unsettled:
+            self.progress.advance(**counts)
+        self._unsettled.clear()
 
     def _feed(self) -> bool:
         """Start what can be started; False when nothing is under way any more."""
@@ -300,7 +318,7 @@ class Runner:
         kept: str = "unanswered" if status == "error" and not answered else status
         kept = "unfinished" if status == "truncated" and error else kept
         state = RowState(self.plan.stamps[clip.clip_id], self.fingerprint, kept, chain.round)
-        with self.chain_runner.journal.transaction():
+        with self.chain_runner.journal.transaction(lasting=False):
             while work.media:
                 self.chain_runner.journal.put_medium(*work.media.pop())
             self.chain_runner.journal.put_row(clip.clip_id, state, row)
@@ -310,7 +328,7 @@ class Runner:
         self._watch(status, error)
         failed, flagged = int(status != "success"), int(row["severity"] >= 2)
         self.failed, self.flagged = self.failed + failed, self.flagged + flagged
-        self.progress.advance(failed=failed, flagged=flagged)
+        self._unsettled.append({"failed": failed, "flagged": flagged})
         work.written += 1
         self.under_way -= work.written == len(work.group.todo)
 

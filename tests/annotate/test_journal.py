@@ -100,6 +100,45 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
     assert {f"{n:06d}" for n in range(acknowledged + 1)} <= states.keys()
 
 
+def test_rows_that_wait_for_the_disk_together_come_whole_and_what_was_told_survives_sigkill(tmp_path):
+    program = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from tbd.annotate.journal import Journal, RowState
+        journal = Journal(Path({str(tmp_path)!r}))
+        for n in range(100000):
+            with journal.transaction(lasting=False):
+                journal.put_medium(f"{{n:06d}}", "stamp", "body")
+                journal.put_row(f"{{n:06d}}", RowState("c", "f", "success", 0), {{"n": n}})
+            if n % 10 == 9:
+                journal.settle()
+                print(n, flush=True)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if int(line) >= 99:
+            process.send_signal(signal.SIGKILL)
+            break
+    told = int((process.communicate()[0].split() or [line])[-1])
+    with Journal(tmp_path) as journal:
+        rows, media = journal.count("row"), journal.count("medium")
+    assert rows == media >= told + 1
+    assert rows % 10 == 0, "a group is there whole, or not at all"
+
+
+def test_a_reply_that_lasts_brings_the_rows_before_it_to_disk(tmp_path):
+    with Journal(tmp_path) as journal, Journal(tmp_path, read_only=True) as other:
+        with journal.transaction(lasting=False):
+            journal.put_row("a", RowState("c", "f", "success", 0), {"n": 1})
+        with pytest.raises(ZeroDivisionError), journal.transaction(lasting=False):
+            journal.put_row("b", RowState("c", "f", "success", 0), {"n": 1})
+            raise ZeroDivisionError
+        assert other.count("row") == 0
+        journal.put_step("k", RECORD)
+        assert list(other.row_states()) == ["a"]
+
+
 def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path):
     with Journal(tmp_path) as journal:
         journal.put_step("k", RECORD)

@@ -260,6 +260,35 @@ def test_a_bug_costs_the_rows_of_one_clip_and_its_traceback_is_kept(dataset, tmp
     assert name == row["clip_id"] and "Traceback" in trace and "by nobody" in trace
 
 
+def test_a_row_is_told_as_done_only_when_it_is_on_disk(dataset, tmp_path, monkeypatch):
+    seen = []
+
+    def advance(bar, words="", **counts):
+        bar.done += 1
+        with run.Journal(tmp_path / "out", read_only=True) as other:
+            seen.append((bar.done, other.count("row")))
+
+    monkeypatch.setattr(run.console.Progress, "advance", advance)
+    annotate(dataset, tmp_path / "out")
+    assert len(seen) == len(CLIPS) and all(told <= kept for told, kept in seen)
+
+
+def test_many_rows_wait_for_the_disk_once(tmp_path, monkeypatch):
+    """A wait for the disk is most of what a row costs without a model: 7 of 10 ms."""
+    dataset = mead_tree(tmp_path / "mead", [("M003", "happy", 1, index) for index in range(1, 201)])
+    commits = []
+    real = run.Journal.__init__
+
+    def watched(journal, *args, **options):
+        real(journal, *args, **options)
+        journal.db.connection.set_trace_callback(lambda words: commits.append(words) if words == "COMMIT" else None)
+
+    monkeypatch.setattr(run.Journal, "__init__", watched)
+    monkeypatch.setattr("tbd.annotate.runner.GROUP_SECONDS", 3600)
+    annotate(dataset, tmp_path / "out")
+    assert 1 <= len(commits) <= 5
+
+
 def test_a_gate_that_breaks_costs_one_row(dataset, tmp_path, monkeypatch):
     from tbd.annotate import rows
 
