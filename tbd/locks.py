@@ -27,6 +27,11 @@ _AGAIN = 0.02
 """Seconds between two tries."""
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EIO})
 """What a file system answers that knows no locks."""
+NETWORK = frozenset(
+    "nfs nfs4 cifs smb3 smbfs afs ceph lustre gpfs beegfs fuse.sshfs fuse.s3fs fuse.gcsfuse fuse.juicefs".split()
+)
+"""File systems of other machines."""
+MOUNTS = Path("/proc/self/mountinfo")
 _mine = threading.local()
 
 
@@ -76,6 +81,38 @@ def keeps_locks(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def refuse_network(folder: Path) -> None:
+    """Refuse a folder on a network file system: what was written there can be lost or torn when the line breaks.
+
+    Raises:
+        MissingError: the folder lies on one; the message names it.
+    """
+    kind = file_system(folder)
+    if kind in NETWORK:
+        raise MissingError(
+            f"{folder} lies on a network file system ({kind}), where SQLite cannot keep a journal safely: its locks and "
+            "its shared memory do not reach other machines",
+            next="choose a folder on a disk of this machine with -o DIR; copy the manifest over when it is sealed",
+        )
+
+
+def file_system(folder: Path) -> str:
+    """The kind of the file system that a folder lies on, as the system calls it; empty where it does not tell.
+
+    Source: proc(5), ``/proc/self/mountinfo``.
+    """
+    try:
+        lines = MOUNTS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    place, best, kind = Path(os.path.realpath(folder)), -1, ""
+    for fields in (line.split() for line in lines):
+        at = Path(fields[4].replace("\\040", " "))
+        if place.is_relative_to(at) and len(at.parts) >= best:
+            best, kind = len(at.parts), fields[fields.index("-") + 1]
+    return kind
 
 
 def no_locks(path: Path) -> MissingError:

@@ -90,6 +90,11 @@ class WorkerPool(Generic[J, R]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def ahead(self) -> int:
+        """Jobs that are worth having under way at a time."""
+        return 2 * max(self.workers, 1)
+
     def submit(self, job: J) -> Future[R]:
         """Do a job; the future ends with its result, or with what ``failed`` makes of it."""
         answer: Future[R] = Future()
@@ -104,7 +109,7 @@ class WorkerPool(Generic[J, R]):
         """
         waiting, running = iter(jobs), dict[Future[R], J]()
         while True:
-            while len(running) < max(1, 2 * self.workers) and not (stopping and stopping.is_set()):
+            while len(running) < self.ahead and not (stopping and stopping.is_set()):
                 try:
                     job = next(waiting)
                 except StopIteration:
@@ -135,10 +140,10 @@ class WorkerPool(Generic[J, R]):
         with self._lock:
             self._pool = self._pool or self._start(self.workers)
             try:
-                return self._pool.submit(_guarded, self.work, job)
+                return self._pool.submit(guarded, self.work, job)
             except BrokenProcessPool:  # died before this job: it is no suspect
                 self._pool = self._start(self.workers)
-                return self._pool.submit(_guarded, self.work, job)
+                return self._pool.submit(guarded, self.work, job)
 
     def _settle(self, answer: Future[R], job: J, done: Future[R | JobFailure]) -> None:
         if done.cancelled() or self._abandoned:
@@ -152,7 +157,7 @@ class WorkerPool(Generic[J, R]):
 
     def _alone(self, answer: Future[R], job: J) -> None:
         with self._start(1) as pool:
-            done = pool.submit(_guarded, self.work, job)
+            done = pool.submit(guarded, self.work, job)
             wait([done])
         self._answer(answer, job, done)
 
@@ -175,10 +180,10 @@ class WorkerPool(Generic[J, R]):
         if not workers:
             return ThreadPoolExecutor(1)
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, context, initializer=_settle_in, initargs=(self._begin, self._given))
+        return ProcessPoolExecutor(workers, context, initializer=prepare_worker, initargs=(self._begin, self._given))
 
 
-def _guarded(work: Callable[[J], R], job: J) -> R | JobFailure:
+def guarded(work: Callable[[J], R], job: J) -> R | JobFailure:
     """The boundary around one job: whatever it raises becomes its failure and nobody else's."""
     try:
         return work(job)
@@ -191,8 +196,10 @@ def _guarded(work: Callable[[J], R], job: J) -> R | JobFailure:
         return JobFailure(error, trace)
 
 
-def _settle_in(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def prepare_worker(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    """Make this process a worker: Ctrl-C is its parent's affair, it keeps to one core, and ``begin`` is called."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -9,3 +9,13 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TBD_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def ray_nodes():
+    """The address of a Ray cluster of two nodes on this machine, shared by all tests that need one."""
+    import ray_cluster
+
+    cluster = ray_cluster.start()
+    yield cluster.address
+    ray_cluster.end(cluster)

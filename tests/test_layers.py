@@ -31,9 +31,10 @@ GROUND = {
     "sqlite",
     "weights",
 }
-SHARED = GROUND | {"web", "media", "manifest"}
+SHARED = GROUND | {"cluster", "web", "media", "manifest"}
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
+    "cluster": GROUND,
     "web": GROUND,
     "media": GROUND,
     "manifest": GROUND | {"media"},

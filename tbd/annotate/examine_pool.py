@@ -43,7 +43,7 @@ class Examined:
 
 def open_pool(workers: int) -> WorkerPool[ExamineJob, Examined]:
     """Workers that examine clips; 0 works in a thread of this process."""
-    return WorkerPool(examine_clip, workers, failed=_failed, begin=_keep_to_one_core)
+    return WorkerPool(examine_clip, workers, failed=failed_look, begin=_keep_to_one_core)
 
 
 def examine_clip(job: ExamineJob) -> Examined:
@@ -68,7 +68,8 @@ def examine_clip(job: ExamineJob) -> Examined:
         raise InputError(f"{job.path.name}: {error}") from error
 
 
-def _failed(job: ExamineJob, failure: JobFailure) -> Examined:
+def failed_look(job: ExamineJob, failure: JobFailure) -> Examined:
+    """What is known of a clip at which nobody could look."""
     reason = without_folders(failure.reason, job)
     if job.path.name not in reason:
         reason = f"{job.path.name}: {reason}"

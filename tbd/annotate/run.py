@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tbd
 from tbd import console, workspace
@@ -16,6 +17,7 @@ from tbd.annotate import backends, plan
 from tbd.annotate.backends import serving
 from tbd.annotate.backends.base import Backend
 from tbd.annotate.chain import ChainRunner
+from tbd.annotate.examine_pool import Examined, ExamineJob, open_pool
 from tbd.annotate.journal import Journal
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.annotate.runner import Runner
@@ -23,11 +25,12 @@ from tbd.annotate.scan import Scan, default_where, scan
 from tbd.annotate.steps import load_prompts
 from tbd.errors import Interrupted, MissingError, TbdError, UsageError
 from tbd.hashes import sha256_file
-from tbd.locks import folder_lock
+from tbd.locks import folder_lock, refuse_network
 from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected_clips, reviews, seal_as_recorded
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.run import ManifestRun, read_run, write_run
 from tbd.media.drawn_units import UNITS_FILE
+from tbd.pools import WorkerPool
 from tbd.recipe import difference, digest
 from tbd.schema import Clip
 from tbd.selection import Selection, select
@@ -51,6 +54,9 @@ class AnnotationRequest:
     keep_going: bool = False
     workers: int | None = None
     quiet: bool = False
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    """Of the Ray cluster; see ``tbd.cluster.connection.joined``."""
 
     @property
     def folder(self) -> Path:
@@ -128,6 +134,7 @@ def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
         TbdError: the backend or the disk gave up; what was finished is saved and sealed.
     """
     request = prepared.request
+    refuse_network(request.folder)
     with folder_lock(request.folder, purpose="annotating"), Journal(request.folder) as journal:
         _write_run(prepared)
         notes: list[str] = []
@@ -202,19 +209,38 @@ def _work(prepared: PreparedRun, journal: Journal, notes: list[str]) -> bool:
     request, todo = prepared.request, prepared.plan
     if not todo.groups:
         return False
-    with serving.at_hand(
-        request.recipe, request.endpoints, request.devices, request.folder if request.serve else None, notes.append
-    ) as (recipe, endpoints):
-        opened = backends.open_all(recipe, endpoints, request.devices)
+    with (
+        serving.at_hand(
+            request.recipe, request.endpoints, request.devices, request.folder if request.serve else None, notes.append
+        ) as (recipe, endpoints),
+        _workers(request, recipe, endpoints, notes) as (opened, pool),
+    ):
         try:
-            return _ask(prepared, journal, opened)
+            return _ask(prepared, journal, opened, pool)
         finally:
             for backend in opened:
                 backend.close()
             notes += sorted({note for backend in opened for note in getattr(backend, "notes", ())})
 
 
-def _ask(prepared: PreparedRun, journal: Journal, opened: Sequence[Backend]) -> bool:
+@contextmanager
+def _workers(
+    request: AnnotationRequest, recipe: AnnotateRecipe, endpoints: Sequence[str], notes: list[str]
+) -> Iterator[tuple[Sequence[Backend], WorkerPool[ExamineJob, Examined]]]:
+    """Who answers and who looks at media: on this machine, or on a cluster."""
+    if request.engine == "local":
+        workers = request.recipe.run.workers or os.cpu_count() or 1 if request.workers is None else request.workers
+        yield backends.open_all(recipe, endpoints, request.devices), open_pool(workers)
+        return
+    from tbd.annotate.cluster_workers import open_cluster
+
+    with open_cluster(request.address, request.dataset, recipe, endpoints, request.workers, notes) as opened:
+        yield opened
+
+
+def _ask(
+    prepared: PreparedRun, journal: Journal, opened: Sequence[Backend], pool: WorkerPool[ExamineJob, Examined]
+) -> bool:
     """Run the plan on open backends; see ``_work``."""
     request, todo = prepared.request, prepared.plan
     planned = prepared.identity["backend"]
@@ -226,14 +252,13 @@ def _ask(prepared: PreparedRun, journal: Journal, opened: Sequence[Backend]) -> 
             next="take another folder with -o DIR",
         )
     prompts = load_prompts(request.recipe.chain.prompts, request.recipe.chain.frames)
-    workers = request.recipe.run.workers or os.cpu_count() or 1 if request.workers is None else request.workers
     with (
         console.interruptible("calls under way") as stopping,
         console.progress("annotate", todo.rows, quiet=request.quiet) as bar,
     ):
         chain_runner = ChainRunner(request.recipe, prompts, journal, origin, stopping)
         runner = Runner(
-            todo, chain_runner, request.dataset, prepared.fingerprint, opened, workers, bar, stopping,
+            todo, chain_runner, request.dataset, prepared.fingerprint, opened, pool, bar, stopping,
             keep_going=request.keep_going,
         )  # fmt: skip
         runner.run()

@@ -27,10 +27,11 @@ from tbd.annotate import rows
 from tbd.annotate.backends.base import Backend
 from tbd.annotate.backends.oracle import shown_face
 from tbd.annotate.chain import Chain, ChainRunner
-from tbd.annotate.examine_pool import Examined, ExamineJob, open_pool
+from tbd.annotate.examine_pool import Examined, ExamineJob
 from tbd.annotate.journal import RowState
 from tbd.console import Progress
 from tbd.errors import InputError, TbdError
+from tbd.pools import WorkerPool
 from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip, Flag, ManifestRow, Medium, Status
 
@@ -62,7 +63,7 @@ class Runner:
         root: where the dataset lies on this machine.
         fingerprint: of this run's recipe; written into every row.
         backends: one entry for each session that may be open at a time.
-        workers: processes that look at media; 0 examines in this process.
+        pool: looks at media; the run closes it.
         stopping: set it to drain and stop.
         keep_going: a run whose first rows all fail alike is not stopped.
     """
@@ -72,7 +73,7 @@ class Runner:
     root: Path
     fingerprint: str
     backends: Sequence[Backend]
-    workers: int
+    pool: WorkerPool[ExamineJob, Examined]
     progress: Progress
     stopping: threading.Event
     keep_going: bool = False
@@ -84,7 +85,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._asking: set[Future[Any]] = set()
-        self._unsettled: list[dict[str, int]] = []
+        self._unsettled: list[tuple[int, int]] = []
         self._settled = time.monotonic()
 
     def run(self) -> None:
@@ -101,7 +102,7 @@ class Runner:
         self._futures: dict[Future[Any], Callable[[Any], None]] = {}
         self._failure: TbdError | None = None
         self._first_errors: list[str] = []
-        with open_pool(self.workers) as self._pool, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
+        with self.pool, ThreadPoolExecutor(max(len(self.backends), 1)) as self._threads:
             try:
                 while self._feed():
                     done, _ = wait(self._futures, timeout=GROUP_SECONDS, return_when=FIRST_COMPLETED)
@@ -118,17 +119,17 @@ class Runner:
         """Bring the rows that were written to disk, then count them as done: what is told survives a kill."""
         self.chain_runner.journal.settle()
         self._settled = time.monotonic()
-        for counts in self._unsettled:
-            self.progress.advance(**counts)
+        for failed, flagged in self._unsettled:
+            self.progress.advance(failed=failed, flagged=flagged)
         self._unsettled.clear()
 
     def _feed(self) -> bool:
         """Start what can be started; False when nothing is under way any more."""
-        ahead = 2 * max(self.workers, 1) + 2 * self._batch * len(self.backends)
+        ahead = self.pool.ahead + 2 * self._batch * len(self.backends)
         while self._groups and self.under_way < ahead and not self.stopping.is_set():
             self._begin(self._groups.popleft())
         if self.stopping.is_set():
-            self._pool.abandon()
+            self.pool.abandon()
             for backend in self.backends:
                 backend.stop()
             self._ready.clear()
@@ -208,7 +209,7 @@ class Runner:
             clip = work.group.candidates[work.tried]
             job = replace(self._job(clip), medium=found.medium)
             then = partial(self._pictured, work)
-            self._futures[self._pool.submit(job)] = lambda found: self._guard(work, lambda: then(found))
+            self._futures[self.pool.submit(job)] = lambda found: self._guard(work, lambda: then(found))
         else:
             self._ready.setdefault(len(work.chain.turns), []).append(work)
 
@@ -282,7 +283,7 @@ class Runner:
             work.examined[clip.clip_id] = replace(found, images=None)
             then(found)
 
-        self._futures[self._pool.submit(self._job(clip))] = examined
+        self._futures[self.pool.submit(self._job(clip))] = examined
 
     def _job(self, clip: Clip) -> ExamineJob:
         audio = self.root / clip.audio_file_name if clip.audio_file_name else None
@@ -328,7 +329,7 @@ class Runner:
         self._watch(status, error)
         failed, flagged = int(status != "success"), int(row["severity"] >= 2)
         self.failed, self.flagged = self.failed + failed, self.flagged + flagged
-        self._unsettled.append({"failed": failed, "flagged": flagged})
+        self._unsettled.append((failed, flagged))
         work.written += 1
         self.under_way -= work.written == len(work.group.todo)
 

@@ -98,6 +98,8 @@ def annotate(
     devices: Annotated[
         str, typer.Option(metavar="auto|0,1,…", help="GPUs, one worker each.", rich_help_panel=options.MODEL)
     ] = "auto",
+    engine: options.Engine = options.EngineName.local,
+    address: options.Address = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -174,6 +176,7 @@ def annotate(
     request = AnnotationRequest(
         dataset, settings, output, layout, tuple(endpoint or ()), serve, devices, selection,
         split=split, retry=kinds, update=update, keep_going=keep_going, workers=workers, quiet=quiet,
+        engine=engine.value, address=options.address_of(engine, address),
     )  # fmt: skip
     prepared = prepare_annotation(request, dry=dry_run)
     if dry_run:

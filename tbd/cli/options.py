@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from tbd.errors import InputError, UsageError
 CLIPS = "Which clips"
 MODEL = "Model"
 RUN = "Run"
+
+
+class EngineName(StrEnum):
+    """Where the work is done."""
+
+    local = "local"
+    ray = "ray"
+
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; words stay on stderr.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Print what would be done; write nothing.")]
@@ -58,6 +67,19 @@ Set = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the recipe.", rich_help_panel=RUN)]
+Engine = Annotated[
+    EngineName,
+    typer.Option("--engine", help="ray: spread the work over the nodes of a Ray cluster.", rich_help_panel=RUN),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster. Default: $RAY_ADDRESS, else the one on this machine.",
+        rich_help_panel=RUN,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=RUN)]
 
 
@@ -74,6 +96,17 @@ def pairs(text: str | None, option: str) -> dict[str, str]:
             raise UsageError(f"{option} {part}: not of the form key=value", next=f"{option} view=front,emotion=anger")
         found[key.strip()] = value.strip()
     return found
+
+
+def address_of(engine: EngineName, address: str | None) -> str | None:
+    """The address of the cluster.
+
+    Raises:
+        UsageError: one was given for work on this machine.
+    """
+    if address and engine is EngineName.local:
+        raise UsageError("--address goes with --engine ray", next=f"--engine ray --address {address}")
+    return address
 
 
 def whole(text: str, option: str) -> int:

@@ -1,0 +1,155 @@
+"""Joining a Ray cluster, and whether every node of it can do what this machine would."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tbd import __version__
+from tbd.errors import InputError, MissingError
+
+ALIKE = ("pyarrow", "av", "numpy", "pillow", "ray")
+"""Libraries that can change a byte of a result, or that must be the same to talk: equal on every node."""
+TRIES = 5.0
+"""Seconds that the head of a cluster has to answer."""
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What a node says of itself: its name, the versions it runs, and which of the paths asked for it lacks."""
+
+    name: str
+    versions: dict[str, str]
+    lacks: tuple[str, ...]
+
+
+def ray_library() -> ModuleType:
+    """The library.
+
+    Raises:
+        MissingError: it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise MissingError(
+            "--engine ray needs Ray, which is not installed", next="pip install 'think-before-draw[ray]'"
+        ) from None
+    return ray
+
+
+@contextlib.contextmanager
+def joined(address: str | None, paths: Sequence[Path] = ()) -> Iterator[None]:
+    """Be a driver of a cluster for as long as this lasts.
+
+    Args:
+        address: ``host:port`` of the head; None takes ``$RAY_ADDRESS``, else the cluster that runs on this machine.
+        paths: what every node must see under the same name.
+
+    Raises:
+        MissingError: Ray is not installed, no cluster answers, or a node runs other versions.
+        InputError: a node does not see a path.
+    """
+    ray = ray_library()
+    if ray.is_initialized():  # the caller's own connection: it stays
+        _check_nodes(ray, paths)
+        yield
+        return
+    _join(ray, address or os.environ.get("RAY_ADDRESS") or "auto")
+    try:
+        _check_nodes(ray, paths)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def cluster_size(resource: str) -> int:
+    """How much of ``CPU`` or ``GPU`` the cluster has."""
+    return int(ray_library().cluster_resources().get(resource, 0))
+
+
+def _join(ray: Any, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "//" not in address:
+        try:
+            socket.create_connection((host, int(port)), TRIES).close()
+        except OSError as error:
+            raise _no_cluster(address, error) from None
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _no_cluster(address, error) from None
+
+
+def _no_cluster(address: str, error: Exception) -> MissingError:
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    where = "runs on this machine" if address == "auto" else f"answers at {address}"
+    return MissingError(
+        f"no Ray cluster {where} ({said})",
+        next="ray start --head   # on one machine, then: ray start --address=HEAD:6379 on the others",
+    )
+
+
+def _check_nodes(ray: Any, paths: Sequence[Path]) -> None:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    task = ray.remote(num_cpus=0, max_retries=1)(node_facts)
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    names = [str(path.resolve()) for path in paths]
+    asked = [
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(one, soft=False)).remote(names) for one in nodes
+    ]
+    try:
+        found: list[NodeFacts] = ray.get(asked)
+    except ray.exceptions.RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise MissingError(
+            f"a node of the cluster cannot run tbd: {last}",
+            next="pip install 'think-before-draw[ray]'   # on every node",
+        ) from None
+    here = node_facts(names)
+    for node in found:
+        refuse_unlike(node, here)
+
+
+def refuse_unlike(node: NodeFacts, here: NodeFacts) -> None:
+    """A node that would make other bytes, or none, is refused before anything is done.
+
+    Raises:
+        MissingError: it runs other versions than this machine.
+        InputError: it lacks a path.
+    """
+    differ = [
+        f"{name} {node.versions.get(name)} (here {version})"
+        for name, version in here.versions.items()
+        if node.versions.get(name) != version
+    ]
+    if differ:
+        wanted = f"think-before-draw[ray]=={here.versions['tbd']}"
+        raise MissingError(
+            f"node {node.name} runs other versions, so its results could differ: {', '.join(differ)}",
+            next=f"pip install '{wanted}' --constraint constraints.txt   # on {node.name}",
+        )
+    if node.lacks:
+        raise InputError(
+            f"node {node.name} does not see {', '.join(node.lacks)}",
+            next=f"ls {node.lacks[0]}   # on {node.name}: mount it under the same name on every node",
+        )
+
+
+def node_facts(paths: Sequence[str]) -> NodeFacts:
+    """What this machine is. Runs on every node."""
+    versions = {"tbd": __version__, "python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in ALIKE}
+    return NodeFacts(socket.gethostname(), versions, tuple(path for path in paths if not Path(path).exists()))
