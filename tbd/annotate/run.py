@@ -29,6 +29,7 @@ from tbd.locks import folder_lock, refuse_network
 from tbd.manifest import MANIFEST, SCHEMA_VERSION, SplitRule, recorded_split, rejected_clips, reviews, seal_as_recorded
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.run import ManifestRun, read_run, write_run
+from tbd.manifest.shards import added_shard
 from tbd.media.drawn_units import UNITS_FILE
 from tbd.pools import WorkerPool
 from tbd.recipe import difference, digest
@@ -76,6 +77,8 @@ class PreparedRun:
     identity: Mapping[str, Any]
     changes: tuple[str, ...]
     """What differs from the recipe that the folder's rows were made with."""
+    part_of: str = ""
+    """With ``--shard``: names the run that this is a part of, by its recipe and all its clips."""
     missing: MissingError | None = None
     """What a dry run found to be lacking: weights, or a server."""
 
@@ -99,12 +102,7 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
     found = scan(request.dataset, request.layout, seed=request.recipe.chain.seed, duration=_duration)
     default = default_where(found.layout) if request.selection.clips is None else {}
     asked = replace(request.selection, where={**default, **request.selection.where})
-    selection = select(
-        found.clips,
-        asked,
-        seed=request.recipe.chain.seed,
-        by=lambda clip: plan.chain_id(clip, request.recipe.chain.per),
-    )
+    selection = _selected(request, found, asked)
     before = read_run(request.folder)
     origin, missing = _origin(request, before, dry)
     identity = plan.run_identity(
@@ -123,7 +121,9 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
             next="take another folder with -o DIR",
         )
     todo = _plan(request, found, selection, identity)
-    return PreparedRun(request, found, tuple(selection), asked.where, todo, identity, changes, missing)
+    everybody = _selected(request, found, replace(asked, shard=None)) if asked.shard else ()
+    part_of = digest([identity, [clip.clip_id for clip in everybody]])[:32] if everybody else ""
+    return PreparedRun(request, found, tuple(selection), asked.where, todo, identity, changes, part_of, missing)
 
 
 def run_annotation(prepared: PreparedRun) -> dict[str, Any]:
@@ -178,6 +178,11 @@ def finish(folder: Path, journal: Journal) -> dict[str, Any]:
             journal.set_meta("sealed", sealed)
     counts = sealed["counts"] | {"notes": [*notes, *sealed["counts"]["notes"]]}
     return {**counts, "manifest": str(file), "costs": journal.costs(), "changed": changed}
+
+
+def _selected(request: AnnotationRequest, found: Scan, asked: Selection) -> list[Clip]:
+    recipe = request.recipe.chain
+    return select(found.clips, asked, seed=recipe.seed, by=lambda clip: plan.chain_id(clip, recipe.per))
 
 
 def _plan(
@@ -304,6 +309,8 @@ def _write_run(prepared: PreparedRun) -> None:
             identity=prepared.identity,
             recipe=request.recipe.model_dump(mode="json"),
             split=asked or (before.split if before else None),
+            shards=added_shard(before, request.selection.shard, prepared.part_of),
+            part_of=prepared.part_of,
             versions=_versions(),
         )
         write_run(request.folder, run)

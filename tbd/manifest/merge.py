@@ -26,6 +26,7 @@ from tbd.manifest.rows import as_rows
 from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, read_run, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import Sealed, write_manifest
+from tbd.manifest.shards import check_shards
 from tbd.manifest.split import SplitRule
 from tbd.schema import ManifestRow, Status
 
@@ -51,7 +52,7 @@ class Merged:
 def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: SplitRule | None = None) -> Merged:
     """Write the rows of several manifests as one, and their reviews.
 
-    A clip in several sources must have equal rows, which become one. A success replaces a failure;
+    Shards of one run must be all there, once each. A clip in several sources must have equal rows, which become one. A success replaces a failure;
     of two failures the milder stays.
 
     Args:
@@ -61,12 +62,13 @@ def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: Split
 
     Raises:
         InputError: a source cannot be read; two sources hold different successful rows of a clip (the
-            message names them); ``folder`` holds a manifest that is no merge.
+            message names them); a shard is foreign, doubled or missing; ``folder`` holds a manifest that is no merge.
         UsageError: no sources.
     """
     files = [locate_manifest(source) for source in sources]
     if not files:
         raise UsageError("nothing to merge", next="tbd manifest merge DIR DIR -o DIR")
+    check_shards({str(file.parent): run for file in files if (run := read_run(file.parent))})
     with manifest_lock(folder, "merging manifests"):
         before = read_run(folder)
         if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and not (before and before.merged)):

@@ -23,9 +23,9 @@ CROP_RULE = 2
 MediaColumn = Literal["file_name", "audio_file_name"]
 """The columns that name files."""
 _KINDS: dict[str, type] = {
-    **dict.fromkeys(("tbd", "dataset", "layout", "root", "fingerprint", "exported"), str),
+    **dict.fromkeys(("tbd", "dataset", "layout", "root", "fingerprint", "exported", "part_of"), str),
     **dict.fromkeys(("roots", "identity", "recipe", "versions"), dict),
-    **dict.fromkeys(("asked", "merged"), list),
+    **dict.fromkeys(("asked", "merged", "shards"), list),
     "schema_version": int,
 }
 
@@ -44,6 +44,7 @@ class ManifestRun:
         split: the rule; None takes what the datasets themselves say.
         split_recorded: whether the document speaks of a rule at all, if only to say that there is none.
         merged: folders that a merged manifest was made of.
+        shards, part_of: which parts of a run the folder holds (``1/4``), and which run that is; see ``tbd.manifest.shards``.
         exported: folder that an exported manifest was made of.
         more: keys that this version of tbd does not know.
     """
@@ -59,6 +60,8 @@ class ManifestRun:
     identity: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     merged: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
+    part_of: str = ""
     exported: str = ""
     split: SplitRule | None = None
     split_recorded: bool = True
@@ -76,7 +79,7 @@ class ManifestRun:
             if not isinstance(document.get(key, kind()), kind):
                 raise TypeError(f"{key} is {document[key]!r}")
         known = {key: document[key] for key in _KINDS if key in document}
-        known |= {key: tuple(known[key]) for key in ("asked", "merged") if key in known}
+        known |= {key: tuple(known[key]) for key in ("asked", "merged", "shards") if key in known}
         split = document.get("split")
         more = {key: value for key, value in document.items() if key not in _KINDS and key != "split"}
         rule = SplitRule(split["rule"], split.get("seed", 0)) if isinstance(split, dict) else None
