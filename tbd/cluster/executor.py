@@ -77,7 +77,8 @@ class RayExecutor(Executor):
         lost: Callable[[str], None],
     ) -> None:
         self._ray = ray_library()
-        self._make = lambda: self._ray.remote(**options)(RayWorker).remote(begin, given)
+        self._actor: Any = self._ray.remote(**options)(RayWorker)
+        self._given = begin, given
         self._lost, self._stillborn = lost, 0
         self._waiting: deque[Call] = deque()
         self._suspects: deque[Call] = deque()
@@ -124,7 +125,7 @@ class RayExecutor(Executor):
             self._ray.kill(seat.actor)
 
     def _seat(self) -> _Seat:
-        seat = _Seat(self._make())
+        seat = _Seat(self._actor.remote(*self._given))
         self._under_way[seat.actor.place.remote()] = seat, []
         return seat
 

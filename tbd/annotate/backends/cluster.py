@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tbd.annotate.backends.base import Backend, ConversationStart, Question, Reply, Session, Turn
@@ -27,7 +28,8 @@ class ChainActor:
     """The far end: a backend, and the sessions that are open on it."""
 
     def __init__(self, recipe: AnnotateRecipe, endpoints: Sequence[str]) -> None:
-        self._asked_for, self._backend, self._lock = (recipe, tuple(endpoints)), None, threading.Lock()
+        self._asked_for, self._lock = (recipe, tuple(endpoints)), threading.Lock()
+        self._backend: Backend | None = None
         self._sessions: dict[int, tuple[ExitStack, Session]] = {}
 
     @property
@@ -77,9 +79,8 @@ class ChainWorkers:
         shares = [(url,) for url in dict.fromkeys(endpoints)] if served else [()] * max(gpus, 1)
         threads = recipe.server.concurrency + 2 if served else 2
         options = {"num_cpus": 0, "num_gpus": int(not served and gpus > 0), "max_concurrency": threads}
-        self._make = [
-            lambda share=share: self._ray.remote(**options)(ChainActor).remote(recipe, share) for share in shares
-        ]
+        actor: Any = self._ray.remote(**options)(ChainActor)
+        self._make = [partial(actor.remote, recipe, share) for share in shares]
         self.actors = [make() for make in self._make]
         self.gone: set[int] = set()
         self.done = [0] * len(shares)
@@ -111,7 +112,7 @@ class ChainWorkers:
             MissingError: none does for ``PATIENCE`` seconds.
         """
         order = [*range(than + 1, len(self.actors)), *range(than + 1)]
-        asked = {self.actors[one].facts.remote(): one for one in order if one not in self.gone}
+        asked: dict[Any, int] = {self.actors[one].facts.remote(): one for one in order if one not in self.gone}
         ready, _ = self._ray.wait(list(asked), num_returns=1, timeout=PATIENCE) if asked else ([], [])
         if not ready:
             raise MissingError(
