@@ -23,6 +23,7 @@ NEEDS = (
     "needs runs",
     "needs a GPU",
     "needs a server",
+    "needs a cluster",
     "needs the network",
     "waits for a person",
     "needs MEAD",

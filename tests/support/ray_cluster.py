@@ -46,6 +46,12 @@ def slow_honest(handler, body) -> None:
     known_replies.honest(handler, body)
 
 
+def slower_honest(handler, body) -> None:
+    """A server that waits longer than anything else does: 400 ms."""
+    time.sleep(0.4)
+    known_replies.honest(handler, body)
+
+
 def examine_or_die(job: ExamineJob) -> Examined:
     """``fake_examine``; a file that says ``kills`` always kills its worker, one that says ``once`` the first time."""
     words = job.path.read_bytes()
