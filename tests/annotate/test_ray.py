@@ -20,6 +20,7 @@ from tbd.annotate.backends import cluster as chain_workers
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError
 
+pytestmark = pytest.mark.timeout(600)
 CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009") for emotion in ("happy", "angry")
          for level in (1, 2, 3) for index in (1, 2, 3)]  # fmt: skip
 
@@ -51,7 +52,8 @@ def annotate(dataset, output, backend="facs", **changes):
 
 
 def on_cluster(dataset, output, address, **changes):
-    return annotate(dataset, output, engine="ray", address=address, workers=None, **changes)
+    """Each process that starts costs seconds of a busy machine: one looks at the clips unless a test needs more."""
+    return annotate(dataset, output, engine="ray", address=address, **{"workers": 1} | changes)
 
 
 def sealed(output):
@@ -65,7 +67,7 @@ def keys(output):
 
 def test_two_nodes_write_what_one_machine_writes_and_say_who_did_what(dataset, tmp_path, ray_nodes):
     annotate(dataset, tmp_path / "local")
-    summary = on_cluster(dataset, tmp_path / "ray", ray_nodes)
+    summary = on_cluster(dataset, tmp_path / "ray", ray_nodes, workers=None)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "local")
     assert keys(tmp_path / "ray") == keys(tmp_path / "local")
     assert sum("jobs, " in note for note in summary["notes"]) == 2, summary["notes"]
@@ -116,7 +118,7 @@ from tbd.annotate.recipe import AnnotateRecipe
 examine_pool.examine_clip = ray_cluster.examine_or_die
 recipe = AnnotateRecipe(backend={{"name": "server"}}, server={{"concurrency": 2}})
 request = run.AnnotationRequest(Path({str(dataset)!r}), recipe, Path({str(tmp_path / "ray")!r}), quiet=True,
-                                endpoints={endpoints!r}, engine="ray", address={ray_nodes!r})
+                                endpoints={endpoints!r}, workers=1, engine="ray", address={ray_nodes!r})
 run.run_annotation(run.prepare_annotation(request))
 """
     driver = subprocess.Popen([sys.executable, "-c", program])
