@@ -188,7 +188,7 @@ def _canvas(pred: FrameStream, truth: FrameStream, size: int | None) -> Transfor
     if wanted[0] != wanted[1]:
         raise InputError(
             f"{_times(pred.size)} pixels, the ground truth has {_times(truth.size)}",
-            next="--size N (both at one size), --align crop (the ground truth at the video's size) or --align face",
+            next=f"--size {min(*pred.size, *truth.size)} (both at one size), --align crop (the ground truth at the video's size) or --align face",
         )
     one = Transform.alone(pred).sized(size)
     other = Transform.alone(truth).sized(size)

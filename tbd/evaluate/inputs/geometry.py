@@ -42,7 +42,7 @@ def _check_sizes(pairs: Sequence[tuple[FrameStream, FrameStream]]) -> None:
     raise InputError(
         f"--align canvas: the videos have {pred.size[0]}x{pred.size[1]} pixels, the ground truth "
         f"{truth.size[0]}x{truth.size[1]}",
-        next="--size N (both at one size), --align crop (same crop, another size) or --align face",
+        next=f"--size {min(*pred.size, *truth.size)} (both at one size), --align crop (same crop, another size) or --align face",
     )
 
 
