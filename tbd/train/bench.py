@@ -162,7 +162,8 @@ class _LoopStep:
         """Forward, backward, clip, step, average."""
         recipe, kind = self.recipe, TYPES[self.recipe.hardware.precision]
         for _ in range(recipe.hardware.accumulate):
-            with torch.autocast(batch.latents.device.type, kind, enabled=kind != torch.float32):
+            half, kept = kind != torch.float32, recipe.hardware.keeps_casts
+            with torch.autocast(batch.latents.device.type, kind, enabled=half, cache_enabled=kept):
                 prediction, target = predict(self.network, batch, batch.text[:1, 0], self.schedule, recipe)
             loss = sample_losses(prediction, target).mean() / recipe.hardware.accumulate
             loss.backward()  # type: ignore[no-untyped-call]

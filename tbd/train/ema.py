@@ -30,16 +30,19 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """Inside, the network has the averaged weights; nothing is copied but them."""
-        if self.model is None:
-            yield
-            return
-        self.model.store(self.parameters)
-        self.model.copy_to(self.parameters)
+        """Inside, the network has the averaged weights: they change places, one tensor at a time, so nothing is kept twice."""
+        self._change_places()
         try:
             yield
         finally:
-            self.model.restore(self.parameters)
+            self._change_places()
+
+    @torch.no_grad()
+    def _change_places(self) -> None:
+        for shadow, parameter in zip(self.model.shadow_params if self.model else (), self.parameters, strict=False):
+            kept = parameter.detach().clone()
+            parameter.copy_(shadow)
+            shadow.copy_(kept)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Averaged weights by name; empty without an average."""

@@ -2,7 +2,8 @@
 
 A tensor that autograd saves is counted by its storage, so that views and tensors that two operations share count once.
 Every layer is one segment of activation checkpointing: what it keeps stays until its turn in the backward pass, and what
-it computes again is there only during that turn. The largest sum over the backward pass is the step's peak.
+it computes again is there only during that turn. The largest sum over both passes and the optimizer's turn is the
+step's peak.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from tbd.model import reference, unet
 from tbd.model.network import TBDNetwork, build_network
 from tbd.model.shapes import network_sizes
+from tbd.model.unet_blocks import BlockLayer
 from tbd.train.made_up import made_up_batch
 from tbd.train.recipe import TrainRecipe
 from tbd.train.stages import freeze
@@ -27,7 +29,7 @@ from tbd.train.stages import freeze
 GIGABYTE = 1e9
 ROOM = 0.08
 """Share of a card that stays free: CUDA's own context (0.5 to 0.8 GB) and what fragmentation wastes."""
-OPTIMIZER_BYTES = {"adamw": 8, "adamw-8bit": 2.1}
+OPTIMIZER_BYTES = {"adamw": 8, "adamw-8bit": 2.1, "adamw-8bit-paged": 2.1}
 """Of the states of one weight; 8-bit ones have a scale for every block."""
 
 
@@ -38,8 +40,9 @@ class StepMemory:
     Attributes:
         weights: learning ones in float32, the others as they are held.
         gradients: of all that learns.
-        optimizer, average: their states.
-        casts: half-precision copies of the learning weights, which autocast holds.
+        optimizer, average: their states; paged ones leave the card until the optimizer's turn.
+        casts: half-precision copies of learning weights that last from the forward to the backward pass: of all of them,
+            or where layers are checkpointed of those outside the layers alone.
         encoders: the frozen networks, in float32.
         buckets: copies of the gradients for other processes; 0 where gradients are views of them.
         activations: kept from the forward pass.
@@ -65,7 +68,7 @@ class StepMemory:
 
 @dataclass
 class _Segment:
-    """A layer: bytes that it keeps, that it computes again, and of its gradients."""
+    """A layer: bytes that it keeps, that it computes again (half-precision weights among them), and of its gradients."""
 
     kept: int = 0
     again: int = 0
@@ -77,6 +80,7 @@ class _Counter:
     """Sees every saved tensor once."""
 
     ignored: set[tuple[int, ...]]
+    cast_bytes: int
     segments: list[_Segment] = field(default_factory=list)
     seen: dict[int, torch.Tensor] = field(default_factory=dict)
 
@@ -96,7 +100,8 @@ class _Counter:
 
     def run(self, mode: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """Stands in for ``run_checkpointed``."""
-        segment = _Segment(gradients=_gradient_bytes(function, arguments))
+        learning = _learning_weights(function, arguments)
+        segment = _Segment(again=0 if mode == "none" else self.cast_bytes * learning, gradients=4 * learning)
         self.segments.append(segment)
         inside: list[torch.Tensor] = []
         if mode != "none":
@@ -108,7 +113,7 @@ class _Counter:
         else:
             storages = {t.untyped_storage()._cdata: t for t in inside if not isinstance(t, nn.Parameter)}
             again = [t for key, t in storages.items() if key not in self.seen and tuple(t.shape) not in self.ignored]
-            segment.again = sum(int(t.untyped_storage().nbytes()) for t in again)
+            segment.again += sum(int(t.untyped_storage().nbytes()) for t in again)
         return found
 
     def _keep(self, segment: _Segment) -> Callable[[tuple[Any, ...]], None]:
@@ -135,16 +140,20 @@ def count_step(recipe: TrainRecipe, stage: int, *, processes: int = 1, bucket_vi
     learning = sum(p.numel() for p in network.parameters() if p.requires_grad)
     frozen = sum(p.numel() for p in network.parameters()) - learning
     half = recipe.hardware.precision != "float32"
+    inside = 0 if recipe.hardware.keeps_casts else sum(segment.gradients for segment in counter.segments) // 4
     held = 4 if recipe.hardware.precision == "float16" or not half else 2
     parts = {
         "weights": 4 * learning + held * frozen,
         "optimizer": OPTIMIZER_BYTES[recipe.optimizer.name] * learning,
         "average": 4 * learning if recipe.ema.decay else 0,
-        "casts": 2 * learning if half else 0,
+        "casts": 2 * (learning - inside) if half else 0,
         "encoders": 4 * _encoder_weights(recipe),
         "buckets": 0 if processes == 1 or bucket_views else 4 * learning,
     }
-    peak = sum(parts.values()) + _backward_peak(counter.segments, 4 * learning, recipe.hardware.accumulate > 1)
+    resident = sum(parts.values())
+    passes = resident - (parts["optimizer"] if recipe.optimizer.name.endswith("paged") else 0)
+    accumulated = recipe.hardware.accumulate > 1
+    peak = max(passes + _peak_of_passes(counter.segments, 4 * learning, accumulated), resident + 4 * learning)
     return StepMemory(
         **{name: size / GIGABYTE for name, size in parts.items()},
         gradients=4 * learning / GIGABYTE,
@@ -154,9 +163,21 @@ def count_step(recipe: TrainRecipe, stage: int, *, processes: int = 1, bucket_vi
     )
 
 
+def checkpoint_bytes(weights: int, learning: int, recipe: TrainRecipe) -> float:
+    """What a checkpoint takes on disk, and on the host while it is written: weights, average, optimizer.
+
+    Args:
+        weights, learning: how many there are, and how many of them learn.
+        recipe: optimizer and average.
+    """
+    average = 4 * learning if recipe.ema.decay else 0
+    return 4 * weights + average + OPTIMIZER_BYTES[recipe.optimizer.name] * learning
+
+
 def _forward(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> _Counter:
     """One forward pass, segment by segment; what is saved between segments belongs to the one before."""
-    counter = _Counter({tuple(parameter.shape) for parameter in network.parameters()} - {()})
+    casts = 0 if recipe.hardware.precision == "float32" else 2
+    counter = _Counter({tuple(parameter.shape) for parameter in network.parameters()} - {()}, casts)
     batch = made_up_batch(recipe, stage, torch.device("cuda"))
     outside: list[torch.Tensor] = []
     run = mock.patch.multiple
@@ -181,19 +202,28 @@ def _forward(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> _Counter:
     return counter
 
 
-def _backward_peak(segments: list[_Segment], gradients: int, accumulated: bool) -> float:
-    """The most over the backward pass: what is still kept, what is computed again, and the gradients that are there."""
-    kept, there, most = sum(segment.kept for segment in segments), gradients if accumulated else 0, 0
+def _peak_of_passes(segments: list[_Segment], gradients: int, accumulated: bool) -> float:
+    """The most over both passes: what is kept by now, what a layer computes, and the gradients that are there."""
+    kept, there, most = 0, gradients if accumulated else 0, 0
+    for segment in segments:
+        kept += segment.kept
+        most = max(most, kept + there + segment.again)
     for segment in reversed(segments):
         most = max(most, kept + there + segment.again + (0 if accumulated else segment.gradients))
         kept -= segment.kept
         there += 0 if accumulated else segment.gradients
-    return max(most, gradients)
+    return most
 
 
-def _gradient_bytes(function: Any, arguments: tuple[Any, ...]) -> int:
-    owners = [part for part in (function, *arguments) if isinstance(part, nn.Module)]
-    return sum(4 * p.numel() for owner in owners for p in owner.parameters() if p.requires_grad)
+def _learning_weights(function: Any, arguments: tuple[Any, ...]) -> int:
+    """How many weights of a layer, or of all layers of a site, learn."""
+    parts = [part for given in (function, *arguments) for part in _layers_of(given)]
+    return sum(p.numel() for part in parts for p in part.parameters() if p.requires_grad)
+
+
+def _layers_of(given: Any) -> list[nn.Module]:
+    found = vars(given).values() if isinstance(given, BlockLayer) else (given,)
+    return [part for part in found if isinstance(part, nn.Module)]
 
 
 def _encoder_weights(recipe: TrainRecipe) -> int:

@@ -13,14 +13,14 @@ from tbd.train.stages import is_new_layer
 
 
 def make_optimizer(parameters: Mapping[str, torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
-    """AdamW, fused; or with 8-bit states, which take a quarter of the memory.
+    """AdamW, fused; or with 8-bit states, which take a quarter of the memory, and none of the card's between steps if paged.
 
     Args:
         parameters: that learn, by name; the layers of stage 2 are a group of their own where their rate differs.
         recipe: kind, rates, decay.
 
     Raises:
-        MissingError: ``adamw-8bit`` needs bitsandbytes.
+        MissingError: 8-bit ones need bitsandbytes.
     """
     words: dict[str, Any] = {
         "lr": recipe.lr,
@@ -35,10 +35,11 @@ def make_optimizer(parameters: Mapping[str, torch.nn.Parameter], recipe: Optimiz
         import bitsandbytes
     except ImportError:
         raise MissingError(
-            "optimizer.name = adamw-8bit needs bitsandbytes, which is not installed here",
+            f"optimizer.name = {recipe.name} needs bitsandbytes, which is not installed here",
             next="pip install 'think-before-draw[low-memory]', or --set optimizer.name=adamw",
         ) from None
-    eight: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(groups, **words)
+    kind = "PagedAdamW8bit" if recipe.name == "adamw-8bit-paged" else "AdamW8bit"
+    eight: torch.optim.Optimizer = getattr(bitsandbytes.optim, kind)(groups, **words)
     return eight
 
 

@@ -56,8 +56,8 @@ class Drop(Recipe):
 class Optimizer(Recipe):
     """AdamW at a constant rate, as the paper."""
 
-    name: Literal["adamw", "adamw-8bit"] = "adamw"
-    """``adamw-8bit`` keeps its state in 8 bits (extra low-memory)."""
+    name: Literal["adamw", "adamw-8bit", "adamw-8bit-paged"] = "adamw"
+    """``adamw-8bit`` keeps its state in 8 bits (extra low-memory); ``-paged`` lets it leave the card between steps."""
     lr: float = Field(1e-5, gt=0)
     """The rate."""
     warmup: int = Field(0, ge=0)
@@ -152,6 +152,12 @@ class Hardware(Recipe):
     """torch.compile of the repeated blocks."""
     channels_last: bool = False
     """Memory layout of convolutions: faster on some cards, the same result up to rounding."""
+
+    @property
+    def keeps_casts(self) -> bool:
+        """Whether autocast keeps half-precision copies of the weights during a forward pass: of no use where each layer is
+        computed again, for then each needs its copies anew."""
+        return self.checkpointing == "none"
 
 
 class Ema(Recipe):

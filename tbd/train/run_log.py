@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import ProjectConfiguration
+from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, ProjectConfiguration
 
 from tbd import workspace
 from tbd.errors import MissingError
@@ -45,6 +45,10 @@ class RunLog:
                 cpu=request.device == "cpu",
                 mixed_precision=PRECISION[recipe.hardware.precision],
                 log_with=None if self.tracker == "none" else self.tracker,
+                kwargs_handlers=[
+                    AutocastKwargs(cache_enabled=recipe.hardware.keeps_casts),
+                    DistributedDataParallelKwargs(gradient_as_bucket_view=True),  # one copy of the gradients, not two
+                ],
                 project_config=ProjectConfiguration(str(request.output), str(request.output / "tracker")),
             )
         except (ValueError, ImportError) as error:

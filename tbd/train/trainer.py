@@ -141,6 +141,11 @@ class Trainer:
             MissingError: the disk or the GPU's memory is full.
         """
         loss = None
+        hardware = self.recipe.hardware
+        self.callback.note(
+            f"{self.per_step} samples a step: {hardware.batch} a batch, {hardware.accumulate} batches, "
+            f"{self.world} process{'es' if self.world > 1 else ''}"
+        )
         try:
             if self.step == 0:
                 self._validate()  # where the curve begins

@@ -69,6 +69,7 @@ def test_a_dry_run_writes_nothing(project, capfd):
     code, out, _ = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--dry-run", "--json")
     found = json.loads(out)
     assert code == 0 and found["steps"] == 4 and found["learning"] == found["parameters"] > 0
+    assert found["disk_gb"] > found["checkpoint_gb"] > 4 * found["parameters"] / 1e9
     assert not (project / "a").exists()
     code, out, _ = tbd(capfd, "cache", "data_manifests/toy", *OPTIONS, "--dry-run", "--json")
     assert code == 0 and json.loads(out)["clips"] == 12

@@ -1,20 +1,20 @@
 """Memory of a step, counted on fake CUDA tensors: no GPU is needed."""
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from tbd.model.network import build_network
+from tbd.train.made_up import made_up_batch
 from tbd.train.memory_count import count_step
 from tbd.train.memory_presets import load_recipe
 
-TOO_LARGE = {(24, 1): 22.3, (16, 2): 17.3}
-"""Presets that pass their card's reserve, with what was counted in GB: docs/train.md and the presets say so."""
-
 
 @pytest.mark.parametrize(("gigabytes", "stage"), [(size, stage) for size in (16, 24, 48, 80) for stage in (1, 2)])
-def test_what_each_preset_needs_of_its_card_at_full_size(gigabytes, stage):
+def test_each_preset_leaves_room_on_its_card_at_full_size(gigabytes, stage):
     found = count_step(load_recipe("paper", [], gigabytes), stage)
-    assert found.fits(gigabytes) == ((gigabytes, stage) not in TOO_LARGE)
-    assert found.peak == pytest.approx(TOO_LARGE.get((gigabytes, stage), found.peak), abs=0.05)
-    assert found.peak > found.weights + found.gradients + found.optimizer
+    assert found.peak <= 0.92 * gigabytes and found.fits(gigabytes)
+    assert found.peak >= found.weights + found.gradients + found.optimizer
 
 
 def test_without_checkpointing_stage_2_does_not_fit_a_card_of_80_gb():
@@ -28,3 +28,44 @@ def test_each_mode_of_checkpointing_keeps_less_than_the_one_before():
         for mode in ("none", "selective", "full")
     ]
     assert kept[0] > kept[1] > kept[2] > 0
+
+
+def test_paged_states_are_on_the_card_in_the_optimizers_turn_alone():
+    plain, paged = (
+        count_step(load_recipe("tiny", [f"optimizer.name={name}"]), 2) for name in ("adamw-8bit", "adamw-8bit-paged")
+    )
+    resident = plain.weights + plain.gradients + plain.optimizer + plain.average + plain.casts + plain.encoders
+    assert plain.optimizer == paged.optimizer > 0
+    assert paged.peak == pytest.approx(max(plain.peak - plain.optimizer, resident))
+
+
+def test_selective_repeats_a_fifth_less_arithmetic_than_full_for_two_gigabytes():
+    """One sample of stage 2 at full size: what attention costs in a forward pass, and what keeping its results takes."""
+    recipe = load_recipe("paper", [], 24)
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        batch = made_up_batch(recipe, 2, torch.device("meta"))
+        build_network(recipe.network, 2)(
+            batch.latents,
+            batch.timesteps,
+            batch.text[:, 0],
+            reference_latents=batch.reference,
+            reference_text=batch.text[:1, 0],
+            motion_latents=batch.earlier,
+            audio=batch.audio,
+        )
+    counted = counter.get_flop_counts()["Global"]
+    share = counted[torch.ops.aten.bmm] / sum(counted.values())  # on "meta", attention is its two products
+    selective, full = (
+        count_step(load_recipe("paper", [f"hardware.checkpointing={mode}"], 24), 2) for mode in ("selective", "full")
+    )
+    assert 0.2 < share < 0.25 and 2 < selective.activations - full.activations < 2.5
+
+
+def test_autocast_keeps_half_precision_weights_only_where_no_layer_is_computed_again():
+    kept = {
+        mode: count_step(
+            load_recipe("tiny", ["hardware.precision=bfloat16", f"hardware.checkpointing={mode}"]), 1
+        ).casts
+        for mode in ("none", "full")
+    }
+    assert 0 < kept["full"] < 0.5 * kept["none"]

@@ -1,4 +1,5 @@
 import sys
+import types
 
 import pytest
 import torch
@@ -31,6 +32,17 @@ def test_eight_bits_without_bitsandbytes_say_what_to_install(monkeypatch):
     with pytest.raises(MissingError) as error:
         make_optimizer({"unet.weight": torch.nn.Parameter(torch.ones(1))}, Optimizer(name="adamw-8bit"))
     assert "think-before-draw[low-memory]" in error.value.next
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adamw-8bit", "AdamW8bit"), ("adamw-8bit-paged", "PagedAdamW8bit")])
+def test_each_name_is_its_own_class_of_bitsandbytes(monkeypatch, name, kind):
+    made = {}
+    classes = {
+        one: lambda groups, one=one, **words: made.update({one: words}) for one in ("AdamW8bit", "PagedAdamW8bit")
+    }
+    monkeypatch.setitem(sys.modules, "bitsandbytes", types.SimpleNamespace(optim=types.SimpleNamespace(**classes)))
+    make_optimizer({"unet.weight": torch.nn.Parameter(torch.ones(1))}, Optimizer(name=name, lr=0.5))
+    assert list(made) == [kind] and made[kind]["lr"] == 0.5
 
 
 def test_the_average_follows_the_weights_with_a_memory_that_grows():

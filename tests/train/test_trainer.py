@@ -14,6 +14,7 @@ from tbd.model.initial_weights import random_network
 from tbd.model.noise import noise_scheduler
 from tbd.train import checkpoint_writer, trainer
 from tbd.train.dataset import TrainingDataset
+from tbd.train.memory_count import checkpoint_bytes
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +206,16 @@ def test_a_checkpoint_says_what_made_it(toy, tmp_path):
     assert list(meta["manifests"]) == ["toy"] and len(meta["manifests"]["toy"]) == 64
     assert {"tbd", "torch", "diffusers", "accelerate"} <= meta["versions"].keys()
     assert meta["validation"]["loss"] == ended.validation["loss"]
+
+
+def test_a_checkpoint_takes_what_a_dry_run_says_and_a_run_says_its_samples_a_step(toy, tmp_path):
+    chosen = trained.recipe({"stage1.steps": 1, "hardware.accumulate": 2})
+    seen, ended = trained.run(tmp_path, toy, chosen)
+    taken = sum(path.stat().st_size for path in ended.checkpoint.rglob("*") if path.is_file())
+    weights = sum(value.numel() for value in random_network(chosen.network, 1, 0).parameters())
+    said = checkpoint_bytes(weights, checkpoints.read_checkpoint(ended.checkpoint).meta.trained["parameters"], chosen)
+    assert taken == pytest.approx(said, rel=0.3)  # toy tensors are small beside their names
+    assert "4 samples a step: 2 a batch, 2 batches, 1 process" in seen.notes
 
 
 def test_scalars_go_to_the_tracker_and_an_unknown_one_is_said(toy, tmp_path):

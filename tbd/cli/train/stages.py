@@ -205,6 +205,7 @@ def _dry_run(request: TrainingRequest, clips: TrainingClips, json: bool) -> int:
     import torch
 
     from tbd.model.network import build_network
+    from tbd.train.memory_count import checkpoint_bytes
     from tbd.train.recipe import stage_settings
     from tbd.train.stages import freeze
 
@@ -213,14 +214,18 @@ def _dry_run(request: TrainingRequest, clips: TrainingClips, json: bool) -> int:
         network = build_network(recipe.network, request.stage)
     names = set(freeze(network, recipe, request.stage))
     learning = sum(p.numel() for name, p in network.named_parameters() if name in names)
+    weights = sum(p.numel() for p in network.parameters())
+    checkpoint = checkpoint_bytes(weights, learning, recipe)
     summary = {
         "train": len(clips.train),
         "validation": len(clips.validation),
         "left_out": {reason: len(rows) for reason, rows in clips.left_out.items()},
         "steps": stage_settings(recipe, request.stage).steps,
         "samples_a_step": hardware.batch * hardware.accumulate,
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "parameters": weights,
         "learning": learning,
+        "checkpoint_gb": round(checkpoint / 1e9, 3),
+        "disk_gb": round((recipe.watch.keep + 2) * checkpoint / 1e9, 3),  # the newest, the best, and one being written
         "cache": str(request.cache) if request.cache else None,
         "output": str(request.output),
     }
