@@ -176,7 +176,7 @@ def annotate(
     request = AnnotationRequest(
         dataset, settings, output, layout, tuple(endpoint or ()), serve, devices, selection,
         split=split, retry=kinds, update=update, keep_going=keep_going, workers=workers, quiet=quiet,
-        engine=engine.value, address=options.address_of(engine, address),
+        engine=engine.value, address=options.address_of(engine, address, devices),
     )  # fmt: skip
     prepared = prepare_annotation(request, dry=dry_run)
     if dry_run:

@@ -98,12 +98,17 @@ def pairs(text: str | None, option: str) -> dict[str, str]:
     return found
 
 
-def address_of(engine: EngineName, address: str | None) -> str | None:
+def address_of(engine: EngineName, address: str | None, devices: str = "auto") -> str | None:
     """The address of the cluster.
 
     Raises:
-        UsageError: one was given for work on this machine.
+        UsageError: one was given for work on this machine, or devices of this machine for work on a cluster.
     """
+    if devices != "auto" and engine is EngineName.ray:
+        raise UsageError(
+            "--devices chooses GPUs of this machine; with --engine ray the cluster gives them out",
+            next="--devices auto",
+        )
     if address and engine is EngineName.local:
         raise UsageError("--address goes with --engine ray", next=f"--engine ray --address {address}")
     return address

@@ -173,3 +173,16 @@ def test_help_is_fast_and_light():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     shown = "import sys; from tbd.cli import main; main(['manifest', 'list']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", shown], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--address", "auto"], "--address goes with --engine ray"),
+        (["--engine", "ray", "--devices", "0,1"], "--devices chooses GPUs of this machine"),
+    ],
+)
+def test_options_of_the_other_engine_are_refused(words, said, tmp_path, capfd):
+    assert main(["annotate", str(tmp_path), *words]) == 2
+    found = capfd.readouterr().err
+    assert said in found and "next:" in found
