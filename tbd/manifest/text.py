@@ -38,8 +38,8 @@ def row_words(row: ManifestRow) -> list[str]:
         ),
     ]
     for unit in row["action_units"]:
-        marks = " ".join(filter(None, (unit["side"], unit["intensity"])))
-        lines.append(_pair(f"AU{unit['au']}", f"{unit['name']} {marks}: {unit['description']}"))
+        words = " ".join(filter(None, (unit["name"], unit["side"], unit["intensity"])))
+        lines.append(_pair(f"AU{unit['au']}", f"{words}: {unit['description']}"))
     lines += [_pair("muscle", f"{muscle['name']} (AU{muscle['au']}): {muscle['action']}") for muscle in row["muscles"]]
     prompts = row["prompts_final"]
     lines += [
@@ -95,7 +95,8 @@ def _lines(value: Any) -> list[str]:
 
 def _line(value: Any) -> str:
     if isinstance(value, dict):
-        said = (f"AU {entry}" if name == "au" else _line(entry) for name, entry in value.items() if entry is not None)
+        filled = ((name, entry) for name, entry in value.items() if entry not in (None, ""))
+        said = (f"AU {entry}" if name == "au" else _line(entry) for name, entry in filled)
         return " · ".join(said)
     if value is None:
         return "–"

@@ -330,6 +330,8 @@ def test_a_reply_in_json_is_split_into_fields_and_any_other_stays_as_it_is():
         ("tags", []),
         ("n", ["1"]),
     ]
+    neutral = {"au": 0, "name": "Neutral Face", "side": "both", "intensity": "", "description": ""}
+    assert reply_fields(json.dumps({"action_units": [neutral]})) == [("action units", ["AU 0 · Neutral Face · both"])]
     assert reply_fields("[" * 100_000) is reply_fields("text") is reply_fields("[1]") is reply_fields("{}") is None
 
 
