@@ -89,7 +89,8 @@ class Database:
             if self._inside:  # part of a larger one
                 yield
                 return
-            if not self.connection.in_transaction:
+            waits = self.connection.in_transaction  # for the disk, since an earlier one that does not last
+            if not waits:
                 self.connection.execute("BEGIN IMMEDIATE")
             self.connection.execute("SAVEPOINT part")
             self._inside = True
@@ -97,17 +98,21 @@ class Database:
                 yield
                 self.connection.execute("RELEASE part")
             except BaseException:
-                self._undo()
+                self._undo(waits)
                 raise
             finally:
                 self._inside = False
             if lasting:
                 self.settle()
 
-    def _undo(self) -> None:
-        """Take back what the present transaction wrote; what waited before it, waits on."""
-        if self.connection.in_transaction:  # a full disk has taken all of it back already
-            self.connection.execute("ROLLBACK TO part")
+    def _undo(self, waits: bool) -> None:
+        """Take back what the present transaction wrote. What waited before it waits on; without that, nothing is held open:
+        an open transaction would show this process an old state, and let nobody else write.
+        """
+        if not self.connection.in_transaction:  # a full disk has taken all of it back already
+            return
+        self.connection.execute("ROLLBACK TO part" if waits else "ROLLBACK")
+        if waits:
             self.connection.execute("RELEASE part")
 
     def settle(self) -> None:

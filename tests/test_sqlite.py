@@ -38,6 +38,24 @@ def test_what_a_transaction_wrote_is_all_there_or_nothing_is(database):
     assert database.one("SELECT value FROM number WHERE value = 4") is None
 
 
+def test_a_transaction_that_failed_holds_nothing_open(database):
+    """Others can write at once, and this process sees what they wrote; what waits for the disk waits on."""
+    with pytest.raises(ValueError), database.transaction():
+        database.write("INSERT INTO number VALUES (?)", 1)
+        raise ValueError
+    with _open(database.path, wait=0.1) as other, other.transaction():
+        other.write("INSERT INTO number VALUES (?)", 2)
+    assert [row[0] for row in database.rows("SELECT value FROM number")] == [2]
+    with database.transaction(lasting=False):
+        database.write("INSERT INTO number VALUES (?)", 3)
+    with pytest.raises(ValueError), database.transaction():
+        database.write("INSERT INTO number VALUES (?)", 4)
+        raise ValueError
+    database.settle()
+    with _open(database.path) as other:
+        assert [row[0] for row in other.rows("SELECT value FROM number")] == [2, 3]
+
+
 def test_many_threads_share_one(database):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda value: database.write("INSERT INTO number VALUES (?)", value), range(200)))

@@ -187,5 +187,8 @@ def test_the_memory_of_a_preset_is_counted_without_a_gpu(capfd):
     code, out, _ = tbd(capfd, "bench", "--count", "--gpu-memory", "48", "--stages", "1", "--json")
     (row,) = json.loads(out)["figures"]
     assert code == 0 and (row["preset"], row["stage"], row["fits"]) == (48, 1, True) and 10 < row["peak"] < 48 * 0.92
-    code, out, _ = tbd(capfd, "bench", "--count", "--gpu-memory", "16", "--stages", "2")
+    sixteen = ("bench", "--count", "--gpu-memory", "16", "--stages", "2")
+    code, out, _ = tbd(capfd, *sixteen)
+    assert code == 0 and "| 16 GB | 2 |" in out and out.rstrip().endswith("| yes |")
+    code, out, _ = tbd(capfd, *sixteen, "--set", "hardware.checkpointing=none")
     assert code == 0 and "| 16 GB | 2 |" in out and out.rstrip().endswith("| no |")
