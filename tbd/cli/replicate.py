@@ -110,5 +110,6 @@ def _answer(folder: Path, chosen: ReplicationRecipe, journal: ReplicationJournal
         return 0
     for claim in findings.claims:
         out(f"{claim.question} {claim.verdict}. {claim.words}")
-    out(f"open {path} ({human_seconds(sum(journal.processor_seconds.values()))} of one core)")
+    known = "" if journal.processor_seconds.keys() == seconds.keys() else "at least "
+    out(f"open {path} ({known}{human_seconds(sum(journal.processor_seconds.values()))} of one core)")
     return 0

@@ -19,6 +19,8 @@ from tbd.pools import JobFailure, WorkerPool
 
 LOGS = "logs"
 """Folder below the one where the lines are typed; what each said is there."""
+LAST = 20
+"""Lines of a failed one's log that are shown."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,7 @@ def run_side_by_side(lines: Sequence[TypedLine], workers: int, ended: Callable[[
             for line, end in pool.run(_announced(lines)):
                 if end.code:
                     pool.abandon()
-                    say(
-                        f"{line.log.read_text(encoding='utf-8', errors='replace')}\nerror: {line.name} failed: {line.log}"
-                    )
+                    say(f"{_last_words(line)}\nerror: {line.name} failed: {line.log}")
                     say(f"next:  cd {line.folder} && tbd {line.line}")
                     return end.code
                 say(f"{line.name}: {end.seconds:.0f} s")
@@ -85,6 +85,10 @@ def _announced(lines: Sequence[TypedLine]) -> Sequence[TypedLine]:
     if lines:
         say(f"what they say: {lines[0].log.parent}/")
     return lines
+
+
+def _last_words(line: TypedLine) -> str:
+    return "\n".join(line.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST:])
 
 
 def _type_line(line: TypedLine) -> EndedLine:

@@ -15,7 +15,7 @@ from tbd.model.noise import noise_scheduler
 from tbd.train.batch import Batch
 from tbd.train.ema import WeightAverage
 from tbd.train.loss import sample_losses
-from tbd.train.made_up import made_up_batch
+from tbd.train.made_up import answer_made_up, made_up_batch
 from tbd.train.optimizer import make_optimizer
 from tbd.train.recipe import TrainRecipe, stage_settings
 from tbd.train.stages import freeze, predict
@@ -99,15 +99,7 @@ def operations(recipe: TrainRecipe, stage: int) -> int:
         batch = made_up_batch(recipe, stage, torch.device("meta"))
         freeze(network, recipe, stage)
         with FlopCounterMode(display=False) as counter:
-            network(
-                batch.latents,
-                batch.timesteps,
-                batch.text[:, 0],
-                reference_latents=batch.reference,
-                reference_text=batch.text[:1, 0],
-                motion_latents=batch.earlier,
-                audio=batch.audio,
-            ).sum().backward()
+            answer_made_up(network, batch).sum().backward()
     return int(counter.get_total_flops()) * recipe.hardware.accumulate
 
 

@@ -34,3 +34,22 @@ def made_up_batch(recipe: TrainRecipe, stage: int, device: torch.device) -> Batc
         keep_audio=keep,
         keep_motion=keep,
     )
+
+
+def answer_made_up(network: torch.nn.Module, batch: Batch, **more: torch.Tensor) -> torch.Tensor:
+    """What a network makes of a made-up batch: ``(B, 4, F, h, w)``; its first prompt level is the text.
+
+    Args:
+        more: further conditions, as ``TBDNetwork.forward`` takes them.
+    """
+    answer: torch.Tensor = network(
+        batch.latents,
+        batch.timesteps,
+        batch.text[:, 0],
+        reference_latents=batch.reference,
+        reference_text=batch.text[:1, 0],
+        motion_latents=batch.earlier,
+        audio=batch.audio,
+        **more,
+    )
+    return answer

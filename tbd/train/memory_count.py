@@ -22,7 +22,7 @@ from tbd.model import reference, unet
 from tbd.model.network import TBDNetwork, build_network
 from tbd.model.shapes import network_sizes
 from tbd.model.unet_blocks import BlockLayer
-from tbd.train.made_up import made_up_batch
+from tbd.train.made_up import answer_made_up, made_up_batch
 from tbd.train.recipe import TrainRecipe
 from tbd.train.stages import freeze
 
@@ -188,16 +188,7 @@ def _forward(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> _Counter:
         _saved(outside.append),
         _attention(None),
     ):
-        network(
-            batch.latents,
-            batch.timesteps,
-            batch.text[:, 0],
-            reference_latents=batch.reference,
-            reference_text=batch.text[:1, 0],
-            motion_latents=batch.earlier,
-            audio=batch.audio,
-            keep_reference=batch.keep_reference,
-        )
+        answer_made_up(network, batch, keep_reference=batch.keep_reference)
     counter.segments.append(_Segment(kept=sum(map(counter.new_bytes, outside))))
     return counter
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tbd.cli.side_by_side import TypedLine, run_side_by_side
+from tbd.cli.side_by_side import LAST, TypedLine, _last_words, run_side_by_side
 
 
 def typed(folder, *lines):
@@ -28,6 +28,14 @@ def test_a_line_that_fails_ends_the_rest_and_says_why_and_what_to_type(tmp_path,
         "nowhere" in said and "error: line 0 failed" in said and f"next:  cd {tmp_path} && tbd {lines[0].line}" in said
     )
     assert len(ended) < 5
+    assert said.count("\n") < 40
+
+
+def test_of_a_long_log_only_the_end_is_shown(tmp_path):
+    (line,) = typed(tmp_path, "--version")
+    line.log.parent.mkdir()
+    line.log.write_text("\n".join(f"step {number}" for number in range(10_000)))
+    assert _last_words(line).splitlines() == [f"step {number}" for number in range(10_000 - LAST, 10_000)]
 
 
 def test_an_interruption_reaches_whoever_waits(tmp_path):

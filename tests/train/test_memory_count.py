@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tbd.model.network import build_network
-from tbd.train.made_up import made_up_batch
+from tbd.train.made_up import answer_made_up, made_up_batch
 from tbd.train.memory_count import count_step
 from tbd.train.memory_presets import load_recipe
 
@@ -44,15 +44,7 @@ def test_selective_repeats_a_fifth_less_arithmetic_than_full_for_two_gigabytes()
     recipe = load_recipe("paper", [], 24)
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         batch = made_up_batch(recipe, 2, torch.device("meta"))
-        build_network(recipe.network, 2)(
-            batch.latents,
-            batch.timesteps,
-            batch.text[:, 0],
-            reference_latents=batch.reference,
-            reference_text=batch.text[:1, 0],
-            motion_latents=batch.earlier,
-            audio=batch.audio,
-        )
+        answer_made_up(build_network(recipe.network, 2), batch)
     counted = counter.get_flop_counts()["Global"]
     share = counted[torch.ops.aten.bmm] / sum(counted.values())  # on "meta", attention is its two products
     selective, full = (
