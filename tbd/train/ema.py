@@ -39,7 +39,9 @@ class WeightAverage:
 
     @torch.no_grad()
     def _change_places(self) -> None:
-        for shadow, parameter in zip(self.model.shadow_params if self.model else (), self.parameters, strict=False):
+        if self.model is None:
+            return
+        for shadow, parameter in zip(self.model.shadow_params, self.parameters, strict=True):
             kept = parameter.detach().clone()
             parameter.copy_(shadow)
             shadow.copy_(kept)
