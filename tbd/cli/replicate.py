@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -90,7 +91,9 @@ def _side_by_side(
 
 
 def _processor_seconds() -> float:
-    """Of this process and of the children that it waited for."""
+    """Of this process and of its children. The workers of a closed pool are waited for: their time is not the next step's."""
+    for child in multiprocessing.active_children():
+        child.join(10)
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 

@@ -1,7 +1,10 @@
 """Lines typed side by side: what each said is kept, what fails ends the rest, and nobody waits for nothing."""
 
+import time
+
 import pytest
 
+from tbd.cli.replicate import _processor_seconds
 from tbd.cli.side_by_side import LAST, TypedLine, _last_words, run_side_by_side
 
 
@@ -18,6 +21,13 @@ def test_every_line_is_typed_in_its_folder_and_what_it_says_is_kept(tmp_path):
     assert [line.log.parent for line in lines] == [tmp_path / "here" / "logs"] * 3
     for line, said in zip(lines, ("in a", "in b", "tbd "), strict=True):
         assert said in line.log.read_text(encoding="utf-8")
+
+
+def test_the_workers_time_is_not_counted_again_for_what_comes_after(tmp_path):
+    assert run_side_by_side(typed(tmp_path, "--version", "--version"), 2, lambda *_: None) == 0
+    before = _processor_seconds()
+    time.sleep(0.5)  # in which a worker that still ends would be waited for
+    assert _processor_seconds() - before < 0.2
 
 
 def test_a_line_that_fails_ends_the_rest_and_says_why_and_what_to_type(tmp_path, capfd):

@@ -77,7 +77,7 @@ def draw_tsne(points: StylePoints, title: str, stem: Path) -> tuple[list[Path], 
         for path in paths:
             workspace.write_whole(path, lambda temporary, path=path: _save(figure, temporary, path.suffix[1:]))  # type: ignore[misc]
         plt.close(figure)
-    return paths, f"{points.words}; t-SNE with perplexity {laid.perplexity:g}, seed {laid.seed}"
+    return paths, f"{points.words}; t-SNE with perplexity {laid.perplexity:.3g}, seed {laid.seed}"
 
 
 def _save(figure: Any, path: Path, kind: str) -> None:
