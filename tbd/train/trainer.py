@@ -142,10 +142,9 @@ class Trainer:
         """
         loss = None
         hardware = self.recipe.hardware
-        self.callback.note(
-            f"{self.per_step} samples a step: {hardware.batch} a batch, {hardware.accumulate} batches, "
-            f"{self.world} process{'es' if self.world > 1 else ''}"
-        )
+        batches = f", {hardware.accumulate} batches of {hardware.batch}" if hardware.accumulate > 1 else ""
+        processes = f", over {self.world} processes" if self.world > 1 else ""
+        self.callback.note(f"{self.per_step} samples a step{batches}{processes}")
         try:
             if self.step == 0:
                 self._validate()  # where the curve begins

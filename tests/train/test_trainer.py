@@ -215,7 +215,7 @@ def test_a_checkpoint_takes_what_a_dry_run_says_and_a_run_says_its_samples_a_ste
     weights = sum(value.numel() for value in random_network(chosen.network, 1, 0).parameters())
     said = checkpoint_bytes(weights, checkpoints.read_checkpoint(ended.checkpoint).meta.trained["parameters"], chosen)
     assert taken == pytest.approx(said, rel=0.3)  # toy tensors are small beside their names
-    assert "4 samples a step: 2 a batch, 2 batches, 1 process" in seen.notes
+    assert "4 samples a step, 2 batches of 2" in seen.notes
 
 
 def test_scalars_go_to_the_tracker_and_an_unknown_one_is_said(toy, tmp_path):
