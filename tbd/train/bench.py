@@ -99,7 +99,7 @@ def operations(recipe: TrainRecipe, stage: int) -> int:
         batch = made_up_batch(recipe, stage, torch.device("meta"))
         freeze(network, recipe, stage)
         with FlopCounterMode(display=False) as counter:
-            answer_made_up(network, batch).sum().backward()
+            answer_made_up(network, batch).sum().backward()  # type: ignore[no-untyped-call]
     return int(counter.get_total_flops()) * recipe.hardware.accumulate
 
 

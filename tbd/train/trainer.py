@@ -142,9 +142,9 @@ class Trainer:
         """
         loss = None
         hardware = self.recipe.hardware
-        batches = f", {hardware.accumulate} batches of {hardware.batch}" if hardware.accumulate > 1 else ""
-        processes = f", over {self.world} processes" if self.world > 1 else ""
-        self.callback.note(f"{self.per_step} samples a step{batches}{processes}")
+        gathered = f", {hardware.accumulate} batches of {hardware.batch}" if hardware.accumulate > 1 else ""
+        spread = f", over {self.world} processes" if self.world > 1 else ""
+        self.callback.note(f"{self.per_step} samples a step{gathered}{spread}")
         try:
             if self.step == 0:
                 self._validate()  # where the curve begins
