@@ -99,5 +99,5 @@ $(READY): pyproject.toml setup.py constraints.txt
 		{ echo "make: $(PYTHON) is older than Python 3.11; say PYTHON=/path/to/a/newer/python" >&2; exit 1; }
 	@echo "make: installing tbd and what it needs into $(VENV) (once, a few minutes)" >&2
 	@$(PYTHON) -m venv $(VENV) || { echo "make: this Python has no venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --quiet --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --quiet --quiet --no-compile --editable '.[dev]' --constraint constraints.txt
 	@touch $@

@@ -17,6 +17,8 @@ from tbd.schema import ManifestRow
 
 SECONDS = (1.2, 1.8)
 """Length of a drawn clip: two or three windows of the model."""
+GRID_SECONDS = 0.32
+"""Speech of the grid: 8 frames, one window of the model."""
 VAE = "weights.vae=checkpoints/autoencoder"
 TRAIN = f"data_manifests/mead --recipe {{recipe}} --set {VAE} --cache cache"
 MOUTH = "--set loss.face=2 --set loss.lips=20"
@@ -106,7 +108,7 @@ def _inputs(folder: Path, seed: int) -> None:
     if not (folder / "portrait.png").is_file():
         drawn = Image.fromarray(Portrait(who, 256).draw(Expression({})))
         workspace.write_whole(folder / "portrait.png", lambda path: drawn.save(path, "PNG"))
-        write_wav(folder / "speech.wav", speak(0.64, pitch=who.pitch, seed=seed))
+        write_wav(folder / "speech.wav", speak(GRID_SECONDS, pitch=who.pitch, seed=seed))
 
 
 def _flagged(folder: Path) -> list[ManifestRow]:
