@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tbd.cli import options
+from tbd.cli.side_by_side import TypedLine, run_side_by_side
 from tbd.cli.typed_commands import run_typed
 from tbd.console import document, out, say
 from tbd.schema import ManifestRow
@@ -36,6 +38,8 @@ STAGES = {
     "evaluate": "eval runs/demo --metrics psnr,ssim,cpbd --size 64 --sample stratified:6 -o results/demo",
 }
 """What is typed in the workspace, by its name in the report."""
+RENDERS = ("generate", "generate a grid")
+"""Neither reads what the other makes: they run side by side, one core each."""
 
 
 def demo(
@@ -73,8 +77,11 @@ def demo(
     say(f"{len(made)} drawn clips in {folder / 'mead'}")
     _inputs(folder, seed)
     for name in names:
-        with _timed(seconds, name):
-            code = run_typed(context.find_root().command, folder, STAGES[name].format(recipe=recipe), json)
+        if name in RENDERS:
+            code = _render(folder, seconds) if name == RENDERS[0] else 0
+        else:
+            with _timed(seconds, name):
+                code = run_typed(context.find_root().command, folder, STAGES[name].format(recipe=recipe), json)
         if code:
             return code
         if name == "annotate":
@@ -84,6 +91,12 @@ def demo(
         summary |= _report(folder, seconds)
     document(summary) if json else _tell(folder, until)
     return 0
+
+
+def _render(folder: Path, seconds: dict[str, float]) -> int:
+    lines = [TypedLine(name, folder.absolute(), STAGES[name]) for name in RENDERS]
+    workers = min(len(lines), os.cpu_count() or 1)
+    return run_side_by_side(lines, workers, lambda line, end: seconds.update({line.name: end.seconds}))
 
 
 @contextlib.contextmanager

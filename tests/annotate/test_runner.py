@@ -139,9 +139,11 @@ def test_several_moments_are_shown_and_journalled_apart(dataset, tmp_path, use):
     shown = []
     backend = use(ScriptedBackend(lambda face, question, good: (shown.append(len(face.images)), good)[1]))
     annotate(dataset, tmp_path / "out")
+    assert set(shown) == {1}
+    shown.clear()
     recipe = AnnotateRecipe(chain={"frames": 8}, backend={"name": "facs"})
     annotate(dataset, tmp_path / "out", recipe=recipe, update=True)
-    assert set(shown[: len(shown) // 2]) == {1} and set(shown[len(shown) // 2 :]) == {8}
+    assert set(shown) == {8}
     asked = len(backend.asked)
     annotate(dataset, tmp_path / "out", update=True)
     assert len(backend.asked) == asked, "the replies to one picture are in the journal still"

@@ -77,8 +77,8 @@ def fake_examine(job: ExamineJob) -> Examined:
     medium = Medium(True, 25.0, 50, 2.0, 512, 512, 12)
     if words.startswith(b"faceless"):
         return Examined(medium)
-    tone = max(hashlib.sha256(words).digest()[0], 8)
-    images = np.stack([np.full((8, 8, 3), tone - index, np.uint8) for index in range(job.frames)])
+    drawn = np.frombuffer(hashlib.sha256(words).digest() * 6, np.uint8).reshape(8, 8, 3)
+    images = np.stack([drawn ^ np.uint8(index) for index in range(job.frames)])
     sha = hashlib.sha256(images.tobytes()).hexdigest()
     box = (100.0, 100.0, 300.0, 300.0)
     return Examined(replace(medium, face_box=box, crop_box=(0.0, 0.0, 512.0, 512.0), image_sha256=sha), images)
