@@ -1,6 +1,10 @@
 """What every test may rely on."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("tbd", deadline=None, derandomize=True)  # a busy machine is no fault of the code
+settings.load_profile("tbd")
 
 
 @pytest.fixture(autouse=True, scope="session")

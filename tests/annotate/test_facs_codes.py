@@ -119,7 +119,7 @@ def test_negation_reaches_the_codes_it_speaks_of(text, negated):
     assert {mention.au for mention in parse_action_units(text) if mention.negated} == negated
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(alphabet="AUDLRTBM0123456789+/,-–_() noandrwithutabsence.\n", max_size=80) | st.text(max_size=80))
 def test_any_text_is_read_without_error_and_spans_hold_the_number(text):
     last = 0

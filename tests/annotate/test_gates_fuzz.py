@@ -14,7 +14,7 @@ from tbd.annotate.replies import Unreadable, read
 from tbd.schema import WARNING, ActionUnit, Annotation, Muscle
 
 GOOD = {emotion: written(Annotation("cot", emotion, 2 if emotion != "neutral" else 1)) for emotion in EMOTIONS}
-MANY = settings(max_examples=1000, deadline=None)
+MANY = settings(max_examples=1000)
 made = st.randoms(use_true_random=True)  # hypothesis draws the seed only: ten times faster than drawing every word
 
 PHRASES = [

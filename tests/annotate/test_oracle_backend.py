@@ -50,7 +50,7 @@ def coded(units):
 
 
 @given(FACES)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_what_is_shown_is_what_is_read_and_fits(pairs):
     shown = face(pairs)
     row = written(shown)
@@ -69,7 +69,7 @@ def test_what_is_shown_is_what_is_read_and_fits(pairs):
 
 
 @given(FACES, FACES)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_other_units_get_other_words_and_the_same_get_the_same(one, other):
     first, second = face(one), face(other)
     same = coded(first.units) == coded(second.units)
@@ -116,7 +116,7 @@ def test_a_plain_description_knows_neither_strength_nor_side():
 
 
 @given(FACES)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_replies_have_the_shape_that_models_are_asked_for(pairs):
     start = ConversationStart("key", None, "", Annotation("cot", "fear", 3), shown=face(pairs))
     with OracleBackend().open([start]) as session:

@@ -129,7 +129,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(STEPS), json_values | st.text(max_size=200))
 def test_no_reply_breaks_the_reader(step, value):
     text = value if isinstance(value, str) else json.dumps(value)

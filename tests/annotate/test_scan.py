@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trees import mead, plant
 
@@ -204,7 +204,6 @@ def clip(clip_id, file_name="a.mp4", **changes):
     return replace(Clip(clip_id, "set", "anna", "sadness", "sad", file_name), **changes)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=200), st.text(min_size=1, max_size=30)), max_size=30))
 def test_ids_are_safe_and_unique_whatever_they_were(wished):
     clips = made_unique(clip(name, path) for name, path in wished)
@@ -215,7 +214,6 @@ def test_ids_are_safe_and_unique_whatever_they_were(wished):
     assert ids == sorted(ids)
 
 
-@settings(deadline=None)
 @given(st.permutations([("x", "a.mp4"), ("x", "b.mp4"), ("X", "c.mp4"), ("é", "d.mp4"), ("y", "e.mp4")]))
 def test_ids_do_not_depend_on_the_order(wished):
     usual = made_unique(clip(name, path) for name, path in sorted(wished))

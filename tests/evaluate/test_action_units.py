@@ -2,7 +2,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sync import clip, windows
 
@@ -61,7 +61,6 @@ def good(*present):
     return (0, 0.98, 1, present)
 
 
-@settings(deadline=None)
 @given(SETS, SETS)
 def test_f1_is_one_for_equal_sets_zero_for_disjoint_ones_and_symmetric(one, other):
     assert au_f1(one, one) == 1

@@ -63,7 +63,7 @@ def test_it_equals_the_transcription(size, sigma):
         assert cpbd(drawn) == pytest.approx(slow_cpbd(drawn), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0, 3), st.sampled_from([1, 2, 5, 30, 120]), st.booleans())
 def test_it_equals_the_transcription_on_smooth_noise_of_any_strength(seed, sigma, strength, whole):
     noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, (66, 129)), sigma)
@@ -72,7 +72,7 @@ def test_it_equals_the_transcription_on_smooth_noise_of_any_strength(seed, sigma
     assert cpbd(drawn) == pytest.approx(slow_cpbd(drawn), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0, 4), st.floats(-3, 2), st.floats(0, 1))
 def test_edge_blocks_are_those_of_canny_even_where_the_thresholds_bite(seed, sigma, magnitude, share):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import tiny_onnx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import SimilarityTransform
 from sync import clip, windows
@@ -51,7 +51,6 @@ def test_the_points_of_the_template_need_no_alignment():
     assert (aligned(picture, TEMPLATE) == picture).all()
 
 
-@settings(deadline=None)
 @given(st.floats(-3, 3), st.floats(0.2, 5), st.floats(-300, 300), st.floats(-300, 300))
 def test_turned_scaled_and_shifted_points_come_back_exactly(angle, scale, x, y):
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -60,7 +59,6 @@ def test_turned_scaled_and_shifted_points_come_back_exactly(angle, scale, x, y):
     assert found == pytest.approx(np.column_stack([inverse, -inverse @ (x, y)]), abs=1e-9 * (1 + abs(x) + abs(y)))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 999))
 def test_points_that_no_similarity_fits_are_aligned_as_scikit_image_does(seed):
     points = TEMPLATE + np.random.default_rng(seed).normal(0, 12, (5, 2))

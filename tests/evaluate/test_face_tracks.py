@@ -62,7 +62,7 @@ def scenes_of_faces(draw):
     return [[box(x, rng.uniform(0, 9)) for x in places[i][seen[i]]] for i in range(frames)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes_of_faces())
 def test_following_online_gives_the_tracks_of_the_original(detections):
     wanted = offline(detections)
@@ -75,7 +75,6 @@ def test_following_online_gives_the_tracks_of_the_original(detections):
             assert np.array(track.boxes) == pytest.approx(fill(np.arange(track.first, track.last + 1)))
 
 
-@settings(deadline=None)
 @given(st.integers(13, 40), st.integers(0, 99))
 def test_places_are_those_of_a_median_filter_that_sees_zeros_outside(count, seed):
     rng = np.random.default_rng(seed)

@@ -115,7 +115,7 @@ def test_four_vectors_in_four_dimensions_which_make_real_square_roots_nan():
 sets = st.tuples(st.integers(2, 40), st.integers(2, 40), st.integers(1, 12), st.integers(0, 10**6))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sets)
 def test_swapping_rotating_moving_and_shuffling_change_nothing(shape):
     n, m, width, seed = shape
@@ -128,7 +128,7 @@ def test_swapping_rotating_moving_and_shuffling_change_nothing(shape):
         assert frechet_distance(a, b) == pytest.approx(value, rel=1e-6, abs=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(sets)
 def test_the_kernel_distance_is_the_plain_mean_over_pairs(shape):
     n, m, width, seed = shape

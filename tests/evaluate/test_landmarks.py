@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sync import clip, windows
 
@@ -50,7 +50,6 @@ def test_a_mouth_opened_by_ten_pixels_is_five_away_at_every_point():
     assert face.value == pytest.approx(20 * 5 / 68)
 
 
-@settings(deadline=None)
 @given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.5, 2))
 def test_a_face_elsewhere_is_the_same_face_but_a_larger_one_is_not(x, y, scale):
     assert landmark_distance(FACE + (x, y), FACE) == pytest.approx(0, abs=1e-9)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tbd.evaluate import mfcc
@@ -52,7 +52,6 @@ def test_the_filters():
     assert not filters.flags.writeable
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20))
 def test_sound_one_video_frame_later_is_four_columns_later(frames):
     sound = np.random.default_rng(frames).integers(-9000, 9000, 640 * 30, np.int16)

@@ -95,7 +95,7 @@ def seen(rotation):
     return face
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(-25, 25), st.floats(-35, 35), st.floats(-20, 20))
 def test_a_turned_head_is_found_as_it_was_turned(pitch, yaw, roll):
     found = rotations(seen(turned(pitch, yaw, roll))[None])

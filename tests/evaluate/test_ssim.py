@@ -57,7 +57,7 @@ def test_gray_is_scikit_image_on_opencv_s_grey_levels():
     assert np.abs(ssim(pred, ref, "gray") - expected).max() < 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_any_pixels_follow_scikit_image_though_integers_hold_the_sums(data):
     pred = data.draw(arrays(np.uint8, (1, 8, 9, 3), elements=st.sampled_from([0, 1, 2, 127, 254, 255])))

@@ -95,7 +95,7 @@ def test_one_clip_has_a_value_and_no_interval_and_a_few_have_a_word_of_warning()
     assert str(RESAMPLES) in many.interval
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=12), st.randoms(use_true_random=False))
 def test_the_order_of_clips_changes_nothing_and_the_interval_holds_the_mean(values, random):
     clips = [ClipScore(value, 1 + i) for i, value in enumerate(values)]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sync import FACE, Planted, clip, faces, loudness, speech, windows
@@ -44,7 +44,6 @@ def test_features_of_three_frames_earlier_are_an_offset_of_plus_three():
     assert found.distances.shape == (31,)
 
 
-@settings(deadline=None)
 @given(st.integers(-15, 15), st.integers(20, 60))
 def test_the_offset_follows_the_shift_exactly(shift, frames):
     stream = random((frames + 30, 24))
@@ -53,7 +52,6 @@ def test_the_offset_follows_the_shift_exactly(shift, frames):
     assert found.distance == pytest.approx(abs(shift) / frames * 24**0.5, rel=0.5, abs=1e-4)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(0, 20), st.integers(0, 99))
 def test_distances_are_those_of_all_pairs(frames, vshift, seed):
     video, audio = random((frames, 7), seed), random((frames, 7), seed + 1)

@@ -80,7 +80,7 @@ def test_rows_that_differ_only_in_their_split_need_a_rule(tmp_path):
 CHOICES = [None, row("x"), failed("x"), failed("x", error="timed out"), failed("x", status="refused")]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.sampled_from(CHOICES), min_size=9, max_size=9))
 def test_the_order_of_merges_does_not_matter(tmp_path_factory, choices):
     folder = tmp_path_factory.mktemp("merge")

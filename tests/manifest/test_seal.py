@@ -46,7 +46,7 @@ def test_a_row_comes_back_as_it_was_given(tmp_path):
         assert back[name] == (pytest.approx(given_row[name]) if name == "fps" else given_row[name]), name
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(any_rows())
 def test_any_rows_survive_the_round_trip(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("round")

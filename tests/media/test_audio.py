@@ -54,7 +54,7 @@ def test_a_window_of_a_video_equals_that_part_of_the_whole(tmp_path):
     assert np.corrcoef(whole[:60_000], tone(4)[:60_000])[0, 1] > 0.99
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(start=st.floats(0, 2), length=st.floats(0, 3))
 def test_lengths_are_exact(tmp_path_factory, start, length):
     path = tmp_path_factory.getbasetemp() / "tone.wav"

@@ -37,7 +37,7 @@ def test_only_a_face_larger_than_the_frame_is_padded():
     assert y0 <= 0 and y1 >= 300 and 0 <= x0 < x1 <= 640
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), width=st.integers(16, 900), height=st.integers(16, 900))
 def test_the_crop_is_a_square_of_whole_pixels_around_the_face(data, width, height):
     x0 = data.draw(st.floats(-20, width - 5))

@@ -208,7 +208,7 @@ def test_every_point_is_applied_or_told(tmp_path, point):
 
 
 @given(st.sampled_from((0, 90, 180, 270)), st.booleans(), st.booleans(), st.sampled_from((".mp4", ".mov", ".mkv")))
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_all_ways_to_hold_a_camera(tmp_path_factory, degrees, across, down, ending):
     path = tmp_path_factory.mktemp("held") / f"a{ending}"
     film(path, PICTURES, stream_setup=lambda s: s.set_display_rotation(degrees, hflip=across, vflip=down))

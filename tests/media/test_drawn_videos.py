@@ -78,7 +78,7 @@ def played(path):
 
 
 @given(recipes(), st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_a_frame_alone_is_the_frame_of_the_whole_pass(tmp_path_factory, recipe, data):
     path = drawn_video(tmp_path_factory.mktemp("drawn") / "a", recipe)
     source = probe(path)

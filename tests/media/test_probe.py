@@ -179,7 +179,7 @@ def test_a_window_holds_the_frames_whose_time_lies_in_it(tmp_path):
         found.window(0.5, 0.5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     gaps=st.lists(st.integers(1, 200), min_size=1, max_size=30),
     asked=st.lists(st.integers(-50, 3000), min_size=1, max_size=20),

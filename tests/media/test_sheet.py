@@ -127,7 +127,7 @@ def test_accents_are_drawn_and_what_the_typeface_lacks_is_written_as_an_escape()
     severity=st.integers(-5, 9), box=st.none() | st.tuples(*[st.floats(width=32)] * 4),
     shape=st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)),
 )  # fmt: skip
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_odd_breaks_it(tmp_path, title, coarse, flags, severity, box, shape):
     picture = None if shape is None else np.zeros((*shape, 3), np.uint8)
     odd = SheetCell(picture, title, coarse, coarse, tuple(flags), severity, box)

@@ -59,7 +59,7 @@ def starts(samples, level=0.05, gap=0.05):
     holes=st.lists(st.floats(0.08, 0.6), min_size=1, max_size=3),
     ending=st.sampled_from((".mkv", ".nut")),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 def test_a_hole_is_silence_of_its_length(tmp_path_factory, holes, ending):
     parts, at, wanted = [], 0.0, []
     for hole in [*holes, 0.0]:
@@ -153,7 +153,7 @@ def test_holes_are_flagged_with_their_seconds(tmp_path):
 
 @example(0.3)
 @given(st.floats(0.2, 0.95))
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 def test_a_file_that_was_cut_off_says_so_and_gives_what_it_has(tmp_path_factory, share):
     folder = tmp_path_factory.mktemp("cut")
     for ending in (".ts", ".mkv", ".avi"):

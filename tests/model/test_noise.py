@@ -146,7 +146,7 @@ def test_offset_noise_is_one_constant_a_channel_over_the_whole_clip():
     assert abs(float(many.std()) - 0.1) < 0.01 and abs(float(many.mean())) < 0.01
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.integers(1, 4), st.sampled_from([0.0, 0.05]))
 def test_a_seed_gives_the_same_noise_again_and_another_seed_another(seed, frames, offset):
     shape = (4, frames, 4, 4)

@@ -20,7 +20,7 @@ deed = st.tuples(
     st.sampled_from(CLIPS),
     st.sampled_from(["accept", "reject", "edit 0", "edit 1", "skip", "undo"]),
 )
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

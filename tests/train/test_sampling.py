@@ -23,7 +23,7 @@ def _within(count, total, share):
     return low <= count <= high
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 200), st.integers(0, 200), st.sampled_from(["none", "level", "emotion"]))
 def test_a_longer_run_begins_as_a_shorter_one(clips, short, more, balance):
     recipe, there = training.recipe({"data.balance": balance}), _clips(clips)
@@ -121,7 +121,7 @@ def test_nothing_is_left_out_where_the_recipe_says_so():
         assert not (dropped.keep_reference or dropped.keep_text or dropped.keep_audio or dropped.keep_motion)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(2, 90), st.integers(0, 60), st.integers(0, 10_000))
 def test_the_reference_of_stage_1_is_as_far_away_as_asked_or_as_the_clip_allows(frames, apart, sample):
     found = draw_sample(
@@ -138,7 +138,7 @@ def test_every_frame_can_be_target_and_reference():
     assert {one.start for one in draws} == {one.reference for one in draws} == set(range(12))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(1, 20), st.integers(0, 40), st.integers(0, 8), st.integers(0, 10_000))
 def test_stage_2_fits_the_clip_and_leaves_room_for_earlier_frames_where_it_can(frames, more, earlier, sample):
     clip = training.clip(frames=frames + more, path="/nowhere")
