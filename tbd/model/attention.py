@@ -71,11 +71,11 @@ class SpatialLayer(nn.Module):
             ``(N, C, h, w)``
         """
         tokens = _block(self.block, self.tokens(x), context, reference, keep)
-        return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))
+        return x + _pointwise(self.proj_out, tokens).transpose(1, 2).reshape(x.shape)
 
     def tokens(self, x: torch.Tensor) -> torch.Tensor:
         """``(N, C, h, w)`` -> ``(N, h * w, C)``: what the transformer block sees."""
-        return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
+        return _pointwise(self.proj_in, self.norm(x).flatten(2).transpose(1, 2))
 
 
 def keys_values(attention: Attention, context: Context) -> KeysValues:
@@ -105,14 +105,15 @@ def attend(attention: Attention, x: torch.Tensor, context: Context) -> torch.Ten
     Args:
         attention: diffusers' projections.
         x: ``(N, tokens, C)``.
-        context: ``(M, L, D)``, N a multiple of M; keys and values are computed once for each of the M.
+        context: ``(M, L, D)``, N a multiple of M. What looks at one of the M is asked as one long row of queries, so
+            that its keys and values are neither computed nor held more than once.
 
     Returns:
         ``(N, tokens, C)``
     """
-    found = keys_values(attention, context)
-    key, value = (_repeated(part, x.shape[0] // len(part)) for part in found)
-    return _attention(attention, attention.to_q(x), key, value)
+    key, value = keys_values(attention, context)
+    query = attention.to_q(x).reshape(len(key), -1, key.shape[2])
+    return _attention(attention, query, key, value).reshape(x.shape)
 
 
 def attend_with_reference(
@@ -131,12 +132,12 @@ def attend_with_reference(
         keep: ``(M,)`` bool, or None: all are kept.
     """
     own, others = keys_values(attention, x), keys_values(attention, reference)
-    repeats = x.shape[0] // len(others.key)
-    wanted = None if keep is None else keep.repeat_interleave(repeats)[:, None, None]
+    wanted = None if keep is None else keep[:, None, None, None]
 
     def beside(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        other = _repeated(other, repeats)
-        return torch.cat([own, other if wanted is None else torch.where(wanted, other, own)], 1)
+        own = own.unflatten(0, (len(other), -1))
+        other = other[:, None].expand(-1, own.shape[1], -1, -1)
+        return torch.cat([own, other if wanted is None else torch.where(wanted, other, own)], 2).flatten(0, 1)
 
     key, value = beside(own.key, others.key), beside(own.value, others.value)
     return _attention(attention, attention.to_q(x), key, value)
@@ -161,8 +162,9 @@ def _block(
     return x + block.ff(block.norm3(x))
 
 
-def _repeated(x: torch.Tensor, times: int) -> torch.Tensor:
-    return x.expand(times, -1, -1) if len(x) == 1 else x.repeat_interleave(times, 0)
+def _pointwise(layer: nn.Conv2d, tokens: torch.Tensor) -> torch.Tensor:
+    """A 1 x 1 convolution over ``(N, tokens, C)``: one product of matrices, laid out token by token as the block wants it."""
+    return nn.functional.linear(tokens, layer.weight.flatten(1), layer.bias)
 
 
 def _attention(attention: Attention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+
+from tbd.model.attention import attend
 
 
 class MotionLayer(AnimateDiffTransformer3D):
@@ -45,17 +49,22 @@ class MotionLayer(AnimateDiffTransformer3D):
         Raises:
             ValueError: more frames than have a place in time.
         """
-        _, channels, height, width = x.shape
-        clips = x.unflatten(0, (-1, frames))
+        height, width = x.shape[2:]
+        clips = self.norm(x).flatten(2).unflatten(0, (-1, frames))  # (B, F, C, h * w)
         if earlier is not None:
-            before = earlier.transpose(2, 3).unflatten(3, (height, width)).to(clips.dtype)
+            before = self.norm(earlier.to(x.dtype).flatten(0, 1).transpose(1, 2)).unflatten(0, earlier.shape[:2])
             clips = torch.cat([before, clips], 1)
-        batch, time = clips.shape[:2]
-        if time > self.length:
-            raise ValueError(f"{time} frames, the motion layers know {self.length} places in time")
-        seen = self.norm(clips.flatten(0, 1)).unflatten(0, (batch, time))
-        tokens = self.proj_in(seen.permute(0, 3, 4, 1, 2).reshape(-1, time, channels))
-        for block in self.transformer_blocks:
-            tokens = block(tokens)
-        found = self.proj_out(tokens[:, -frames:]).reshape(batch, height, width, frames, channels)
+        if clips.shape[1] > self.length:
+            raise ValueError(f"{clips.shape[1]} frames, the motion layers know {self.length} places in time")
+        tokens = self.proj_in(clips.permute(0, 3, 1, 2).flatten(0, 1))
+        found = self.proj_out(self._along_time(tokens, frames)).unflatten(0, (-1, height, width))
         return x + found.permute(0, 3, 4, 1, 2).reshape(x.shape)
+
+    def _along_time(self, x: torch.Tensor, frames: int) -> torch.Tensor:
+        """``(N, T, C)`` -> ``(N, frames, C)``: the last frames; the earlier ones are looked at and not computed further."""
+        block: Any = self.transformer_blocks[0]
+        seen = block.pos_embed(block.norm1(x))
+        x = x + attend(block.attn1, seen, seen)
+        seen = block.pos_embed(block.norm2(x))
+        x = x[:, -frames:] + attend(block.attn2, seen[:, -frames:], seen)
+        return x + block.ff(block.norm3(x))

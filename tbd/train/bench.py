@@ -14,6 +14,7 @@ from tbd.model.network import TBDNetwork, build_network
 from tbd.model.noise import noise_scheduler
 from tbd.train.batch import Batch
 from tbd.train.ema import WeightAverage
+from tbd.train.host_memory import keep_freed_memory
 from tbd.train.loss import sample_losses
 from tbd.train.made_up import answer_made_up, made_up_batch
 from tbd.train.optimizer import make_optimizer
@@ -105,6 +106,7 @@ def operations(recipe: TrainRecipe, stage: int) -> int:
 
 def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) -> StepFigures:
     cuda = device.type == "cuda"
+    keep_freed_memory(device.type)
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     with device:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers.training_utils import EMAModel
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
@@ -21,12 +22,16 @@ class WeightAverage:
 
     def __init__(self, names: Sequence[str], parameters: Sequence[torch.nn.Parameter], decay: float) -> None:
         self.names, self.parameters = list(names), list(parameters)
-        self.model = EMAModel(self.parameters, decay=decay, foreach=True) if decay else None
+        self.model = EMAModel(self.parameters, decay=decay) if decay else None
 
     def step(self) -> None:
         """Take in the weights after a step."""
-        if self.model:
-            self.model.step(self.parameters)
+        if self.model is None:
+            return
+        self.model.optimization_step += 1
+        decay = self.model.get_decay(self.model.optimization_step)
+        take_in: Any = get_ema_multi_avg_fn
+        take_in(decay)(self.model.shadow_params, self.parameters, None)  # in place, in one pass
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ from tbd.train.batch import BatchEncoder
 from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.conditions import words_of
 from tbd.train.dataset import TrainingDataset, data_loader, process_share
+from tbd.train.host_memory import keep_freed_memory
 from tbd.train.latent_cache import LatentCache
 from tbd.train.loss import min_snr_weights, sample_losses
 from tbd.train.optimizer import learning_rate, set_learning_rate
@@ -106,6 +107,7 @@ class Trainer:
         self.settings = stage_settings(self.recipe, self.stage)
         self.log = RunLog(request, self.recipe)
         self.accelerator = self.log.accelerator
+        keep_freed_memory(self.accelerator.device.type)
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
         self.callback = callback if self.rank == 0 else _Silent()
         self.schedule = noise_scheduler(self.recipe.model.noise)

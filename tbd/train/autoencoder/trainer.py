@@ -27,6 +27,7 @@ from tbd.train.autoencoder.quality import Reconstruction, ReconstructionJudge
 from tbd.train.autoencoder.regions import FaceRegions, face_regions
 from tbd.train.clips import TrainingClips
 from tbd.train.dataset import data_loader
+from tbd.train.host_memory import keep_freed_memory
 from tbd.train.optimizer import set_learning_rate
 from tbd.train.recipe import TrainRecipe
 
@@ -85,6 +86,7 @@ class AutoencoderTrainer:
     ) -> None:
         self.recipe, self.settings, self.folder, self.callback = recipe, recipe.autoencoder, folder, callback
         self.device = torch.device(device)
+        keep_freed_memory(self.device.type)
         people = split_people((*clips.train, *clips.validation), self.settings.held_out, recipe.seed)
         self.identity: dict[str, Any] = {"recipe": _essence(recipe), "clips": clips.digest}
         regions = self._regions(people)
