@@ -309,7 +309,7 @@ def _write_run(prepared: PreparedRun) -> None:
             identity=prepared.identity,
             recipe=request.recipe.model_dump(mode="json"),
             split=asked or (before.split if before else None),
-            shards=added_shard(before, request.selection.shard, prepared.part_of),
+            shards=added_shard(before, request.selection.shard, len(prepared.selection), prepared.part_of),
             part_of=prepared.part_of,
             versions=_versions(),
         )

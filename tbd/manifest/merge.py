@@ -62,7 +62,7 @@ def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: Split
 
     Raises:
         InputError: a source cannot be read; two sources hold different successful rows of a clip (the
-            message names them); a shard is foreign, doubled or missing; ``folder`` holds a manifest that is no merge.
+            message names them); a shard is foreign, doubled, missing or not finished; ``folder`` holds a manifest that is no merge.
         UsageError: no sources.
     """
     files = [locate_manifest(source) for source in sources]

@@ -24,8 +24,8 @@ MediaColumn = Literal["file_name", "audio_file_name"]
 """The columns that name files."""
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("tbd", "dataset", "layout", "root", "fingerprint", "exported", "part_of"), str),
-    **dict.fromkeys(("roots", "identity", "recipe", "versions"), dict),
-    **dict.fromkeys(("asked", "merged", "shards"), list),
+    **dict.fromkeys(("roots", "identity", "recipe", "shards", "versions"), dict),
+    **dict.fromkeys(("asked", "merged"), list),
     "schema_version": int,
 }
 
@@ -44,7 +44,8 @@ class ManifestRun:
         split: the rule; None takes what the datasets themselves say.
         split_recorded: whether the document speaks of a rule at all, if only to say that there is none.
         merged: folders that a merged manifest was made of.
-        shards, part_of: which parts of a run the folder holds (``1/4``), and which run that is; see ``tbd.manifest.shards``.
+        shards, part_of: which parts of a run the folder holds (``1/4``), with the number of clips of each, and which run that
+            is; see ``tbd.manifest.shards``.
         exported: folder that an exported manifest was made of.
         more: keys that this version of tbd does not know.
     """
@@ -60,7 +61,7 @@ class ManifestRun:
     identity: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     merged: tuple[str, ...] = ()
-    shards: tuple[str, ...] = ()
+    shards: Mapping[str, int] = field(default_factory=dict)
     part_of: str = ""
     exported: str = ""
     split: SplitRule | None = None
@@ -79,7 +80,7 @@ class ManifestRun:
             if not isinstance(document.get(key, kind()), kind):
                 raise TypeError(f"{key} is {document[key]!r}")
         known = {key: document[key] for key in _KINDS if key in document}
-        known |= {key: tuple(known[key]) for key in ("asked", "merged", "shards") if key in known}
+        known |= {key: tuple(known[key]) for key in ("asked", "merged") if key in known}
         split = document.get("split")
         more = {key: value for key, value in document.items() if key not in _KINDS and key != "split"}
         rule = SplitRule(split["rule"], split.get("seed", 0)) if isinstance(split, dict) else None

@@ -1,11 +1,15 @@
 """Four shards that are run apart and merged are the one run; what does not belong together is refused."""
 
+import itertools
+import json
+import shlex
+
 import pytest
 from scripted import fake_examine, mead_tree
 
 from tbd.annotate import examine_pool, run
 from tbd.annotate.recipe import AnnotateRecipe
-from tbd.errors import InputError
+from tbd.errors import InputError, MissingError
 from tbd.manifest import merge_manifests
 from tbd.selection import Selection
 
@@ -76,4 +80,38 @@ def test_shards_may_share_a_folder_and_a_whole_run_ends_them(annotate, shards, t
     annotate("two", "2/4")
     merge_manifests([two, *shards[2:]], tmp_path / "merged")
     annotate("two")
-    assert run.read_run(two).shards == ()
+    assert run.read_run(two).shards == {}
+
+
+@pytest.mark.parametrize("per", ["clip", "identity"])
+def test_a_shard_that_was_cut_short_is_refused_until_its_own_command_has_finished_it(
+    annotate, tmp_path, monkeypatch, per
+):
+    recipe = AnnotateRecipe(chain={"per": per}, backend={"name": "facs"})
+    one, write, written = annotate("part1", "1/2", recipe), run.Runner._write, itertools.count()
+
+    def cut(*row):
+        if next(written) >= 2:
+            raise MissingError("the disk is full", next="make room")
+        write(*row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.Runner, "_write", cut)
+        with pytest.raises(MissingError, match="disk is full"):
+            annotate("part2", "2/2", recipe)
+    with pytest.raises(InputError, match=r"part2: shard 2/2 is not finished: \d+ of its \d+ clips") as refused:
+        merge_manifests([one, tmp_path / "part2"], tmp_path / "merged")
+    command = ["tbd", "annotate", str(tmp_path / "mead"), "--backend", "facs", "--shard", "2/2"]
+    assert shlex.split(refused.value.next) == [*command, "-o", str(tmp_path / "part2")]
+    merge_manifests([one, annotate("part2", "2/2", recipe)], tmp_path / "merged")
+    whole = annotate("whole", None, recipe)
+    assert (tmp_path / "merged/manifest.parquet").read_bytes() == (whole / "manifest.parquet").read_bytes()
+
+
+def test_a_pilot_in_the_folder_of_a_shard_does_not_count_as_its_clips(annotate, shards, tmp_path):
+    annotate("part4", limit=25)  # rows of every shard; the record says that the folder is a shard no more
+    run_file = tmp_path / "part4" / "run.json"
+    record = json.loads(run_file.read_text()) | {"shards": {"4/4": 25}, "part_of": run.read_run(shards[0]).part_of}
+    run_file.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"shard 4/4 is not finished: \d of its 25 clips"):
+        merge_manifests(shards, tmp_path / "merged")

@@ -32,6 +32,9 @@ from tbd.recipe import digest
 
 DROPPABLE = ("response_format", "seed", "temperature")
 """Standard fields that a request can do without where a server refuses them; each is noted."""
+KEY = "export TBD_API_KEY=KEY"
+KEY_LOST = (401, 402)
+"""Of a key that was good until now: expired, revoked, spent. No row can be at fault; with 403 one can (moderation)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Conversation:
                     return self._failed(endpoint, error)
                 setting.note(f"{endpoint.url} failed ({error.brief}); conversations moved to {following.url}")
             except AccessDenied as error:
-                if not endpoint.answered:
+                if not endpoint.answered or error.status in KEY_LOST:
                     raise denied(endpoint, error) from None
                 return self._failed(endpoint, error)
             except RequestRejected as error:  # this row's fault, unless nothing was ever answered
@@ -111,7 +114,8 @@ class Conversation:
         """A failed reply. With ``blame`` it counts towards the end of the run."""
         words = f"{endpoint.url}: {error}"
         if blame:
-            self.setting.breaker.failed(words)
+            key = KEY if error.status == 403 else "see to the server"
+            self.setting.breaker.failed(words, fix=key)
         return Reply(words, "failed")
 
     def _insist(self, endpoint: Endpoint, question: Question, *, alone: bool) -> Reply:
@@ -202,7 +206,7 @@ def denied(endpoint: Endpoint, error: AccessDenied) -> MissingError:
     """What to do about an endpoint that turns down every request."""
     words = f"{endpoint.url} turns us down: {error}"
     if error.status in (401, 402, 403):
-        return MissingError(words, next="export TBD_API_KEY=KEY")
+        return MissingError(words, next=f"{KEY}   # then run the same command again")
     return MissingError(words, next=f"curl {endpoint.url}/models   # which models it has; name one with --model")
 
 

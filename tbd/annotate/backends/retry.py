@@ -66,21 +66,25 @@ class CircuitBreaker:
         self._tripped = threading.Event()
         self.stopped = False
         self._vain = 0
-        self._last = ""
+        self._last = self._fix = ""
 
     def answered(self) -> None:
         """An endpoint answered: the row of failures is broken."""
         with self._lock:
             self._vain = 0
 
-    def failed(self, words: str) -> None:
+    def failed(self, words: str, fix: str = "see to the server") -> None:
         """A question ran out of tries.
+
+        Args:
+            words: why.
+            fix: what a person has to do about it.
 
         Raises:
             MissingError: it was one too many.
         """
         with self._lock:
-            self._vain, self._last = self._vain + 1, words
+            self._vain, self._last, self._fix = self._vain + 1, words, fix
             if self._vain >= GIVE_UP_AFTER:
                 self._tripped.set()
         self.check()
@@ -108,5 +112,5 @@ class CircuitBreaker:
         if self._tripped.is_set() and not self.stopped:
             raise MissingError(
                 f"no endpoint answered {GIVE_UP_AFTER} questions in a row; the last: {self._last}",
-                next="see to the server, then run the same command with --retry failed",
+                next=f"{self._fix}   # then run the same command with --retry failed",
             )

@@ -113,6 +113,29 @@ def test_a_server_that_dies_stops_the_run_and_the_same_command_finishes_it(datas
     assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
 
 
+@pytest.mark.parametrize(("code", "again"), [(401, ()), (402, ()), (403, FAILED)])
+def test_a_key_that_is_lost_in_the_middle_is_said_and_nothing_that_was_paid_for_is_asked_twice(
+    dataset, tmp_path, code, again
+):
+    output = tmp_path / "out"
+    with LyingServer(*[honest] * 20, then=status(code, "key expired")) as server:
+        with pytest.raises(MissingError, match=f"HTTP {code}: key expired") as lost:
+            annotate(dataset, output, server)
+        denied = len(server.bodies) - 20
+    assert lost.value.next.startswith("export TBD_API_KEY=KEY   # then run the same command")
+    assert ("--retry failed" in lost.value.next) == (code == 403)
+    before = table(output)
+    assert 0 < len(before) < len(CLIPS) and denied < 2 * len(CLIPS)
+    if code != 403:  # a key is no fault of a row: none of them failed
+        assert {row["status"] for row in before} == {"success"}
+    with LyingServer(then=honest) as server:
+        annotate(dataset, output, server, retry=again)
+        assert len(server.bodies) == 4 * len(CLIPS) - 20
+    with LyingServer(then=honest) as server:
+        annotate(dataset, tmp_path / "calm", server)
+    assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
+
+
 def test_the_replies_of_the_papers_figure_are_read_from_a_server_that_ignores_schemas(tmp_path):
     def speaks_as_in_the_paper(handler, body):
         handler.send(200, completion(FIGURE_4[step(body)]))
