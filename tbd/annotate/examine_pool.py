@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,14 @@ class ExamineJob:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found, or why nothing could be; ``trace`` is the traceback of a bug."""
+    """What was found, or why nothing could be; ``trace`` is the traceback of a bug, ``seconds`` the CPU's time."""
 
     medium: Medium | None = None
     images: Images | None = None
     """``(n, size, size, 3)`` uint8 RGB; see ``tbd.media.examine.moments``."""
     error: str | None = None
     trace: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 def open_pool(workers: int) -> WorkerPool[ExamineJob, Examined]:
@@ -52,20 +54,24 @@ def examine_clip(job: ExamineJob) -> Examined:
     Raises:
         InputError: it cannot be read.
     """
+    started = time.process_time()
+    try:
+        found = _look(job)
+    except OSError as error:
+        raise InputError(f"{job.path.name}: {error}") from error
+    return replace(found, seconds=time.process_time() - started)
+
+
+def _look(job: ExamineJob) -> Examined:
     from tbd.media.canonical import CanonicalClip
     from tbd.media.examine import examine, moments
 
-    try:
-        if job.medium and job.medium.crop_box and job.medium.reference_frame is not None:
-            clip = CanonicalClip(job.path, job.start, job.end, job.medium.crop_box, job.rule, job.audio)
-            places = moments(*clip.source.window(job.start, job.end), job.medium.reference_frame, job.frames)
-            return Examined(job.medium, np.stack(list(clip.pictures(places))))
-        medium, images = examine(
-            job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule, frames=job.frames
-        )
-        return Examined(medium, images)
-    except OSError as error:
-        raise InputError(f"{job.path.name}: {error}") from error
+    if job.medium and job.medium.crop_box and job.medium.reference_frame is not None:
+        clip = CanonicalClip(job.path, job.start, job.end, job.medium.crop_box, job.rule, job.audio)
+        places = moments(*clip.source.window(job.start, job.end), job.medium.reference_frame, job.frames)
+        return Examined(job.medium, np.stack(list(clip.pictures(places))))
+    medium, images = examine(job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule, frames=job.frames)
+    return Examined(medium, images)
 
 
 def failed_look(job: ExamineJob, failure: JobFailure) -> Examined:

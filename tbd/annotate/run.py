@@ -19,7 +19,8 @@ from tbd.annotate.backends.base import Backend
 from tbd.annotate.chain import ChainRunner
 from tbd.annotate.examine_pool import Examined, ExamineJob, open_pool
 from tbd.annotate.journal import Journal
-from tbd.annotate.recipe import AnnotateRecipe
+from tbd.annotate.pace import META, RunPace
+from tbd.annotate.recipe import BLIND, AnnotateRecipe
 from tbd.annotate.runner import Runner
 from tbd.annotate.scan import Scan, default_where, scan
 from tbd.annotate.steps import load_prompts
@@ -267,11 +268,26 @@ def _ask(
             keep_going=request.keep_going,
         )  # fmt: skip
         runner.run()
+        _keep_pace(journal, runner.clock.read(bar.done, len(opened), _gpus(request.recipe, opened), pool.workers))
         if stopping.is_set():
             raise Interrupted(
                 f"stopped after {bar.done} of {todo.rows} rows; they are saved", next="run the same command again"
             )
         return 0 < bar.done == runner.bugs
+
+
+def _keep_pace(journal: Journal, pace: RunPace) -> None:
+    """The run with the most rows tells most about the next one."""
+    before = journal.meta(META)
+    if pace.rows and pace.rows >= (before or {"rows": 0})["rows"]:
+        journal.set_meta(META, pace.as_json())
+
+
+def _gpus(recipe: AnnotateRecipe, opened: Sequence[Backend]) -> int:
+    """GPUs, or endpoints of a server, that answered; 0 without a model."""
+    if recipe.backend.name in BLIND:
+        return 0
+    return sum(len(getattr(backend, "endpoints", "1")) for backend in {id(one): one for one in opened}.values())
 
 
 def _origin(

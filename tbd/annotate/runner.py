@@ -29,6 +29,7 @@ from tbd.annotate.backends.oracle import shown_face
 from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.examine_pool import Examined, ExamineJob
 from tbd.annotate.journal import RowState
+from tbd.annotate.pace import PaceClock
 from tbd.console import Progress
 from tbd.errors import InputError, TbdError
 from tbd.pools import WorkerPool
@@ -84,6 +85,7 @@ class Runner:
     """Groups begun and not finished: pictures in memory are bounded by it."""
 
     def __post_init__(self) -> None:
+        self.clock = PaceClock()
         self._asking: set[Future[Any]] = set()
         self._unsettled: list[tuple[int, int]] = []
         self._settled = time.monotonic()
@@ -237,7 +239,8 @@ class Runner:
                 return None
             backend = self._slots.get()
             try:
-                self.chain_runner.run([work.chain for work in batch], backend)
+                with self.clock.asking(len(batch)):
+                    self.chain_runner.run([work.chain for work in batch], backend)
             except TbdError:
                 raise
             except Exception as error:  # noqa: BLE001 (this is the boundary)
@@ -278,6 +281,7 @@ class Runner:
             return
 
         def examined(found: Examined) -> None:
+            self.clock.looked(found.seconds)
             if found.medium:
                 work.media.append((name, stamp, json.dumps(asdict(found.medium))))
             work.examined[clip.clip_id] = replace(found, images=None)

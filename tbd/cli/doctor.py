@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 import tbd
 from tbd import weights, workspace
+from tbd.cli.cost_table import show_costs
+from tbd.cli.node_report import node_report, read_report, unfit
 from tbd.cli.options import Json
 from tbd.console import document, human_bytes, out
 
@@ -45,6 +47,7 @@ LANGUAGE_MODELS = ("qwen2-vl-7b", "qwen2-vl-2b", "qwen2.5-vl-7b", "qwen3-vl-8b")
 TRAINING = ("sd-1.5", "sd-1.5-text", "sd-vae-ft-mse", "wav2vec2", "animatediff-v2")
 """What the recipe ``paper`` starts from."""
 LOW_DISK = 5e9
+NODE, PLAN = "One of several machines", "Cost of an annotation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,42 @@ def doctor(
     fast: Annotated[
         bool, typer.Option("--fast", help="Do not look for a GPU (that needs torch, a few seconds).")
     ] = False,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A manifest or dataset that a run reads here.", rich_help_panel=NODE),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What tbd doctor --json said on another node.", rich_help_panel=NODE),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="What annotating takes on 1 to 64 GPUs.", rich_help_panel=PLAN)
+    ] = False,
+    clips: Annotated[int | None, typer.Option(min=1, help="To annotate.", rich_help_panel=PLAN)] = None,
+    chains: Annotated[
+        int | None, typer.Option(min=1, help="That they need. Default: one each.", rich_help_panel=PLAN)
+    ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A manifest whose run was timed: a pilot.", rich_help_panel=PLAN)
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Chains an hour on one GPU.", rich_help_panel=PLAN)] = None,
+    model: Annotated[str | None, typer.Option(metavar="ID", help="Whose rate it is.", rich_help_panel=PLAN)] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="CPU cores for each GPU. Default: 8.", rich_help_panel=PLAN)
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="Of a GPU for an hour.", rich_help_panel=PLAN)] = None,
     json: Json = False,
 ) -> None:
     """Look at this machine and say what works. Exit 1 when something essential is broken.
 
     Example: tbd doctor --fast
+
+    Example: tbd doctor --plan --clips 281400 --rate 1500 --price 2.5
     """
+    if plan:
+        show_costs(clips, chains=chains, measured=measured, rate=rate, model=model, cores=cores, price=price, json=json)
+        return
+    node = node_report(data or [])
     findings = [
         *_python(),
         *_libraries(),
@@ -74,10 +107,11 @@ def doctor(
         *_place(),
         *_weights(),
         *([] if fast else _gpu()),
+        *_node(node, like, asked=bool(data or like)),
     ]
-    works = _works(findings)
+    works = _works([finding for finding in findings if finding.name != "node"])
     if json:
-        document({"findings": [asdict(finding) for finding in findings], "works": works})
+        document({"findings": [asdict(finding) for finding in findings], "works": works, "node": node})
     else:
         for finding in findings:
             out(f"{finding.state:5} {finding.name:16} {finding.words}")
@@ -86,6 +120,19 @@ def doctor(
             out(f"{command}: {verdict}")
     if any(finding.state == "bad" for finding in findings):
         raise typer.Exit(1)
+
+
+def _node(node: dict[str, Any], like: Path | None, *, asked: bool) -> Iterator[Diagnosis]:
+    """Whether a run over several machines may use this one."""
+    if not asked:
+        return
+    other = read_report(like) if like else None
+    reasons = unfit(node, other)
+    for reason in reasons:
+        yield Diagnosis("node", "bad", reason)
+    if not reasons:
+        beside = f" beside {other['name']}" if other else ""
+        yield Diagnosis("node", "ok", f"{node['name']} can be used{beside}: {len(node['data'])} folders are there")
 
 
 def _python() -> Iterator[Diagnosis]:
@@ -167,6 +214,12 @@ def _gpu() -> Iterator[Diagnosis]:
     names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     for index, device in enumerate(names):
         yield Diagnosis("gpu", "ok", f"{index}: {device.name}, {human_bytes(device.total_memory)}")
+    talk = torch.distributed.is_available() and [
+        name for name in ("nccl", "gloo") if torch.distributed.is_backend_available(name)
+    ]
+    yield Diagnosis(
+        "processes", "ok" if talk else "note", f"talk by {' or '.join(talk) if talk else 'nothing: one each'}"
+    )
     if not names:
         yield Diagnosis("gpu", "note", "none that torch can use; everything runs on the CPU, slowly")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers.training_utils import EMAModel
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
@@ -67,4 +68,11 @@ class WeightAverage:
         model: Any = self.model
         model.optimization_step = steps
         for shadow, name in zip(model.shadow_params, self.names, strict=True):
-            shadow.copy_(state[name])
+            shadow.copy_(_laid_out(state[name], shadow))
+
+
+def _laid_out(tensor: torch.Tensor, shadow: torch.Tensor) -> torch.Tensor:
+    """A whole tensor as the shadow lies: with FSDP each process has a part of it."""
+    if not isinstance(shadow, DTensor):
+        return tensor
+    return distribute_tensor(tensor.to(shadow.device), shadow.device_mesh, shadow.placements)

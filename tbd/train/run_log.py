@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from accelerate.state import AcceleratorState
 from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, ProjectConfiguration
 
 from tbd import workspace
 from tbd.errors import MissingError
 from tbd.recipe import essence
+from tbd.train.launch import check_processes, check_sharding, process_share
 from tbd.train.recipe import TrainRecipe
 from tbd.train.validation import Validation
 
@@ -32,7 +34,8 @@ class RunLog:
         recipe: precision, tracker, how often.
 
     Raises:
-        MissingError: accelerate does not know the tracker, or its package is not installed.
+        MissingError: accelerate does not know the tracker, or its package is not installed; processes or GPUs are
+            fewer than were asked for.
     """
 
     def __init__(self, request: TrainingRequest, recipe: TrainRecipe) -> None:
@@ -40,6 +43,8 @@ class RunLog:
         self.tracker = recipe.watch.tracker
         # accelerate remembers its first settings for the whole process; a second run may have others
         AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+        share, gpus = process_share(os.environ), 0 if request.device == "cpu" else torch.cuda.device_count()
+        check_processes(share, share.world, gpus)  # before CUDA fails for want of a card, in its own words
         try:
             self.accelerator = Accelerator(
                 cpu=request.device == "cpu",
@@ -53,6 +58,8 @@ class RunLog:
             )
         except (ValueError, ImportError) as error:
             raise self._no_tracker(error) from None
+        check_processes(share, self.accelerator.num_processes, gpus)
+        check_sharding(os.environ, self.accelerator.distributed_type == DistributedType.FSDP)
         self.stage = request.stage
 
     def begin(self, step: int) -> None:
@@ -107,7 +114,7 @@ class RunLog:
 
 
 def _cut(path: Path, step: int) -> None:
-    """LatentCache the whole lines up to ``step``."""
+    """Keep the whole lines up to ``step``."""
     if not path.is_file():
         return
     kept = []

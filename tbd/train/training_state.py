@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -65,13 +66,19 @@ class TrainingState:
         return {name: _gathered(tensor) for name, tensor in self.average.state().items()}
 
     def optimizer_state(self) -> dict[str, Any]:
-        """What ``restore`` needs besides the weights."""
+        """What ``restore`` needs besides the weights: the same, however many processes there are and whoever wraps them."""
         if self.sharded:
-            found: Any = distributed.get_optimizer_state_dict(self.network, self.optimizer, options=_WHOLE)
+            named: Any = distributed.get_optimizer_state_dict(self.network, self.optimizer, options=_WHOLE)
+            found = _renamed(named, {name: index for index, name in enumerate(self._order())})
         else:
             found = self.optimizer.state_dict()
         scaler = self.accelerator.scaler
         return {"optimizer": found} | ({"scaler": scaler.state_dict()} if scaler is not None else {})
+
+    def _order(self) -> list[str]:
+        """Names of the parameters in the order in which the optimizer counts them."""
+        names = {id(parameter): name for name, parameter in self.plain.named_parameters()}
+        return [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put optimizer, average and counters where a checkpoint left them; the weights are loaded already.
@@ -81,14 +88,21 @@ class TrainingState:
         """
         found = read_pickle(checkpoint.whole_file(OPTIMIZER))
         if self.sharded:
+            named = _renamed(found["optimizer"], dict(enumerate(self._order())))
             options = distributed.StateDictOptions(full_state_dict=True)
-            distributed.set_optimizer_state_dict(self.network, self.optimizer, found["optimizer"], options=options)
+            distributed.set_optimizer_state_dict(self.network, self.optimizer, named, options=options)
         else:
             self.optimizer.load_state_dict(found["optimizer"])
         if self.accelerator.scaler is not None and "scaler" in found:
             self.accelerator.scaler.load_state_dict(found["scaler"])
         self.average.load(checkpoint.averages(), checkpoint.meta.average_steps)
         self.step, self.samples, self.bad = checkpoint.step, checkpoint.meta.samples, checkpoint.meta.bad_steps
+
+
+def _renamed(state: dict[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
+    """An optimizer's state with its parameters called otherwise: FSDP calls them by name, torch's optimizers by number."""
+    groups = [group | {"params": [names[one] for one in group["params"]]} for group in state.get("param_groups", [])]
+    return {"state": {names[one]: value for one, value in state.get("state", {}).items()}, "param_groups": groups}
 
 
 def prepare_network(network: TBDNetwork, recipe: TrainRecipe, stage: int, *, half: bool = True) -> list[str]:

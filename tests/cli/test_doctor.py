@@ -3,8 +3,9 @@ import json
 
 import huggingface_hub.constants
 import pytest
+from rows import row, sealed
 
-from tbd.cli import doctor, main
+from tbd.cli import doctor, main, node_report
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +74,50 @@ def test_only_the_whole_report_looks_for_a_gpu(monkeypatch, capsys):
     assert main(["doctor"]) == 0
     assert looks == [1]
     assert "gpu" in capsys.readouterr().out
+
+
+def _node(report):
+    return {finding["state"]: finding["words"] for finding in report["findings"] if finding["name"] == "node"}
+
+
+def test_a_node_like_the_first_one_can_be_used_and_another_one_is_told_apart(capsys, tmp_path):
+    manifest = sealed(tmp_path / "mead", [row("c1")])
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "one.mp4").touch()
+    (manifest / "run.json").write_text(json.dumps({"dataset": "mead", "root": str(tmp_path / "media"), "split": None}))
+    assert main(["doctor", "--fast", "--json", "--data", str(manifest)]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert "2 folders are there" in _node(first)["ok"]
+    (tmp_path / "first.json").write_text(json.dumps(first))
+    same = ["doctor", "--fast", "--json", "--data", str(manifest), "--like", str(tmp_path / "first.json")]
+    assert main(same) == 0
+    assert "can be used beside" in _node(json.loads(capsys.readouterr().out))["ok"]
+    first["node"]["versions"]["torch"] = "1.0"
+    (tmp_path / "first.json").write_text(json.dumps(first))
+    sealed(manifest, [row("c1"), row("c2")])
+    (tmp_path / "media" / "one.mp4").unlink()
+    assert main(same) == 1
+    words = " ".join(finding["words"] for finding in json.loads(capsys.readouterr().out)["findings"])
+    assert "torch" in words and "and 1.0 on" in words
+    assert "not what lies there on" in words and f"{tmp_path / 'media'}: nothing is there" in words
+
+
+def test_a_node_that_was_not_asked_for_the_same_data_is_told(capsys, tmp_path):
+    assert main(["doctor", "--fast", "--json", "--data", str(tmp_path)]) == 1  # an empty folder
+    assert "nothing is there" in _node(json.loads(capsys.readouterr().out))["bad"]
+    (tmp_path / "here.txt").touch()
+    main(["doctor", "--fast", "--json", "--data", str(tmp_path)])
+    (tmp_path / "first.json").write_text(capsys.readouterr().out)
+    assert main(["doctor", "--fast", "--json", "--like", str(tmp_path / "first.json")]) == 1
+    assert f"--data {tmp_path}" in _node(json.loads(capsys.readouterr().out))["bad"]
+
+
+def test_a_full_disk_and_a_file_that_is_no_report_are_said(capsys, tmp_path, monkeypatch):
+    usage = node_report.shutil.disk_usage(tmp_path)._replace(free=10**9)
+    monkeypatch.setattr(node_report.shutil, "disk_usage", lambda _: usage)
+    (tmp_path / "here.txt").touch()
+    assert main(["doctor", "--fast", "--json", "--data", str(tmp_path)]) == 1
+    assert "1.0 GB are free" in _node(json.loads(capsys.readouterr().out))["bad"]
+    (tmp_path / "first.json").write_text("[]")
+    assert main(["doctor", "--fast", "--like", str(tmp_path / "first.json")]) == 3
+    assert "tbd doctor --fast --json >" in capsys.readouterr().err

@@ -12,10 +12,13 @@
 set -uo pipefail
 FIRST=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 PER_MACHINE=${SLURM_GPUS_ON_NODE:-8}
-export FIRST PER_MACHINE
+SEVERAL= # accelerate starts one process where it sees no second GPU and is not told this
+[ "$((SLURM_NNODES * PER_MACHINE))" -eq 1 ] || SEVERAL=--multi_gpu
+PORT=${PORT:-29500}
+export FIRST PORT PER_MACHINE SEVERAL
 
 srun bash -c 'exec accelerate launch --num_machines "$SLURM_NNODES" --machine_rank "$SLURM_NODEID" \
-  --num_processes "$((SLURM_NNODES * PER_MACHINE))" --main_process_ip "$FIRST" --main_process_port 29500 \
+  --num_processes "$((SLURM_NNODES * PER_MACHINE))" $SEVERAL --main_process_ip "$FIRST" --main_process_port "$PORT" \
   --mixed_precision no --dynamo_backend no -m tbd train "$@"' tbd "$@" &
 run=$!
 

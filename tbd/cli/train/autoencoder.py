@@ -11,6 +11,7 @@ from tbd.cli.train.common import (
     Manifests,
     Output,
     device_name,
+    one_process,
     raise_if_stopped,
     selection,
     training_recipe,
@@ -41,6 +42,7 @@ def autoencoder(
     """
     from tbd.train.approved_clips import read_training_clips
 
+    one_process("tbd train autoencoder")
     loaded = training_recipe(recipe, set_, None, seed)
     found = read_training_clips(manifests, loaded, 1, selection(where, clips), options.roots(root))
     for line in found.words():

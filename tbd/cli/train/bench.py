@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tbd.cli import options
-from tbd.cli.train.common import training_recipe
+from tbd.cli.train.common import one_process, training_recipe
 from tbd.console import document, out, say
 
 
@@ -35,6 +35,7 @@ def bench(
     from tbd.errors import MissingError
     from tbd.train.memory_presets import memory_presets
 
+    one_process("tbd train bench")
     wanted = memory_presets() if gpu_memory == "all" else [options.whole(gpu_memory, "--gpu-memory")]
     numbers = [options.whole(part, "--stages") for part in stages.split(",")]
     if count:

@@ -15,6 +15,7 @@ from tbd.cli.train.common import (
     Manifests,
     Memory,
     device_name,
+    own_shard,
     raise_if_stopped,
     selection,
     training_recipe,
@@ -55,7 +56,8 @@ def cache(
 ) -> int:
     """Latents, wav2vec layers and text embeddings of every approved row, computed once.
 
-    Run again, it adds new approvals and clips whose file has changed. Killed, it goes on.
+    Run again, it adds new approvals and clips whose file has changed. Killed, it goes on. Of several processes of a
+    launcher each fills a part.
 
     Example: tbd train cache data_manifests/mead --recipe paper
     """
@@ -63,7 +65,7 @@ def cache(
 
     settings = [f"data.moments={moments}"] if moments else []
     loaded = training_recipe(recipe, [*settings, *(set_ or ())], gpu_memory, seed)
-    found = read_training_clips(manifests, loaded, 1, selection(where, clips, shard), options.roots(root))
+    found = read_training_clips(manifests, loaded, 1, selection(where, clips, own_shard(shard)), options.roots(root))
     say(f"{len(found.train) + len(found.validation)} approved clips; loads torch")
     from tbd.train import cache_builder
 

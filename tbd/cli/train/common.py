@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tbd.cli import options
+from tbd.console import hush, say
+from tbd.errors import UsageError
 from tbd.selection import Selection
 
 if TYPE_CHECKING:
@@ -56,11 +59,58 @@ def selection(where: str | None, clips: Path | None, shard: str | None = None) -
     return Selection(options.pairs(where, "--where"), options.lines(clips), shard=shard)
 
 
+def first_speaks() -> None:
+    """Of several processes that a launcher started the first one speaks.
+
+    Raises:
+        UsageError: they would not know of each other.
+    """
+    from tbd.train.launch import process_share
+
+    hush(process_share(os.environ).rank != 0)
+
+
+def one_process(command: str) -> None:
+    """Refuse a launcher of several processes.
+
+    Raises:
+        UsageError: this is one of several.
+    """
+    from tbd.train.launch import process_share
+
+    if (world := process_share(os.environ).world) > 1:
+        raise UsageError(f"{command} runs in one process; a launcher started {world}", next=f"{command} …")
+
+
+def own_shard(asked: str | None) -> str | None:
+    """``--shard``; of several processes that a launcher started each takes the part of its rank.
+
+    Raises:
+        UsageError: both are asked for, or the processes would not know of each other.
+    """
+    from tbd.train.launch import process_share
+
+    share = process_share(os.environ)
+    if share.world == 1:
+        return asked
+    if asked is not None:
+        raise UsageError(
+            f"--shard {asked}, and a launcher that started {share.world} processes: each takes a part by itself",
+            next="leave --shard out",
+        )
+    part = f"{share.rank + 1}/{share.world}"
+    say(f"process {share.rank + 1} of {share.world} fills its part of the cache: --shard {part}")
+    return part
+
+
 def device_name(name: str) -> str:
-    """``cuda`` or ``cpu`` for ``auto``."""
+    """``cuda`` or ``cpu`` for ``auto``; of several processes on a machine each has a GPU of its own."""
     import torch
 
-    return "cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name
+    if name != "auto":
+        return name
+    rank = os.environ.get("LOCAL_RANK")
+    return ("cuda" if rank is None else f"cuda:{rank}") if torch.cuda.is_available() else "cpu"
 
 
 def raise_if_stopped(stopping: Any) -> None:

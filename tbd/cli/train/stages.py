@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,11 +18,12 @@ from tbd.cli.train.common import (
     Manifests,
     Memory,
     Output,
+    first_speaks,
     raise_if_stopped,
     selection,
     training_recipe,
 )
-from tbd.console import Progress, document, hush, interruptible, out, progress, say
+from tbd.console import Progress, document, interruptible, out, progress, say
 from tbd.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _request(
 
 
 def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: bool, quiet: bool, json: bool) -> int:
-    hush(os.environ.get("RANK", "0") != "0")  # of several processes the first one speaks
+    first_speaks()
     from tbd.train.approved_clips import read_training_clips
     from tbd.train.recipe import stage_settings
 
