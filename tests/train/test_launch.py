@@ -141,14 +141,18 @@ def test_two_nodes_of_a_slurm_job_go_on_where_one_process_stopped(place, one, tm
     assert _largest(place / "nodes/step-4", one / "step-4") < 1e-5
 
 
-def test_fsdp_is_the_same_run_and_the_same_checkpoints_bit_for_bit(place, two):
+def test_fsdp_is_the_same_run_and_goes_on_bit_for_bit_and_one_process_goes_on_from_it(place, one, two):
     launch = ["accelerate", "launch", "--config_file", str(LAUNCH / "fsdp.yaml"), "--num_processes", "2"]
     launch += ["--main_process_port", "0", str(Path(fsdp_on_gloo.__file__)), "train"]
-    begun = _ended(_started(*launch, *_words(place, "spread", **{"stage1.steps": 2})))
-    assert "FSDPTBDNetwork" in begun, "torch itself tells that the network is spread"
-    assert trained.differing(place / "spread/step-2", two / "step-2") == []
-    assert "goes on at step 2 of 4" in _ended(_started(*launch, *_words(place, "spread")))
-    assert trained.differing(place / "spread/step-4", two / "step-4") == []
+    words = _ended(_started(*launch, *_words(place, "spread")))
+    assert "FSDPTBDNetwork" in words, "torch itself tells that the network is spread"
+    assert _largest(place / "spread/step-4", two / "step-4") < 1e-5
+    _begun(place, "again", "spread")
+    assert "goes on at step 2 of 4" in _ended(_started(*launch, *_words(place, "again")))
+    assert trained.differing(place / "again/step-4", place / "spread/step-4") == []
+    _begun(place, "gathered", "spread")
+    _one_process(place, "gathered", changed=True)
+    assert _largest(place / "gathered/step-4", one / "step-4") < 1e-5
 
 
 def test_fsdp_that_accelerate_does_not_do_on_a_cpu_is_an_error(place, monkeypatch):
