@@ -48,7 +48,9 @@ def folder_lock(folder: Path, *, purpose: str, wait: float = 0.0, file: str = FI
     Raises:
         MissingError: somebody else holds it still, or the file system keeps no locks.
         InputError: the folder cannot be written.
+        UsageError: it is not on this machine.
     """
+    workspace.refuse_elsewhere(folder)
     path = folder / file
     held: dict[str, int] = _mine.__dict__.setdefault("held", {})
     name = os.path.realpath(path)

@@ -152,10 +152,12 @@ def open_database(
 
     Raises:
         InputError: there is no such file (``read_only``), it is no such database, or it cannot be written.
+        UsageError: it would not be on this machine, or in the copy of what lies elsewhere.
         MissingError: the disk is full, somebody else holds the file still, or its file system keeps no locks.
     """
     if read_only:
         return _opened_to_read(path, what, wait)
+    workspace.refuse_elsewhere(path.parent)
     with explained(path, what):
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=wait, check_same_thread=False, isolation_level=None)

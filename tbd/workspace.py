@@ -12,6 +12,7 @@ import errno
 import glob
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -23,6 +24,7 @@ from tbd.errors import InputError, MissingError, UsageError
 
 SHIPPED_FOLDERS = ("annotate", "evaluate", "train", "replicate", "data_manifests")
 MANIFESTS = Path("data_manifests")
+_URL = re.compile(r"([a-z][a-z0-9+]+):/+(.+)")
 
 
 def shipped() -> Path:
@@ -51,6 +53,33 @@ def find(relative: str | Path) -> Path:
 def cache() -> Path:
     """Where results that can be computed again are kept: ``$TBD_CACHE``, else ``~/.cache/tbd``."""
     return Path(os.environ.get("TBD_CACHE") or "~/.cache/tbd").expanduser()
+
+
+def url_of(path: str | Path) -> str | None:
+    """The address (``s3://…``) that a path stands for (a ``Path`` folds ``//``); None: a path of this machine."""
+    found = _URL.fullmatch(str(path))
+    return f"{found[1]}://{found[2]}" if found and not Path(path).exists() else None
+
+
+def copies() -> Path:
+    """Where copies of what lies elsewhere are kept to be read (``tbd.storage``). Nothing else is written there."""
+    return cache() / "remote"
+
+
+def refuse_elsewhere(path: Path) -> None:
+    """Refuse to write where nothing of it would last.
+
+    Raises:
+        UsageError: the path is an address, or in the copy of what lies at one.
+    """
+    if url := url_of(path):
+        raise UsageError(f"{url}: this is written to a disk of this machine only", next="take a folder, and copy it")
+    if path.absolute().is_relative_to(copies().absolute()):
+        place = path.absolute().relative_to(copies().absolute())
+        raise UsageError(
+            f"{place}: a copy of what lies elsewhere, which is only read; what is written there would be lost",
+            next="copy it into data_manifests/ first",
+        )
 
 
 def manifests(root: Path | None = None) -> list[Path]:

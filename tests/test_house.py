@@ -26,6 +26,8 @@ NOT_IMPORTED = {
     "open-clip-torch": "its vocabulary is read as a file, so that torch is not imported",
     "pandas": "what most people read a manifest and clips.parquet with; the notebook does",
     "lpips": "its linear weights are read as files",
+    "s3fs": "fsspec opens s3:// with it",
+    "gcsfs": "fsspec opens gs:// with it",
 }
 """Dependencies that no line of ours imports, and what for they are there."""
 

@@ -29,6 +29,7 @@ GROUND = {
     "pools",
     "selection",
     "sqlite",
+    "storage",
     "weights",
 }
 SHARED = GROUND | {"cluster", "web", "media", "manifest"}

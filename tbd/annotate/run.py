@@ -57,6 +57,8 @@ class AnnotationRequest:
     workers: int | None = None
     quiet: bool = False
     engine: Literal["local", "ray"] = "local"
+    origin: str | None = None
+    """The address of which ``dataset`` is the copy."""
     address: str | None = None
     """Of the Ray cluster; see ``tbd.cluster.connection.joined``."""
 
@@ -319,7 +321,7 @@ def _write_run(prepared: PreparedRun) -> None:
             schema_version=SCHEMA_VERSION,
             dataset=_dataset_name(prepared.scan.clips),
             layout=prepared.scan.layout,
-            root=str(request.dataset.resolve()),
+            root=request.origin or str(request.dataset.resolve()),
             fingerprint=prepared.fingerprint,
             asked=(request.recipe.backend.name, request.recipe.backend.model),
             identity=prepared.identity,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tbd import storage
 from tbd.cli import options
 from tbd.console import document, out, say
 from tbd.errors import UsageError
+from tbd.workspace import url_of
+
+if TYPE_CHECKING:
+    from tbd.annotate.run import AnnotationRequest
 
 
 class BackendName(StrEnum):
@@ -165,7 +171,7 @@ def annotate(
     if dataset is None:
         raise UsageError("neither a dataset nor --image was given", next="tbd annotate mead/")
     from tbd.annotate.plan import RETRIES
-    from tbd.annotate.run import AnnotationRequest, prepare_annotation, run_annotation
+    from tbd.annotate.run import AnnotationRequest, prepare_annotation
     from tbd.selection import Selection
 
     kinds = tuple(filter(None, (retry or "").split(",")))
@@ -174,21 +180,28 @@ def annotate(
     options.too_many(0, 0, max_failed)
     selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = AnnotationRequest(
-        dataset, settings, output, layout, tuple(endpoint or ()), serve, devices, selection,
+        storage.copied(dataset), settings, output, layout, tuple(endpoint or ()), serve, devices, selection,
         split=split, retry=kinds, update=update, keep_going=keep_going, workers=workers, quiet=quiet,
-        engine=engine.value, address=options.address_of(engine, address, devices),
+        engine=engine.value, address=options.address_of(engine, address, devices), origin=url_of(dataset),
     )  # fmt: skip
-    prepared = prepare_annotation(request, dry=dry_run)
     if dry_run:
-        return _dry_run(prepared, json)
-    _announce(prepared)
-    summary = run_annotation(prepared)
-    from tbd.cli.sheets import costs, write_beside
-
-    summary["costs"] = costs(request.folder)
-    summary |= write_beside(request.folder, summary["changed"])
+        return _dry_run(prepare_annotation(request, dry=True), json)
+    with storage.sent(request.folder) as folder:
+        summary = _annotated(replace(request, output=folder))
     document(summary) if json else tell(summary)
     return int(options.too_many(summary["failed"], summary["selected"], max_failed))
+
+
+def _annotated(request: AnnotationRequest) -> dict[str, Any]:
+    """The whole run, with what is written beside its manifest."""
+    from tbd.annotate.run import prepare_annotation, run_annotation
+    from tbd.cli.sheets import costs, write_beside
+
+    prepared = prepare_annotation(request)
+    _announce(prepared)
+    summary = run_annotation(prepared)
+    summary["costs"] = costs(request.folder)
+    return summary | write_beside(request.folder, summary["changed"])
 
 
 def _overrides(

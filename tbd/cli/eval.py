@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tbd import storage
 from tbd.cli import options
 from tbd.cli.drawn_reader import train_drawn_reader
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, interruptible, out, progress, say
+
+if TYPE_CHECKING:
+    from tbd.evaluate.inputs.sources import EvaluationRequest
 
 TRUTH, HOW = "Ground truth", "How"
 
@@ -152,15 +157,14 @@ def eval_(
         return _explain(explain, json)
     if merge:
         return _merge(output, runs, strict, max_failed, json)
-    from tbd.evaluate.inputs.plan import plan
     from tbd.evaluate.inputs.sources import EvaluationRequest
-    from tbd.evaluate.run import run
     from tbd.selection import Selection
 
     options.too_many(0, 0, max_failed)
     selection = Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard)
     request = EvaluationRequest(
-        runs=tuple(runs or ()), manifest=manifest, reference=reference, pairs=pairs,
+        runs=tuple(map(storage.copied, runs or ())), manifest=manifest, pairs=pairs,
+        reference=storage.copied(reference) if reference else None,
         alone=alone, portraits=portraits,
         metrics=tuple(filter(None, (metrics or "").split(","))), suite=suite, align=align, length=length,
         region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
@@ -168,6 +172,15 @@ def eval_(
     )  # fmt: skip
     if not dry_run:
         _ready_reader(request, quiet)
+    with storage.sent(None if dry_run else output) as folder:
+        return _scored(replace(request, output=folder), strict, max_failed, dry_run, quiet, json)
+
+
+def _scored(request: EvaluationRequest, strict: bool, max_failed: str, dry_run: bool, quiet: bool, json: bool) -> int:
+    """Pair, score and tell."""
+    from tbd.evaluate.inputs.plan import plan
+    from tbd.evaluate.run import run
+
     planned = plan(request)
     for name, pairing in planned.pairings.items():
         say(f"{name}: {pairing.headline()}")

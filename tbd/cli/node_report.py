@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import tbd
+from tbd import workspace
 from tbd.errors import InputError
 from tbd.hashes import sha256_file
-from tbd.manifest import MANIFEST, dataset_roots
+from tbd.manifest import MANIFEST
+from tbd.manifest.run import recorded_roots
 
 ALIKE = ("torch", "accelerate", "diffusers", "transformers", "pyarrow", "av", "numpy", "pillow")
 """Libraries that are the same on all nodes of a run."""
@@ -37,8 +39,8 @@ def node_report(data: Sequence[Path]) -> dict[str, Any]:
             versions[name] = "none"
     seen = {str(path.absolute()): _content(path) for path in data}
     for path in data:
-        roots = dataset_roots(path).values() if (path / MANIFEST).is_file() else ()
-        seen |= {str(root): _content(root) for root in roots}
+        roots = recorded_roots(path).values() if (path / MANIFEST).is_file() else ()
+        seen |= {root: _content(Path(root)) for root in roots if not workspace.url_of(root)}
     free = shutil.disk_usage(Path.cwd()).free
     return {"name": socket.gethostname(), "versions": versions, "data": seen, "free": free}
 

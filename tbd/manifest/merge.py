@@ -23,7 +23,7 @@ from tbd.manifest import reviews
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, row_groups
 from tbd.manifest.rows import as_rows
-from tbd.manifest.run import ManifestRun, clip_settings, dataset_roots, read_run, write_run
+from tbd.manifest.run import ManifestRun, clip_settings, read_run, recorded_roots, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import Sealed, write_manifest
 from tbd.manifest.shards import check_shards
@@ -88,7 +88,7 @@ def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: Split
 
 def _record(files: Sequence[Path], split: SplitRule | None) -> ManifestRun:
     """What ``run.json`` says of a merged manifest: where the datasets lie, and the one rule that its clips follow."""
-    roots = {name: str(root) for file in files for name, root in dataset_roots(file.parent).items()}
+    roots = {name: root for file in files for name, root in recorded_roots(file.parent).items()}
     rules = {str(file.parent): rule for file in files if (rule := clip_settings(file.parent))}
     _refuse_other_rules(rules)
     oldest = min(rules.values(), key=lambda rule: rule.get("version", 1), default=None)

@@ -15,6 +15,8 @@ from tbd.manifest import reviews
 from tbd.manifest.review_columns import NEEDED, with_reviews
 from tbd.manifest.rows import as_rows
 from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
+from tbd.storage import copied
+from tbd.workspace import url_of
 
 MANIFEST = "manifest.parquet"
 
@@ -67,11 +69,14 @@ def _for_its_text(about: Mapping[str, reviews.Decision], prompts: Sequence[str])
 
 
 def locate_manifest(path: str | Path) -> Path:
-    """The Parquet file of a manifest, given the file or its folder.
+    """The Parquet file of a manifest, given the file or its folder; one that lies elsewhere is copied here first.
 
     Raises:
         InputError: there is none; the message says what is there instead.
     """
+    if url := url_of(path):
+        folder, _, name = url.rpartition("/") if url.endswith(".parquet") else (url, "", "")
+        path = copied(folder) / name
     path = Path(path)
     if path.is_file():
         return path

@@ -13,6 +13,7 @@ from tbd import workspace
 from tbd.errors import InputError
 from tbd.manifest.split import SplitRule
 from tbd.schema import ManifestRow
+from tbd.storage import copied
 
 if TYPE_CHECKING:
     from tbd.media.canonical import ClipRule
@@ -126,13 +127,19 @@ def write_run(folder: Path, run: ManifestRun) -> None:
     workspace.write_json(folder / RUN, run.as_json())
 
 
-def dataset_roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict[str, Path]:
-    """Where each dataset of a manifest lies: as ``--root`` says, else as recorded when it was made."""
+def recorded_roots(folder: Path) -> dict[str, str]:
+    """Where each dataset of a manifest lay when it was made: a folder, or an address such as ``s3://…``."""
     run = read_run(folder) or ManifestRun()
-    recorded = dict(run.roots)
-    if run.root and run.dataset:
-        recorded[run.dataset] = run.root
-    return {name: Path(root) for name, root in recorded.items()} | dict(given or {})
+    return dict(run.roots) | ({run.dataset: run.root} if run.root and run.dataset else {})
+
+
+def dataset_roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict[str, Path]:
+    """Where each dataset of a manifest lies: as ``--root`` says, else as recorded; what lies elsewhere is copied here first.
+
+    Raises:
+        MissingError, InputError: as ``tbd.storage.copied``.
+    """
+    return {name: copied(root) for name, root in {**recorded_roots(folder), **(given or {})}.items()}
 
 
 def leads_out(name: str) -> bool:

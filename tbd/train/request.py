@@ -13,6 +13,7 @@ from tbd.model.checkpoints import find_checkpoint, latest_checkpoint
 from tbd.selection import Selection
 from tbd.train.clips import TrainingClips
 from tbd.train.recipe import TrainRecipe
+from tbd.workspace import refuse_elsewhere
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def check_request(request: TrainingRequest) -> None:
     """What can be seen without loading a network.
 
     Raises:
-        UsageError: stage 2 without a stage 1.
+        UsageError: stage 2 without a stage 1, or an output that is not on this machine.
         InputError: stage 1 is not there, or the folder holds a run of another stage.
     """
+    refuse_elsewhere(request.output)
     last = latest_checkpoint(request.output)
     if last is not None and last.stage != request.stage:
         raise InputError(

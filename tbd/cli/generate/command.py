@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tbd import storage
 from tbd.cli import options
 from tbd.cli.generate.inputs import GenerateOptions
 from tbd.errors import UsageError
@@ -106,7 +108,8 @@ def generate_command(
     if manifest is not None:
         from tbd.cli.generate.split import generate_split
 
-        return generate_split(given)
+        with storage.sent(None if dry_run else output) as folder:
+            return generate_split(replace(given, output=folder))
     if web:
         from tbd.cli.generate.page import serve_page
 

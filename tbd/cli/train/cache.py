@@ -23,6 +23,7 @@ from tbd.cli.train.common import (
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, human_bytes, interruptible, out, progress, say
 from tbd.errors import MissingError
+from tbd.workspace import refuse_elsewhere
 
 if TYPE_CHECKING:
     from tbd.train.cache_builder import CachePlan
@@ -75,6 +76,7 @@ def cache(
     for line in found.words():
         say(line)
     place = folder or cache_builder.default_cache_folder()
+    refuse_elsewhere(place)
     plan = _planned(found, loaded, place, dry_run)
     stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
     say(
