@@ -139,7 +139,8 @@ def dataset_roots(folder: Path, given: Mapping[str, Path] | None = None) -> dict
     Raises:
         MissingError, InputError: as ``tbd.storage.copied``.
     """
-    return {name: copied(root) for name, root in {**recorded_roots(folder), **(given or {})}.items()}
+    asked: dict[str, str | Path] = {**recorded_roots(folder), **(given or {})}
+    return {name: copied(root) for name, root in asked.items()}
 
 
 def leads_out(name: str) -> bool:
