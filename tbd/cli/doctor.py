@@ -17,7 +17,6 @@ import typer
 import tbd
 from tbd import weights, workspace
 from tbd.cli.cost_table import show_costs
-from tbd.cli.node_report import node_report, read_report, unfit
 from tbd.cli.options import Json
 from tbd.console import document, human_bytes, out
 
@@ -98,6 +97,8 @@ def doctor(
     if plan:
         show_costs(clips, chains=chains, measured=measured, rate=rate, model=model, cores=cores, price=price, json=json)
         return
+    from tbd.cli.node_report import node_report  # brings pyarrow
+
     node = node_report(data or [])
     findings = [
         *_python(),
@@ -124,6 +125,8 @@ def doctor(
 
 def _node(node: dict[str, Any], like: Path | None, *, asked: bool) -> Iterator[Diagnosis]:
     """Whether a run over several machines may use this one."""
+    from tbd.cli.node_report import read_report, unfit
+
     if not asked:
         return
     other = read_report(like) if like else None
