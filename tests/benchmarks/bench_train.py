@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -48,12 +49,11 @@ def prepared(tmp_path_factory):
     return recipe, clips, networks, keep
 
 
-def outside(prepared, cached: bool) -> float:
+def outside(prepared, keep: LatentCache | None) -> float:
     """Seconds a batch takes to reach the networks: decoding, VAE, wav2vec, CLIP, or reading what they said."""
-    recipe, clips, networks, keep = prepared
-    samples = TrainingDataset(
-        clips.train, clip_order(clips.train, recipe, 2, 100), recipe, 2, keep if cached else None, networks.image.factor
-    )
+    recipe, clips, networks, _ = prepared
+    order = clip_order(clips.train, recipe, 2, 100)
+    samples = TrainingDataset(clips.train, order, recipe, 2, keep, networks.image.factor)
     encoders = BatchEncoder(networks, recipe, torch.device("cpu"))
     encoders.batch(collate([samples[0], samples[1]]))
     began = time.perf_counter()
@@ -63,11 +63,27 @@ def outside(prepared, cached: bool) -> float:
 
 
 def test_the_cache_takes_the_frozen_networks_out_of_the_step(prepared):
-    live, cached = outside(prepared, False), outside(prepared, True)
+    live, cached = outside(prepared, None), outside(prepared, prepared[-1])
     print(
         f"\noutside the two UNets: {live * 1000:.0f} ms from media, {cached * 1000:.1f} ms cached: {live / cached:.0f} x"
     )
     assert live >= 10 * cached
+
+
+def test_half_of_the_cache_costs_what_the_lost_half_costs(prepared, tmp_path):
+    recipe, clips, networks, keep = prepared
+    shutil.copytree(keep.folder, tmp_path / "half")
+    half = LatentCache(tmp_path / "half", networks.identities, "both")
+    for clip in clips.train[::2]:
+        half.path(clip).unlink(missing_ok=True)  # the first clips of both people are drawn alike: one file
+    order = clip_order(clips.train, recipe, 2, 100)[: 2 * BATCHES]
+    lost = sum(int(index) % 2 == 0 for index in order) / len(order)
+    live, cached, bent = outside(prepared, None), outside(prepared, keep), outside(prepared, half)
+    words = f"{live * 1000:.0f} ms from media, {cached * 1000:.1f} ms cached, {bent * 1000:.0f} ms with"
+    print(
+        f"\n{words} {100 * lost:.0f} % of the samples lost: {(bent - cached) / (lost * (live - cached)):.2f} of their cost"
+    )
+    assert bent <= cached + 1.15 * lost * (live - cached)
 
 
 def test_the_loader_is_ahead_of_the_step(prepared):

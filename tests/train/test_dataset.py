@@ -163,6 +163,36 @@ def test_what_the_cache_lacks_is_read_from_the_media_and_the_rest_from_the_cache
         torch.testing.assert_close(getattr(mixed, field.name), getattr(live, field.name), rtol=2e-3, atol=2e-3)
 
 
+def test_with_half_of_the_cache_gone_exactly_the_lost_clips_are_encoded(tmp_path, clips, keep, monkeypatch):
+    """A run over four clips, two of whose files were removed: their frames and sounds are encoded, nobody else's."""
+    half = training.filled(tmp_path, training.clips(4), STAGE2)
+    for clip in clips[::2]:
+        half.path(clip).unlink()
+    encoders, seen = BatchEncoder(training.base(), STAGE2, torch.device("cpu")), {"frames": 0, "sounds": 0}
+    moments, layers = type(encoders.base.image).moments, type(encoders.base.speech).layers
+
+    def counted_moments(self, frames):
+        seen["frames"] += len(frames)
+        return moments(self, frames)
+
+    def counted_layers(self, wave, frames):
+        seen["sounds"] += 1
+        return layers(self, wave, frames)
+
+    monkeypatch.setattr(type(encoders.base.image), "moments", counted_moments)
+    monkeypatch.setattr(type(encoders.base.speech), "layers", counted_layers)
+    whole, bent = _samples(clips, 2, keep), _samples(clips, 2, half)
+    lost = 0
+    for first in range(0, 32, 2):
+        lost += sum(whole[number]["draw"].clip % 2 == 0 for number in (first, first + 1))
+        expected = encoders.batch(collate([whole[first], whole[first + 1]]))
+        found = encoders.batch(collate([bent[first], bent[first + 1]]))
+        torch.testing.assert_close(found.latents, expected.latents, rtol=2e-3, atol=2e-3)
+        assert torch.equal(found.noise, expected.noise)
+    assert 0 < lost < 32
+    assert seen == {"frames": 7 * lost, "sounds": lost}  # reference, two frames before, four targets
+
+
 def test_a_clip_that_is_rewritten_during_a_run_is_noticed_and_one_that_was_before_is_read_anew(tmp_path):
     file = tmp_path / "clip.mp4"
     file.write_bytes((training.media() / "000.mp4").read_bytes())
