@@ -16,12 +16,13 @@ _MEMORY = ("MemoryError", "OutOfMemoryError")
 """Names of the errors of this machine and of its GPU, whichever library raises them."""
 
 
-def why_failed(error: Exception, clip_id: str, step: str, folder: Path) -> str:
+def why_failed(error: Exception, clip_id: str, step: str, folder: Path, trace: str | None = None) -> str:
     """Why a clip failed, for its row. Call it where the error was caught; a bug's traceback goes into ``bugs.log``.
 
     Args:
         step: what was being done: ``encode``, ``render``.
         folder: the output folder.
+        trace: the traceback, where the error was caught in another process; None takes the present one.
 
     Raises:
         MissingError: ``error`` is one, so it is no clip's fault: the disk is full.
@@ -34,7 +35,7 @@ def why_failed(error: Exception, clip_id: str, step: str, folder: Path) -> str:
         return f"{step}: not enough memory"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / BUGS).open("a", encoding="utf-8") as file:
-        file.write(f"{clip_id}\n{traceback.format_exc()}\n")
+        file.write(f"{clip_id}\n{traceback.format_exc() if trace is None else trace}\n")
     return f"{step}: {_BUG}{type(error).__name__}: {error}); its traceback is in {folder / BUGS}"
 
 

@@ -23,3 +23,12 @@ def ray_nodes():
     cluster = ray_cluster.start()
     yield cluster.address
     ray_cluster.end(cluster)
+
+
+@pytest.fixture(scope="session")
+def ray_driver(ray_nodes):
+    """The same address, with this process joined for good: each test does not pay for joining and for asking the nodes."""
+    import ray
+
+    ray.init(address=ray_nodes, log_to_driver=False, logging_level="ERROR")
+    return ray_nodes

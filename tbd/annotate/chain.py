@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ class ChainRunner:
     def steps(self) -> tuple[str, ...]:
         """The steps of this run's mode."""
         return STEPS[self.recipe.chain.mode]
+
+    @cached_property
+    def _reply_settings(self) -> dict[str, Any]:
+        """The recipe's, worked out once: every key of a step holds them."""
+        return self.recipe.reply_settings()
 
     def recall(self, chain: Chain) -> None:
         """Take the leading steps that the journal has already."""
@@ -234,7 +240,7 @@ class ChainRunner:
                 "schema": question.schema,
                 "limit": question.max_tokens,
                 "sampling": [question.temperature, question.seed, chain.round],
-                "backend": self.recipe.reply_settings(),
+                "backend": self._reply_settings,
                 "before": [[turn.question, turn.reply] for turn in chain.turns],
             }
         )

@@ -266,7 +266,7 @@ def _ask(
     ):
         chain_runner = ChainRunner(request.recipe, prompts, journal, origin, stopping)
         runner = Runner(
-            todo, chain_runner, request.dataset, prepared.fingerprint, opened, pool, bar, stopping,
+            todo, chain_runner, request.dataset.absolute(), prepared.fingerprint, opened, pool, bar, stopping,
             keep_going=request.keep_going,
         )  # fmt: skip
         runner.run()

@@ -182,7 +182,8 @@ def annotate(
     request = AnnotationRequest(
         storage.copied(dataset), settings, output, layout, tuple(endpoint or ()), serve, devices, selection,
         split=split, retry=kinds, update=update, keep_going=keep_going, workers=workers, quiet=quiet,
-        engine=engine.value, address=options.address_of(engine, address, devices), origin=url_of(dataset),
+        engine=engine.value, address=options.address_of(engine, address, devices, workers),
+        origin=url_of(dataset),
     )  # fmt: skip
     if dry_run:
         return _dry_run(prepare_annotation(request, dry=True), json)

@@ -117,6 +117,8 @@ def eval_(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes. Default: one a core.", rich_help_panel=HOW)
     ] = None,
+    engine: options.Engine = options.EngineName.local,
+    address: options.Address = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="For networks.", rich_help_panel=HOW)] = "auto",
     weights_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Look here for weights first.", rich_help_panel=HOW)
@@ -169,6 +171,7 @@ def eval_(
         metrics=tuple(filter(None, (metrics or "").split(","))), suite=suite, align=align, length=length,
         region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
         seed=seed or 0, workers=workers, device=device, baselines=baselines,
+        engine=engine.value, address=options.address_of(engine, address, workers=workers),
     )  # fmt: skip
     if not dry_run:
         _ready_reader(request, quiet)
@@ -253,7 +256,7 @@ def _dry_run(planned: Any, json: bool) -> int:
         "settings": {key: str(value) for key, value in planned.record.settings.items() if value},
         "truth": planned.record.truth,
         "baselines": list(planned.record.baselines.values()),
-        "workers": planned.workers,
+        "workers": "those of the cluster" if planned.request.engine == "ray" else planned.workers,
         "output": str(planned.folder),
     }
     if json:

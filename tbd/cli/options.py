@@ -98,12 +98,18 @@ def pairs(text: str | None, option: str) -> dict[str, str]:
     return found
 
 
-def address_of(engine: EngineName, address: str | None, devices: str = "auto") -> str | None:
+def address_of(
+    engine: EngineName, address: str | None, devices: str = "auto", workers: int | None = None
+) -> str | None:
     """The address of the cluster.
 
     Raises:
-        UsageError: one was given for work on this machine, or devices of this machine for work on a cluster.
+        UsageError: one was given for work on this machine; or devices of this machine, or no worker, for a cluster.
     """
+    if workers == 0 and engine is EngineName.ray:
+        raise UsageError(
+            "--workers 0 works in this process, --engine ray on a cluster", next="leave one of the two out"
+        )
     if devices != "auto" and engine is EngineName.ray:
         raise UsageError(
             "--devices chooses GPUs of this machine; with --engine ray the cluster gives them out",

@@ -7,8 +7,8 @@ import logging
 import os
 import platform
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -17,19 +17,39 @@ from typing import Any
 from tbd import __version__
 from tbd.errors import InputError, MissingError
 
-ALIKE = ("pyarrow", "av", "numpy", "pillow", "ray")
-"""Libraries that can change a byte of a result, or that must be the same to talk: equal on every node."""
+ALIKE = (
+    *("pyarrow", "av", "numpy", "pillow", "scipy", "ray"),
+    *("torch", "torchvision", "diffusers", "transformers", "facenet-pytorch"),
+)
+"""Libraries that can change a byte of a result, or that must be the same to talk: equal on every node. Builds of one
+version for a CPU and for a GPU (``2.15.0+cpu``) are taken as equal."""
 TRIES = 5.0
 """Seconds that the head of a cluster has to answer."""
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What a node says of itself: its name, the versions it runs, and which of the paths asked for it lacks."""
+    """What a node says of itself.
+
+    Attributes:
+        versions: of what it runs.
+        lacks: which of the paths asked for it does not see.
+        contents: what else was asked for, such as hashes of weights, by the name that a person knows.
+    """
 
     name: str
     versions: dict[str, str]
     lacks: tuple[str, ...]
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+
+Contents = Callable[[], Mapping[str, str]]
+"""A look at a node that must give what it gives here; sent there by pickle."""
+
+
+def no_contents() -> Mapping[str, str]:
+    """Nothing is asked for."""
+    return {}
 
 
 def ray_library() -> ModuleType:
@@ -50,25 +70,26 @@ def ray_library() -> ModuleType:
 
 
 @contextlib.contextmanager
-def joined(address: str | None, paths: Sequence[Path] = ()) -> Iterator[None]:
+def joined(address: str | None, paths: Sequence[Path] = (), contents: Contents = no_contents) -> Iterator[None]:
     """Be a driver of a cluster for as long as this lasts.
 
     Args:
         address: ``host:port`` of the head; None takes ``$RAY_ADDRESS``, else the cluster that runs on this machine.
         paths: what every node must see under the same name.
+        contents: what must be the same on every node as on this machine.
 
     Raises:
-        MissingError: Ray is not installed, no cluster answers, or a node runs other versions.
+        MissingError: Ray is not installed, no cluster answers, or a node runs other versions or has other contents.
         InputError: a node does not see a path.
     """
     ray = ray_library()
-    if ray.is_initialized():  # the caller's own connection: it stays
-        _check_nodes(ray, paths)
+    if ray.is_initialized() and address in (None, ray.get_runtime_context().gcs_address):  # the caller's own: it stays
+        _check_nodes(ray, paths, contents)
         yield
         return
     _join(ray, address or os.environ.get("RAY_ADDRESS") or "auto")
     try:
-        _check_nodes(ray, paths)
+        _check_nodes(ray, paths, contents)
         yield
     finally:
         ray.shutdown()
@@ -101,14 +122,15 @@ def _no_cluster(address: str, error: Exception) -> MissingError:
     )
 
 
-def _check_nodes(ray: Any, paths: Sequence[Path]) -> None:
+def _check_nodes(ray: Any, paths: Sequence[Path], contents: Contents) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     task = ray.remote(num_cpus=0, max_retries=1)(node_facts)
     nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    names = [str(path.resolve()) for path in paths]
+    names = list(dict.fromkeys(str(path.absolute()) for path in paths))
     asked = [
-        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(one, soft=False)).remote(names) for one in nodes
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(one, soft=False)).remote(names, contents)
+        for one in nodes
     ]
     try:
         found: list[NodeFacts] = ray.get(asked)
@@ -118,7 +140,7 @@ def _check_nodes(ray: Any, paths: Sequence[Path]) -> None:
             f"a node of the cluster cannot run tbd: {last}",
             next="pip install 'think-before-draw[ray]'   # on every node",
         ) from None
-    here = node_facts(names)
+    here = node_facts(names, contents)
     for node in found:
         refuse_unlike(node, here)
 
@@ -127,7 +149,7 @@ def refuse_unlike(node: NodeFacts, here: NodeFacts) -> None:
     """A node that would make other bytes, or none, is refused before anything is done.
 
     Raises:
-        MissingError: it runs other versions than this machine.
+        MissingError: it runs other versions than this machine, or has other contents.
         InputError: it lacks a path.
     """
     differ = [
@@ -146,10 +168,17 @@ def refuse_unlike(node: NodeFacts, here: NodeFacts) -> None:
             f"node {node.name} does not see {', '.join(node.lacks)}",
             next=f"ls {node.lacks[0]}   # on {node.name}: mount it under the same name on every node",
         )
+    for name, content in here.contents.items():
+        if (there := node.contents.get(name)) != content:
+            raise MissingError(
+                f"node {node.name} differs from this machine in {name}: {there or 'nothing'} (here {content or 'nothing'})",
+                next=f"tbd weights list   # on {node.name}, and here",
+            )
 
 
-def node_facts(paths: Sequence[str]) -> NodeFacts:
+def node_facts(paths: Sequence[str], contents: Contents = no_contents) -> NodeFacts:
     """What this machine is. Runs on every node."""
     versions = {"tbd": __version__, "python": platform.python_version()}
-    versions |= {name: metadata.version(name) for name in ALIKE}
-    return NodeFacts(socket.gethostname(), versions, tuple(path for path in paths if not Path(path).exists()))
+    versions |= {name: metadata.version(name).partition("+")[0] for name in ALIKE}
+    lacks = tuple(path for path in paths if not Path(path).exists())
+    return NodeFacts(socket.gethostname(), versions, lacks, {} if lacks else contents())

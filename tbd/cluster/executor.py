@@ -24,6 +24,9 @@ MESSAGE_SECONDS = 0.1
 """So much work travels together."""
 MOST = 64
 """Calls that travel together at most."""
+SHORT = 1.0
+"""Seconds of a call below which a worker has the next message at hand before it is done with one. Longer calls wait for
+whoever is free first: at the end of a run nobody waits behind a neighbour, and a worker that dies takes one along."""
 Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 """Where the result goes, what is called, and with what."""
 
@@ -85,7 +88,7 @@ class RayExecutor(Executor):
         self._under_way: dict[Any, tuple[_Seat, list[Call]]] = {}
         self._seats = [self._seat() for _ in range(count)]
         self._changed = threading.Condition()
-        self._seconds_a_call = MESSAGE_SECONDS
+        self._seconds_a_call: float | None = None  # nobody knows yet
         self._closed = False
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -104,6 +107,11 @@ class RayExecutor(Executor):
             (self._suspects if alone else self._waiting).append((future, fn, args))
             self._changed.notify()
         return future
+
+    @property
+    def fitting(self) -> int:
+        """Calls that one message should hold."""
+        return max(1, min(MOST, int(MESSAGE_SECONDS / self._seconds_a_call))) if self._seconds_a_call else 1
 
     def throughput(self) -> list[str]:
         """What each worker has done, in words."""
@@ -142,9 +150,10 @@ class RayExecutor(Executor):
                 self._receive(message)
 
     def _send(self) -> None:
-        """Hand out what waits, evenly; each worker has one message in hand and one before it."""
+        """Hand out what waits, evenly; each worker has one message in hand and, of short calls, one before it."""
+        most = 2 if self._seconds_a_call and self._seconds_a_call < SHORT else 1
         for seat in sorted(self._seats, key=lambda one: one.under_way):
-            if seat.name and seat.under_way < 2 and (calls := self._taken()):
+            if seat.name and seat.under_way < most and (calls := self._taken()):
                 seat.under_way += 1
                 sent = seat.actor.work.remote([call[1:] for call in calls])
                 self._under_way[sent] = seat, calls
@@ -154,8 +163,7 @@ class RayExecutor(Executor):
             if self._suspects:
                 return [self._suspects.popleft()]
             fair = -(-len(self._waiting) // len(self._seats))
-            fitting = max(1, min(MOST, int(MESSAGE_SECONDS / self._seconds_a_call)))
-            return [self._waiting.popleft() for _ in range(min(fair, fitting, len(self._waiting)))]
+            return [self._waiting.popleft() for _ in range(min(fair, self.fitting, len(self._waiting)))]
 
     def _receive(self, message: Any) -> None:
         seat, calls = self._under_way.pop(message)
@@ -165,18 +173,24 @@ class RayExecutor(Executor):
                 seat.name, seat.since = self._ray.get(message), time.monotonic()
                 return
             results, seconds = self._ray.get(message)
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayTaskError as error:  # the far end raised it
+            self._fail(calls, error.cause if isinstance(error.cause, Exception) else error)
+        except self._ray.exceptions.RayError as error:  # it died, its node did, or the node took it for lack of memory
             self._replace(seat, error)
-            for future, *_ in calls:
-                future.set_exception(BrokenProcessPool())
+            self._fail(calls, BrokenProcessPool())
         except Exception as error:  # noqa: BLE001 (whoever waits must learn of it)
-            for future, *_ in calls:
-                future.set_exception(getattr(error, "cause", None) or error)
+            self._fail(calls, error)
         else:
             seat.done += len(calls)
-            self._seconds_a_call = max(0.5 * (self._seconds_a_call + seconds / len(calls)), 1e-6)
+            now = seconds / len(calls)
+            self._seconds_a_call = max(0.5 * ((self._seconds_a_call or now) + now), 1e-6)
             for (future, *_), result in zip(calls, results, strict=True):
                 future.set_result(result)
+
+    @staticmethod
+    def _fail(calls: Sequence[Call], error: Exception) -> None:
+        for future, *_ in calls:
+            future.set_exception(error)
 
     def _replace(self, seat: _Seat, error: Exception) -> None:
         """A worker is gone: its place is taken by another, wherever the cluster has room for it."""

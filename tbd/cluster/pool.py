@@ -21,6 +21,7 @@ class ClusterPool(WorkerPool[J, R]):
 
     Args:
         workers: None takes one for each CPU of the cluster, or for each GPU where one is needed.
+        most: workers that there is work for; None where that is not known.
         gpus: of each worker.
         said: hears of lost workers.
 
@@ -33,6 +34,7 @@ class ClusterPool(WorkerPool[J, R]):
         work: Callable[[J], R],
         workers: int | None = None,
         *,
+        most: int | None = None,
         failed: Callable[[J, JobFailure], R],
         begin: Callable[..., None] | None = None,
         given: tuple[Any, ...] = (),
@@ -43,7 +45,7 @@ class ClusterPool(WorkerPool[J, R]):
         room = cluster_size(kind)
         if not room:
             raise MissingError(f"the cluster has no {kind}", next="ray status")
-        super().__init__(work, min(workers or room, room), failed=failed, begin=begin, given=given)
+        super().__init__(work, min(workers or room, room, most or room), failed=failed, begin=begin, given=given)
         self._options = {"num_cpus": 1, "num_gpus": gpus}
         self._said = said
         self.told: list[str] = []
@@ -51,8 +53,8 @@ class ClusterPool(WorkerPool[J, R]):
 
     @property
     def ahead(self) -> int:
-        """Jobs that are worth having under way: enough that messages of several are full."""
-        return 32 * self.workers
+        """Jobs that are worth having under way: a few where they are long, enough to fill messages where they are short."""
+        return 3 * self.workers * (self._pool.fitting if isinstance(self._pool, RayExecutor) else 1)
 
     def close(self) -> None:
         """End the workers; what they have not begun is dropped."""

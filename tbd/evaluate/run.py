@@ -9,6 +9,7 @@ from typing import Any
 from tbd.console import Progress
 from tbd.errors import Interrupted
 from tbd.evaluate.engine import cache
+from tbd.evaluate.engine.cluster_workers import scored_on_cluster
 from tbd.evaluate.engine.workers import scored_by
 from tbd.evaluate.inputs.plan import EvaluationPlan
 from tbd.evaluate.metrics import registry
@@ -23,11 +24,17 @@ def run(plan: EvaluationPlan, progress: Progress, stopping: threading.Event | No
 
     Raises:
         Interrupted: ``stopping`` was set.
-        InputError, MissingError: the cache or the result folder cannot be written.
+        InputError, MissingError: the cache or the result folder cannot be written; or the cluster cannot be used.
     """
     rows = [*plan.rows]
     with cache.ScoreCache() as store:
-        for scored in scored_by(plan.jobs, plan.workers, store.folder, stopping):
+        everywhere = plan.request.engine == "ray" and plan.jobs
+        clips = (
+            scored_on_cluster(plan, store, stopping)
+            if everywhere
+            else scored_by(plan.jobs, plan.workers, store.folder, stopping)
+        )
+        for scored in clips:
             rows += scored
             progress.advance(failed=int(any(row.status != "ok" for row in scored if row.kind == "run")))
         if stopping is not None and stopping.is_set():

@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from tbd.generate.windows import padded_length
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline
+    from tbd.model.recipe import Guidance
 
 RUN, VIDEOS, FAILED = "run.json", "videos", "failed"
 
@@ -75,13 +76,12 @@ class RunSummary:
 
 
 def make_record(
-    request: ClipRequest, pipe: TalkingHeadPipeline, checkpoint: dict[str, str], recipe: GenerateRecipe
+    request: ClipRequest, guidance: Guidance, checkpoint: dict[str, str], recipe: GenerateRecipe
 ) -> RunRecord:
-    """The record of a run."""
+    """The record of a run, whose prompt levels are guided as ``guidance`` says."""
     import diffusers
     import torch
 
-    guidance = recipe.guidance or pipe.recipe.guidance
     versions = {"tbd": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__}
     sampler = json.loads(json.dumps(asdict(recipe.sampling().preset)))  # as a file holds it: no tuples
     return RunRecord(
@@ -133,7 +133,7 @@ def render_jobs(
     record: RunRecord,
     recipe: GenerateRecipe,
     *,
-    told: Callable[[RenderJob, str], None] | None = None,
+    told: Told | None = None,
     stopping: threading.Event | None = None,
 ) -> RunSummary:
     """Render what is missing. A clip that fails is recorded in ``failed/`` and never ends the run; a full disk does.
@@ -150,9 +150,17 @@ def render_jobs(
     Raises:
         MissingError: the disk is full.
     """
-    summary, missing = RunSummary(), list(pending_jobs(folder, jobs, record))
-    summary.kept, stopping = len(jobs) - len(missing), stopping or threading.Event()
-    for job, done in _rendered(pipes, missing, lambda pipe, job: _render(pipe, folder, job, record, recipe), stopping):
+    missing, stopping = list(pending_jobs(folder, jobs, record)), stopping or threading.Event()
+    rendered = _rendered(pipes, missing, lambda pipe, job: _render(pipe, folder, job, record, recipe), stopping)
+    return summarise(folder, len(jobs) - len(missing), rendered, told)
+
+
+def summarise(
+    folder: Path, kept: int, rendered: Iterable[tuple[RenderJob, Rendered | None]], told: Told | None
+) -> RunSummary:
+    """What became of the jobs that were not kept, as they come; failures are recorded in ``failed/``."""
+    summary = RunSummary(kept=kept)
+    for job, done in rendered:
         if done is None:
             summary.stopped = True
             continue
@@ -171,6 +179,8 @@ def render_jobs(
 
 Rendered = tuple[RenderedVideo, list[str]] | str
 """A video and what was cut from its prompts, or why there is none."""
+Told = Callable[[RenderJob, str], None]
+"""Hears of every finished job, and why it failed or an empty text."""
 
 
 def _rendered(
@@ -199,16 +209,31 @@ def _render(
     pipe: TalkingHeadPipeline, folder: Path, job: RenderJob, record: RunRecord, recipe: GenerateRecipe
 ) -> Rendered:
     try:
-        if job.problem or job.speech is None:
-            raise InputError(job.problem or "no clip")
-        prompts, cut = fit_prompts(job.prompts, hearing_chunks(pipe, recipe))
-        details = {"clip_id": job.clip_id, "prompts": prompts, "digest": job_digest(job, record)}
-        done = render_video(
-            pipe, folder / VIDEOS / f"{job.clip_id}.mp4", job.picture(), job.speech.audio(), prompts,
-            sampling=recipe.sampling(), seed=job.seed, details=details | job.source() | record.essence(),
-        )  # fmt: skip
+        return render_job(pipe, folder / VIDEOS / f"{job.clip_id}.mp4", job, record, recipe)
     except Exception as error:  # noqa: BLE001 (the boundary of one clip)
         return why_failed(error, job.clip_id, "render", folder)
+
+
+def render_job(
+    pipe: TalkingHeadPipeline, path: Path, job: RenderJob, record: RunRecord, recipe: GenerateRecipe
+) -> tuple[RenderedVideo, list[str]]:
+    """Render one job to a file, with all that it was made of in its metadata.
+
+    Returns:
+        The video, and what was cut from its prompts.
+
+    Raises:
+        InputError: it cannot be rendered.
+        MissingError: the disk is full.
+    """
+    if job.problem or job.speech is None:
+        raise InputError(job.problem or "no clip")
+    prompts, cut = fit_prompts(job.prompts, hearing_chunks(pipe, recipe))
+    details = {"clip_id": job.clip_id, "prompts": prompts, "digest": job_digest(job, record)}
+    done = render_video(
+        pipe, path, job.picture(), job.speech.audio(), prompts,
+        sampling=recipe.sampling(), seed=job.seed, details=details | job.source() | record.essence(),
+    )  # fmt: skip
     return done, cut
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import ray
@@ -20,7 +21,7 @@ from tbd.annotate.backends import cluster as chain_workers
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("ray")]
 CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009") for emotion in ("happy", "angry")
          for level in (1, 2, 3) for index in (1, 2, 3)]  # fmt: skip
 
@@ -65,16 +66,17 @@ def keys(output):
         return journal.execute("SELECT key FROM step ORDER BY key").fetchall()
 
 
-def test_two_nodes_write_what_one_machine_writes_and_say_who_did_what(dataset, tmp_path, ray_nodes):
+def test_two_nodes_write_what_one_machine_writes_and_say_who_did_what(dataset, tmp_path, ray_driver, monkeypatch):
     annotate(dataset, tmp_path / "local")
-    summary = on_cluster(dataset, tmp_path / "ray", ray_nodes, workers=None)
+    monkeypatch.chdir(tmp_path)  # workers stand elsewhere
+    summary = on_cluster(Path("mead"), tmp_path / "ray", ray_driver, workers=None)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "local")
     assert keys(tmp_path / "ray") == keys(tmp_path / "local")
     assert sum("jobs, " in note for note in summary["notes"]) == 2, summary["notes"]
 
 
 def test_servers_are_asked_by_workers_and_one_that_dies_takes_no_reply_along(
-    dataset, tmp_path, ray_nodes, servers, monkeypatch
+    dataset, tmp_path, ray_driver, servers, monkeypatch
 ):
     endpoints = tuple(server.url for server in servers)
     annotate(dataset, tmp_path / "local", "server", endpoints=endpoints)
@@ -89,17 +91,17 @@ def test_servers_are_asked_by_workers_and_one_that_dies_takes_no_reply_along(
 
     monkeypatch.setattr(chain_workers.ChainWorkers, "call", deadly)
     before = [len(server.bodies) for server in servers]
-    summary = on_cluster(dataset, tmp_path / "ray", ray_nodes, backend="server", endpoints=endpoints)
+    summary = on_cluster(dataset, tmp_path / "ray", ray_driver, backend="server", endpoints=endpoints)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "local")
     assert keys(tmp_path / "ray") == keys(tmp_path / "local")
     assert all(len(server.bodies) > count for server, count in zip(servers, before, strict=True))
     assert any("was lost" in note for note in summary["notes"]), summary["notes"]
 
 
-def test_a_clip_that_kills_its_worker_fails_alone_and_an_accident_costs_nothing(dataset, tmp_path, ray_nodes):
+def test_a_clip_that_kills_its_worker_fails_alone_and_an_accident_costs_nothing(dataset, tmp_path, ray_driver):
     (dataset / "M003/video/front/angry/level_1/002.mp4").write_text("kills")
     (dataset / "W009/video/front/angry/level_1/002.mp4").write_text("once")
-    summary = on_cluster(dataset, tmp_path / "ray", ray_nodes)
+    summary = on_cluster(dataset, tmp_path / "ray", ray_driver)
     assert summary["status"] == {"error": 1, "success": len(CLIPS) - 1}
     assert any("was lost" in note for note in summary["notes"])
     with run.Journal(tmp_path / "ray", read_only=True) as journal:
@@ -107,7 +109,7 @@ def test_a_clip_that_kills_its_worker_fails_alone_and_an_accident_costs_nothing(
     assert b"mead_M003_front_angry_1_002" in body
 
 
-def test_a_driver_that_is_killed_goes_on_where_it_was(dataset, tmp_path, ray_nodes, servers):
+def test_a_driver_that_is_killed_goes_on_where_it_was(dataset, tmp_path, ray_driver, servers):
     endpoints = tuple(server.url for server in servers)
     annotate(dataset, tmp_path / "local", "server", endpoints=endpoints)
     program = f"""
@@ -118,7 +120,7 @@ from tbd.annotate.recipe import AnnotateRecipe
 examine_pool.examine_clip = ray_cluster.examine_or_die
 recipe = AnnotateRecipe(backend={{"name": "server"}}, server={{"concurrency": 2}})
 request = run.AnnotationRequest(Path({str(dataset)!r}), recipe, Path({str(tmp_path / "ray")!r}), quiet=True,
-                                endpoints={endpoints!r}, workers=1, engine="ray", address={ray_nodes!r})
+                                endpoints={endpoints!r}, workers=1, engine="ray", address={ray_driver!r})
 run.run_annotation(run.prepare_annotation(request))
 """
     driver = subprocess.Popen([sys.executable, "-c", program])
@@ -131,7 +133,7 @@ run.run_annotation(run.prepare_annotation(request))
     kept, asked = _steps(journal), sum(len(server.bodies) for server in servers)
     replies = _steps(tmp_path / "local/journal.sqlite")
     assert 20 < kept < replies
-    on_cluster(dataset, tmp_path / "ray", ray_nodes, backend="server", endpoints=endpoints)
+    on_cluster(dataset, tmp_path / "ray", ray_driver, backend="server", endpoints=endpoints)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "local")
     again = sum(len(server.bodies) for server in servers) - asked
     assert again <= 4 * len(CLIPS) - kept, "what was journalled is not asked again"

@@ -20,6 +20,7 @@ from tbd.generate import load
 from tbd.generate import run as rendering
 from tbd.manifest import read_manifest
 from tbd.media import prepare as preparing
+from tbd.model.recipe import Guidance
 from tbd.train import cache_builder
 
 COUNT = 3
@@ -90,7 +91,7 @@ def cache(here, monkeypatch, odd, capfd):
 
 def generate(here, monkeypatch, odd, capfd):
     training.manifest(here / "m", clips(split="test"), size=SIZE)
-    facts = SimpleNamespace(folder=here, k=2, size=SIZE)
+    facts = SimpleNamespace(folder=here, k=2, size=SIZE, guidance=Guidance())
     monkeypatch.setattr(generating, "model_facts", lambda given: facts)
     monkeypatch.setattr(generating, "open_pipelines", lambda given, facts: [pipeline(frames=8)])
     monkeypatch.setattr(load, "weights_hash", lambda folder: "0" * 64)

@@ -38,6 +38,19 @@ def test_a_node_with_other_versions_is_refused_with_both(tmp_path):
         refuse_unlike(other, here)
 
 
+def test_a_node_with_other_weights_is_refused_with_both():
+    here, other = (NodeFacts(name, {}, (), {"the weights lpips": sha}) for name, sha in (("here", "a1"), ("far", "b2")))
+    refuse_unlike(here, here)
+    with pytest.raises(MissingError, match=r"node far differs from this machine in the weights lpips: b2 \(here a1\)"):
+        refuse_unlike(other, here)
+
+
+def test_builds_of_one_version_for_a_cpu_and_a_gpu_are_equal(monkeypatch):
+    monkeypatch.setattr(connection.metadata, "version", lambda name: "2.15.0+cu128")
+    assert node_facts([]).versions["torch"] == "2.15.0"
+
+
+@pytest.mark.xdist_group("ray")
 def test_a_path_that_the_nodes_lack_is_refused_on_a_real_cluster(ray_nodes, tmp_path):
     with pytest.raises(InputError, match="does not see"), joined(ray_nodes, [tmp_path / "nowhere"]):
         pass

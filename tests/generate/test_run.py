@@ -75,7 +75,7 @@ def test_several_devices_share_the_clips_and_change_nothing(pipe, manifest, whol
 
 def test_once_told_to_stop_no_video_is_begun(pipe, manifest, tmp_path):
     stopping = threading.Event()
-    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
+    record = make_record(ClipRequest(manifest), pipe.recipe.guidance, CHECKPOINT, RECIPE)
     done = render_jobs(
         [pipe], tmp_path, jobs(manifest), record, RECIPE, told=lambda *_: stopping.set(), stopping=stopping
     )
@@ -120,7 +120,7 @@ def test_a_folder_that_was_made_otherwise_is_refused(pipe, manifest, tmp_path):
 
 
 def test_other_prompts_are_rendered_anew(pipe, manifest, tmp_path):
-    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
+    record = make_record(ClipRequest(manifest), pipe.recipe.guidance, CHECKPOINT, RECIPE)
     (job,) = jobs(manifest, clips=("c000",))
     open_run(tmp_path, record)
     render_jobs([pipe], tmp_path, [job], record, RECIPE)
@@ -170,7 +170,7 @@ def test_a_full_disk_ends_the_run_and_leaves_no_half_video(pipe, manifest, tmp_p
     def full(path, write):
         raise MissingError("the disk is full")
 
-    record = make_record(ClipRequest(manifest), pipe, CHECKPOINT, RECIPE)
+    record = make_record(ClipRequest(manifest), pipe.recipe.guidance, CHECKPOINT, RECIPE)
     monkeypatch.setattr("tbd.workspace.write_whole", full)
     with pytest.raises(MissingError, match="full"):
         render_jobs([pipe], tmp_path, jobs(manifest, clips=("c000",)), record, RECIPE)

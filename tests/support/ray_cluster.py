@@ -12,6 +12,9 @@ from scripted import fake_examine
 
 import tbd
 from tbd.annotate.examine_pool import Examined, ExamineJob
+from tbd.evaluate.engine import cluster_workers
+from tbd.generate import cluster_workers as rendering
+from tbd.generate.clips import RenderJob
 
 SUPPORT = Path(__file__).parent
 
@@ -22,6 +25,7 @@ def start(nodes: int = 2, cpus: int = 1):
         "PYTHONPATH": f"{Path(tbd.__file__).parents[1]}{os.pathsep}{SUPPORT}",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_memory_monitor_refresh_ms": "0",  # else other programs' memory decides whether workers live
     }
     from ray.cluster_utils import Cluster
 
@@ -60,3 +64,32 @@ def examine_or_die(job: ExamineJob) -> Examined:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return fake_examine(job)
+
+
+def score_or_die(clip: cluster_workers.RemoteClip) -> cluster_workers.ScoredClip:
+    """``score_clip``, which takes its time and notes in ``scored.log`` beside the videos what was computed; a clip with a
+    file ``NAME.kills`` kills its worker the first time, after the work."""
+    time.sleep(0.05)
+    done = cluster_workers.score_clip(clip)
+    die_once(clip.job.videos[0].path)
+    if done.fresh:
+        with clip.job.videos[0].path.with_name("scored.log").open("a") as log:
+            log.write(clip.job.clip_id + "\n")
+    return done
+
+
+def render_or_die(job: RenderJob) -> rendering.RemoteVideo:
+    """``render_remotely``, which notes in ``rendered.log`` beside the clip what was rendered; see ``score_or_die``."""
+    done = rendering.render_remotely(job)
+    die_once(job.speech.path)
+    with job.speech.path.with_name("rendered.log").open("a") as log:
+        log.write(job.clip_id + "\n")
+    return done
+
+
+def die_once(path: Path) -> None:
+    """Kill this worker if a file ``NAME.kills`` lies beside ``path``, and take that away."""
+    mark = path.with_suffix(".kills")
+    if mark.exists():
+        mark.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)

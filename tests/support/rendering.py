@@ -24,7 +24,7 @@ def jobs(manifest, recipe=RECIPE, **selection):
 def rendered(pipes, folder, manifest, recipe=RECIPE, **selection):
     """Render what is missing of it on one pipeline, or on several."""
     pipes = pipes if isinstance(pipes, list) else [pipes]
-    record = make_record(ClipRequest(manifest), pipes[0], CHECKPOINT, recipe)
+    record = make_record(ClipRequest(manifest), pipes[0].recipe.guidance, CHECKPOINT, recipe)
     open_run(folder, record)
     return render_jobs(pipes, folder, jobs(manifest, recipe, **selection), record, recipe)
 

@@ -96,14 +96,14 @@ class ChainWorkers:
         actor = self.actors[worker]
         try:
             return self._ray.get(getattr(actor, verb).remote(*values))
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayTaskError as error:  # the method raised it
+            raise (error.cause if isinstance(error.cause, Exception) else error) from None
+        except self._ray.exceptions.RayError as error:  # it died, its node did, or the node took it for lack of memory
             with self._lock:
                 if self.actors[worker] is actor:
                     self.actors[worker] = self._make[worker]()
                     self._said(f"chain worker {worker + 1} was lost; its conversations go on elsewhere")
             raise ConnectionError from error
-        except self._ray.exceptions.RayTaskError as error:
-            raise (error.cause if isinstance(error.cause, Exception) else error) from None
 
     def other(self, than: int) -> int:
         """A worker that answers, another one if there is one.

@@ -79,6 +79,8 @@ def generate_command(
     devices: Annotated[
         str, typer.Option(metavar="auto|cpu|0,1,…", help="GPUs; a split's clips are shared out.", rich_help_panel=HOW)
     ] = "auto",
+    engine: options.Engine = options.EngineName.local,
+    address: options.Address = None,
     set_: options.Set = None,
     seed: options.Seed = None,
     dry_run: options.DryRun = False,
@@ -102,7 +104,7 @@ def generate_command(
         checkpoint=checkpoint, output=output, image=image, audio=audio, emotion=emotion, intensity=intensity, text=text,
         prompts=tuple(prompt or ()), backend=backend, manifest=manifest, split=split, overrides=tuple(overrides),
         selection=Selection(options.pairs(where, "--where"), options.lines(clips), sample, limit, shard),
-        roots=options.roots(root), max_failed=max_failed, devices=devices, dry_run=dry_run, quiet=quiet, json=json,
+        roots=options.roots(root), max_failed=max_failed, devices=devices, engine=engine, address=options.address_of(engine, address, devices), dry_run=dry_run, quiet=quiet, json=json,
         recipe=load_generate_recipe(overrides),
     )  # fmt: skip
     if manifest is not None:
@@ -110,6 +112,10 @@ def generate_command(
 
         with storage.sent(None if dry_run else output) as folder:
             return generate_split(replace(given, output=folder))
+    if engine is options.EngineName.ray:
+        raise UsageError(
+            "--engine ray renders the clips of a split, of which there is none", next="--manifest MANIFEST"
+        )
     if web:
         from tbd.cli.generate.page import serve_page
 

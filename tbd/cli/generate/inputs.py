@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tbd.cli.options import EngineName
 from tbd.errors import InputError, UsageError
 from tbd.selection import Selection
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline
     from tbd.generate.recipe import GenerateRecipe
+    from tbd.model.recipe import Guidance
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class GenerateOptions:
     roots: Mapping[str, Path]
     max_failed: str
     devices: str
+    engine: EngineName
+    address: str | None
     dry_run: bool
     quiet: bool
     json: bool
@@ -47,15 +51,20 @@ class ModelFacts:
 
     Attributes:
         folder: the checkpoint, or the saved pipeline.
-        k: prompt levels that it hears.
+        guidance: of its prompt levels, as the checkpoint was trained or as asked for.
         size: side of its pictures.
         frames: of its windows.
     """
 
     folder: Path
-    k: int
+    guidance: Guidance
     size: int
     frames: int
+
+    @property
+    def k(self) -> int:
+        """Prompt levels that it hears."""
+        return self.guidance.k
 
 
 def model_facts(given: GenerateOptions) -> ModelFacts:
@@ -71,7 +80,7 @@ def model_facts(given: GenerateOptions) -> ModelFacts:
     index = path / "model_index.json"
     if index.is_file():
         facts = json.loads(index.read_text(encoding="utf-8"))
-        return ModelFacts(path, _levels(given, facts["recipe"]["guidance"]), facts["size"], facts["frames"])
+        return ModelFacts(path, _guidance(given, facts["recipe"]["guidance"]), facts["size"], facts["frames"])
     from tbd.model.checkpoints import find_checkpoint
 
     saved = find_checkpoint(path)
@@ -81,7 +90,7 @@ def model_facts(given: GenerateOptions) -> ModelFacts:
             next=f"tbd train stage2 MANIFEST --from {path} -o checkpoints/stage2",
         )
     recipe: Any = saved.meta.recipe
-    return ModelFacts(saved.path, _levels(given, recipe["model"]["guidance"]), recipe["data"]["size"],
+    return ModelFacts(saved.path, _guidance(given, recipe["model"]["guidance"]), recipe["data"]["size"],
                       recipe["stage2"]["frames"])  # fmt: skip
 
 
@@ -154,10 +163,10 @@ def _load(given: GenerateOptions, facts: ModelFacts, device: str) -> TalkingHead
     return load_pipeline(facts.folder, device=device, precision=given.recipe.precision, compile=given.recipe.compile)
 
 
-def _levels(given: GenerateOptions, guidance: Mapping[str, Any]) -> int:
+def _guidance(given: GenerateOptions, trained: Mapping[str, Any]) -> Guidance:
     from tbd.model.recipe import Guidance
 
-    return (given.recipe.guidance or Guidance.model_validate(dict(guidance))).k
+    return given.recipe.guidance or Guidance.model_validate(dict(trained))
 
 
 def _only_checkpoint() -> Path:

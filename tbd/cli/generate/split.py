@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from tbd.generate.clips import UNAPPROVED, ClipRequest, RenderJob, plan_jobs
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline
+    from tbd.generate.run import RunRecord, RunSummary
 
 
 def generate_split(given: GenerateOptions) -> int:
@@ -26,7 +28,8 @@ def generate_split(given: GenerateOptions) -> int:
     options.too_many(0, 0, given.max_failed)
     facts = model_facts(given)
     assert given.manifest is not None
-    request = ClipRequest(given.manifest, given.split, given.selection, given.roots)
+    roots = {name: place.absolute() for name, place in given.roots.items()}  # a worker may stand elsewhere
+    request = ClipRequest(given.manifest, given.split, given.selection, roots)
     planned = plan_jobs(request, given.recipe, facts.k, facts.size)
     jobs = [job for job in planned if job.problem != UNAPPROVED]
     if len(jobs) < len(planned):
@@ -52,34 +55,20 @@ def _dry_run(given: GenerateOptions, jobs: list[RenderJob], folder: Path) -> int
 
 def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: list[RenderJob], folder: Path) -> int:
     from tbd.generate.load import weights_hash
-    from tbd.generate.run import (
-        make_record,
-        network_calls,
-        open_run,
-        pending_jobs,
-        render_jobs,
-        seconds_a_call,
-    )
+    from tbd.generate.run import make_record, pending_jobs
 
-    say(f"loads {facts.folder}")
-    pipes = open_pipelines(given, facts)
-    pipe = pipes[0]
     checkpoint = {"path": str(facts.folder), "sha256": weights_hash(facts.folder)}
-    record = make_record(request, pipe, checkpoint, given.recipe)
-    open_run(folder, record)
+    record = make_record(request, facts.guidance, checkpoint, given.recipe)
+    far = given.engine is options.EngineName.ray
     missing = list(pending_jobs(folder, jobs, record))
-    if missing:
-        calls = network_calls(pipe, given.recipe, [job.frames for job in missing])
-        about = human_seconds(calls * seconds_a_call(pipe) / len(pipes))
-        say(f"{len(missing)} to do, {calls} calls of the network on {_named(pipes)}: about {about}")
+    render = (
+        _on_cluster(given, facts, jobs, folder, record) if far else _here(given, facts, jobs, folder, record, missing)
+    )
     with (
         interruptible("the videos under way") as stopping,
         progress("generate", len(jobs), done=len(jobs) - len(missing), quiet=given.quiet) as bar,
     ):
-        done = render_jobs(
-            pipes, folder, jobs, record, given.recipe, told=lambda _, why: bar.advance(failed=bool(why)),
-            stopping=stopping,
-        )  # fmt: skip
+        done = render(told=lambda _, why: bar.advance(failed=bool(why)), stopping=stopping)
     for line in [*done.notes, *(f"{name}: {why}" for name, why in done.failed.items())]:
         say(line)
     _tell(given, asdict(done) | {"clips": len(jobs), "output": str(folder)})
@@ -87,6 +76,40 @@ def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: 
         raise Interrupted("stopped; every finished video is there", next="the same command goes on")
     raise_if_all_bugs(done.failed, len(jobs))
     return int(options.too_many(len(done.failed), len(jobs), given.max_failed))
+
+
+def _here(
+    given: GenerateOptions,
+    facts: ModelFacts,
+    jobs: list[RenderJob],
+    folder: Path,
+    record: RunRecord,
+    missing: list[RenderJob],
+) -> Callable[..., RunSummary]:
+    """What renders on the devices of this machine, after a word about how long that takes."""
+    from tbd.generate.run import network_calls, open_run, render_jobs, seconds_a_call
+
+    say(f"loads {facts.folder}")
+    pipes = open_pipelines(given, facts)
+    open_run(folder, record)
+    if missing:
+        calls = network_calls(pipes[0], given.recipe, [job.frames for job in missing])
+        about = human_seconds(calls * seconds_a_call(pipes[0]) / len(pipes))
+        say(f"{len(missing)} to do, {calls} calls of the network on {_named(pipes)}: about {about}")
+    return partial(render_jobs, pipes, folder, jobs, record, given.recipe)
+
+
+def _on_cluster(
+    given: GenerateOptions, facts: ModelFacts, jobs: list[RenderJob], folder: Path, record: RunRecord
+) -> Callable[..., RunSummary]:
+    """What renders on a cluster."""
+    from tbd.generate.cluster_workers import ClusterRun, render_on_cluster
+
+    assert given.manifest is not None
+    roots = tuple(options.located(given.manifest, given.roots).values())
+    return partial(
+        render_on_cluster, ClusterRun(given.address, facts.folder, folder, jobs, record, given.recipe, roots)
+    )
 
 
 def _named(pipes: Sequence[TalkingHeadPipeline]) -> str:

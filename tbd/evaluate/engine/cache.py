@@ -3,14 +3,15 @@
 One SQLite file in the cache folder holds them for all runs and result folders. A key is a hash of the
 files' bytes, how the pictures were laid over each other, the metric's protocol and version, and the
 weights; so nothing is ever stale, a killed evaluation goes on where it was, and a ground truth that ten
-runs share is looked at once. Every clip is committed as it ends.
+runs share is looked at once. Every clip is committed as it ends. Which keys a clip had last is noted by the paths of its
+videos: a hint of what a worker elsewhere may need, never an answer.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ FILE = "evaluate.sqlite"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS score (key TEXT PRIMARY KEY, body TEXT NOT NULL, features BLOB);
 CREATE TABLE IF NOT EXISTS progress (key TEXT PRIMARY KEY, frame INTEGER NOT NULL, state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS clip (name TEXT PRIMARY KEY, keys TEXT NOT NULL);
 """
 
 
@@ -75,6 +77,16 @@ class ScoreCache:
             self._db.write_many("INSERT OR REPLACE INTO score VALUES (?, ?, ?)", rows)
             self._db.write_many("DELETE FROM progress WHERE key = ?", [(key,) for key in scores])
 
+    def note_clip(self, name: str, keys: Iterable[str]) -> None:
+        """Note which keys a clip has now; see ``ClipJob.name``."""
+        self._db.write("INSERT OR REPLACE INTO clip VALUES (?, ?)", name, json.dumps(sorted(keys)))
+
+    def of_clip(self, name: str) -> dict[str, ClipScore]:
+        """The scores under the keys that a clip had last, as far as they are known."""
+        noted = self._db.one("SELECT keys FROM clip WHERE name = ?", name)
+        found = {key: self.get(key) for key in (json.loads(noted[0]) if noted else ())}
+        return {key: score for key, score in found.items() if score is not None}
+
     def progress(self, key: str) -> tuple[int, bytes] | None:
         """How far a score had come when a run was killed: the next frame, and the accumulator's state."""
         found = self._db.one("SELECT frame, state FROM progress WHERE key = ?", key)
@@ -84,6 +96,47 @@ class ScoreCache:
         """Keep how far the scores of a clip have come: all of them, or none."""
         rows = [(key, frame, state) for key, (frame, state) in states.items()]
         self._db.write_many("INSERT OR REPLACE INTO progress VALUES (?, ?, ?)", rows)
+
+
+class MemoryCache:
+    """The cache of one clip on a machine that keeps none: what its driver knew, and what was computed beside that.
+
+    Args:
+        known: scores by their keys.
+    """
+
+    def __init__(self, known: Mapping[str, ClipScore]) -> None:
+        self._known = dict(known)
+        self.fresh: dict[str, ClipScore] = {}
+        self.keys: tuple[str, ...] = ()
+        """That the clip has now, if anything was computed."""
+
+    def get(self, key: str) -> ClipScore | None:
+        """The score under a key, with its features."""
+        return self._known.get(key)
+
+    def has(self, key: str) -> bool:
+        """Whether a score is there."""
+        return key in self._known
+
+    def put(self, scores: Mapping[str, ClipScore]) -> None:
+        """Keep the scores of the clip."""
+        self._known |= scores
+        self.fresh |= scores
+
+    def note_clip(self, name: str, keys: Iterable[str]) -> None:
+        """Remember the clip's keys."""
+        self.keys = tuple(keys)
+
+    def progress(self, key: str) -> tuple[int, bytes] | None:
+        """None: a clip that loses its worker is scored from its beginning."""
+        return None
+
+    def put_progress(self, states: Mapping[str, tuple[int, bytes]]) -> None:
+        """Nothing is kept."""
+
+
+ClipCache = ScoreCache | MemoryCache
 
 
 def _body(score: ClipScore) -> str:

@@ -37,7 +37,7 @@ class _Asked:
     other: ScoreRequest | None = None
 
 
-def score(job: ClipJob, store: cache.ScoreCache) -> list[ScoreRow]:
+def score(job: ClipJob, store: cache.ClipCache) -> list[ScoreRow]:
     """Score all videos of a clip with all metrics: one row for each video and metric, in that order.
 
     What a clip lacks becomes the reason in its rows; only a failure of the machine (a full disk) raises.
@@ -53,6 +53,8 @@ def score(job: ClipJob, store: cache.ScoreCache) -> list[ScoreRow]:
     requests = [request for one in asked for request in (one.own, one.other) if request] + list(checks.values())
     unique = {request.key: request for request in requests}
     answers = _play(context, [request for key, request in unique.items() if not store.has(key)], store)
+    if answers:
+        store.note_clip(job.name, unique)
     found = {key: answers.get(key) or store.get(key) or ClipScore(None, 0, "not finished") for key in unique}
     return [row for one in asked for row in _rows(context, one, found, checks.get(one.video))]
 
@@ -71,7 +73,7 @@ def _check(context: ClipContext, video: RunVideo) -> ScoreRequest:
     return ScoreRequest(context.key(video, group), group, video)
 
 
-def _play(context: ClipContext, requests: list[ScoreRequest], store: cache.ScoreCache) -> dict[str, ClipScore]:
+def _play(context: ClipContext, requests: list[ScoreRequest], store: cache.ClipCache) -> dict[str, ClipScore]:
     """Decode once, answer all requests, and keep what depends on the files alone."""
     scheduler = Scheduler(context, ClipProgress(store))
     for request in requests:

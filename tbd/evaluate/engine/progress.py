@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.engine.cache import ScoreCache
+from tbd.evaluate.engine.cache import ClipCache
 from tbd.evaluate.engine.requests import ScoreRequest
 from tbd.evaluate.metrics.base import Resumable
 
@@ -30,7 +30,7 @@ class ClipProgress:
         cache: None keeps nothing.
     """
 
-    def __init__(self, cache: ScoreCache | None = None) -> None:
+    def __init__(self, cache: ClipCache | None = None) -> None:
         self._cache, self._last = cache, time.monotonic()
 
     def restore(self, request: ScoreRequest) -> int:

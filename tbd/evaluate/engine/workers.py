@@ -41,6 +41,11 @@ def scored_by(
 def _failed(job: ClipJob, failure: JobFailure) -> list[ScoreRow]:
     if isinstance(failure.error, InputError | MissingError):  # of the cache: a clip's own errors are in its rows
         raise failure.error
+    return failed_rows(job, failure)
+
+
+def failed_rows(job: ClipJob, failure: JobFailure) -> list[ScoreRow]:
+    """The rows of a clip that crashed its worker, or met a bug."""
     nothing = ClipScore(None, 0, failure.reason, {"trace": failure.trace} if failure.is_bug else {})
     return [
         ScoreRow(video.name, video.kind, job.clip_id, metric.protocol, nothing, "failed")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from tbd.evaluate.inputs.align import Align, Length, Region
 from tbd.evaluate.metrics.base import ClipScore, Compares, Metric
 from tbd.media.canonical import ClipRule
+from tbd.recipe import digest
 from tbd.schema import ManifestRow
 
 Kind = Literal["run", "truth", "still", "vae"]
@@ -105,6 +106,22 @@ class ClipJob:
     metrics: tuple[Metric, ...]
     settings: Settings = Settings()
     weights: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """64 hex digits from the clip and the paths of its videos: the same job again, whatever has become of the files."""
+        return digest([self.clip_id, [str(video.path.absolute()) for video in self.videos if video.path]])
+
+    def absolute(self) -> Self:
+        """The same with paths that do not depend on the current directory."""
+        truth, root = self.truth, self.truth.root.absolute()
+        true = replace(truth, root=root, reference=_absolute(truth.reference), portrait=_absolute(truth.portrait))
+        videos = tuple(replace(video, path=_absolute(video.path)) for video in self.videos)
+        return replace(self, truth=true, videos=videos)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return path and path.absolute()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class EvaluationPlan:
         jobs: one for each clip that has a video in some run.
         rows: what is known already: missing, double and left-over videos.
         metrics: that can be computed here; those that cannot are in ``record.skipped``.
+        request: that it came from.
         shard: (i, n) of a part.
     """
 
@@ -47,6 +48,7 @@ class EvaluationPlan:
     rows: tuple[ScoreRow, ...]
     metrics: tuple[Metric, ...]
     workers: int
+    request: EvaluationRequest
     shard: tuple[int, int] | None = None
 
 
@@ -66,7 +68,7 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     ours = all(documents.values())
     metrics, skipped = _possible(chosen, alone=request.alone)
     shown = _baselines(metrics) if request.baselines and not request.alone else ()
-    settings = replace(_settings(request, base, ours, manifest is not None), device=_device(request.device, metrics))
+    settings = replace(_settings(request, base, ours, manifest is not None), device=_device(request, metrics))
     laid = list(_jobs(runs, pairings, truth, metrics, settings, shown))
     metrics, skipped = _with_truth_beside(metrics, skipped, laid)
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
@@ -94,7 +96,7 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     known = [row for row in _known(pairings, metrics) if _mine(row.clip_id, shard)]
     check_geometry(jobs, ours=ours)
     return EvaluationPlan(
-        _folder(request, list(runs)), record, pairings, tuple(jobs), tuple(known), metrics, workers, shard
+        _folder(request, list(runs)), record, pairings, tuple(jobs), tuple(known), metrics, workers, request, shard
     )
 
 
@@ -220,9 +222,9 @@ def _folder(request: EvaluationRequest, names: Sequence[str]) -> Path:
     return RESULTS / re.sub(r"[^\w.+-]", "_", name)[:100]
 
 
-def _device(device: str, metrics: Sequence[Metric]) -> str:
-    if device != "auto":
-        return device
+def _device(request: EvaluationRequest, metrics: Sequence[Metric]) -> str:
+    if request.device != "auto" or request.engine == "ray":  # the cluster's are not this machine's
+        return request.device
     if not any(metric.weights for metric in metrics):
         return "cpu"
     import torch

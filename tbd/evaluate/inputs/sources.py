@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from tbd import workspace
 from tbd.errors import InputError, UsageError
@@ -46,6 +46,8 @@ class EvaluationRequest:
         size: shorter side to which all pictures are brought.
         baselines: also score the ground truth, through the VAE, and the still picture.
         chosen: metrics themselves, for programs; wins over ``metrics`` and ``suite``.
+        engine: where clips are scored: ``ray`` spreads them over a cluster; ``workers`` and ``device`` are then its.
+        address: of the Ray cluster; see ``tbd.cluster.connection.joined``.
     """
 
     runs: tuple[Path, ...] = ()
@@ -69,6 +71,8 @@ class EvaluationRequest:
     size: int | None = None
     baselines: bool = True
     chosen: tuple[Metric, ...] = ()
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
 
 
 @dataclass(frozen=True)
