@@ -28,7 +28,7 @@ def ray_nodes():
 @pytest.fixture(scope="session")
 def ray_driver(ray_nodes):
     """The same address, with this process joined for good: each test does not pay for joining and for asking the nodes."""
-    import ray
+    from tbd.cluster import connection
 
-    ray.init(address=ray_nodes, log_to_driver=False, logging_level="ERROR")
+    connection._join(connection.ray_library(), ray_nodes)
     return ray_nodes

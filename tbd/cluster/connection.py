@@ -111,6 +111,8 @@ def _join(ray: Any, address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(address, error) from None
+    # Ray tells of lost workers on stdout, which is for results, whatever log_to_driver says; we say it ourselves.
+    ray._private.worker._worker_logs_enabled = False
 
 
 def _no_cluster(address: str, error: Exception) -> MissingError:

@@ -53,7 +53,7 @@ def test_a_cluster_adds_little_to_a_row(tmp_path, ray_nodes):
     cluster = wall_seconds(lambda: annotate(dataset, tmp_path / "ray", engine="ray", address=ray_nodes, workers=None))
     tell(f"{rows} rows: ray {cluster / rows * 1e3:.2f} ms a row, local {local / rows * 1e3:.2f} ms")
     assert (tmp_path / "ray/manifest.parquet").read_bytes() == (tmp_path / "local/manifest.parquet").read_bytes()
-    assert cluster <= 3 * local + 30
+    assert (cluster - local) / rows < 5e-3
 
 
 def test_two_workers_wait_for_two_servers_at_once(tmp_path, ray_nodes):
@@ -63,4 +63,4 @@ def test_two_workers_wait_for_two_servers_at_once(tmp_path, ray_nodes):
         alone = wall_seconds(lambda: annotate(dataset, tmp_path / "one", endpoints=(one.url,), **options))
         both = wall_seconds(lambda: annotate(dataset, tmp_path / "two", endpoints=(one.url, two.url), **options))
     tell(f"one worker {alone:.1f} s, two workers {both:.1f} s: {alone / both:.2f} x")
-    assert alone >= 1.4 * both
+    assert alone >= 1.7 * both

@@ -26,6 +26,7 @@ def start(nodes: int = 2, cpus: int = 1):
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_memory_monitor_refresh_ms": "0",  # else other programs' memory decides whether workers live
+        "RAY_worker_niceness": "0",  # else workers wait for everything else on this machine
     }
     from ray.cluster_utils import Cluster
 
