@@ -105,8 +105,8 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(project, tmp_path, ray_dri
     assert 2 <= noted < COUNT and not (tmp_path / "ray").exists()
     assert main(arguments) == 0
     assert len(scored(project)) - before == COUNT - noted, "what the driver had is not computed again"
-    assert main(["eval", *FOLDERS, "--suite", "quick", "--workers", "0", "-o", str(tmp_path / "local")]) == 0
-    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert main(["eval", *FOLDERS, "--suite", "quick", "--workers", "0", "-o", str(tmp_path / "here/ray")]) == 0
+    assert contents(tmp_path / "ray") == contents(tmp_path / "here/ray")
 
 
 def _noted(cache):
