@@ -281,9 +281,11 @@ def _words(url: str, next: str = "") -> Iterator[None]:
         if not _of_store(error):
             raise
         words = f"{url}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'refused'}{kept}"
-        raise MissingError(
-            words, next=f"{_CREDENTIALS.get(scheme, 'see to the access')}   # then the same command"
-        ) from None
+        reached = "connect" not in str(error).lower()
+        advice = (
+            _CREDENTIALS.get(scheme, "see to the access") if reached else _ADDRESS.get(scheme, "see to the network")
+        )
+        raise MissingError(words, next=f"{advice}   # then the same command") from None
 
 
 _CREDENTIALS = {
@@ -292,6 +294,8 @@ _CREDENTIALS = {
     "hf": "hf auth login",
 }
 """What to type where the right to read or write is lacking."""
+_ADDRESS = {"s3": "export AWS_ENDPOINT_URL=…"}
+"""What to type where nobody answers."""
 
 
 def _of_store(error: Exception) -> bool:

@@ -115,6 +115,25 @@ def test_access_that_is_lost_in_the_middle_is_said_and_the_same_call_goes_on(sto
 
 
 @pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (PermissionError("ExpiredToken: the token has expired"), "see to the access"),
+        (ConnectionError("Could not connect to the endpoint"), "see to the network"),
+    ],
+)
+def test_what_to_type_fits_what_the_store_said(store, monkeypatch, error, advice):
+    _fill(store)
+
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", refuse)
+    with pytest.raises(MissingError) as lost:
+        storage.copied("memory://bucket/data")
+    assert lost.value.next.startswith(advice)
+
+
+@pytest.mark.parametrize(
     ("url", "kind", "words"),
     [
         ("memory://bucket/none", InputError, "nothing is there"),

@@ -16,7 +16,7 @@ from lying_server import (
 from tbd.annotate.backends.endpoint import normalised
 from tbd.annotate.backends.server import ServerBackend
 from tbd.annotate.recipe import ServerSettings
-from tbd.errors import UsageError
+from tbd.errors import MissingError, UsageError
 
 # Keys and addresses
 
@@ -28,10 +28,12 @@ def test_the_key_is_sent_and_appears_nowhere_else(serve, monkeypatch):
         status(400, "no good, sk-secret"), says("ok", model="sk-secret"), status(401, "Bearer sk-secret")
     )
     backend = serve(server)
-    replies = ask(backend, *[question()] * 3)
+    replies = ask(backend, *[question()] * 2)
+    with pytest.raises(MissingError) as turned_down:
+        ask(backend, question())
     assert server.keys == ["Bearer sk-secret"] * 3
-    assert "***" in replies[0].text and "***" in replies[2].text
-    assert "sk-secret" not in repr((replies[0], replies[2], backend.notes, backend.revision))
+    assert "***" in replies[0].text and "***" in turned_down.value.message
+    assert "sk-secret" not in repr((replies[0], str(turned_down.value), backend.notes, backend.revision))
 
 
 def test_openai_api_key_is_the_second_choice_and_none_sends_none(serve, monkeypatch):
