@@ -97,9 +97,7 @@ def doctor(
     if plan:
         show_costs(clips, chains=chains, measured=measured, rate=rate, model=model, cores=cores, price=price, json=json)
         return
-    from tbd.cli.node_report import node_report  # brings pyarrow
-
-    node = node_report(data or [])
+    node = _report(data or []) if json or data or like else None
     findings = [
         *_python(),
         *_libraries(),
@@ -108,7 +106,7 @@ def doctor(
         *_place(),
         *_weights(),
         *([] if fast else _gpu()),
-        *_node(node, like, asked=bool(data or like)),
+        *(_node(node, like) if node and (data or like) else []),
     ]
     works = _works([finding for finding in findings if finding.name != "node"])
     if json:
@@ -123,12 +121,16 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _node(node: dict[str, Any], like: Path | None, *, asked: bool) -> Iterator[Diagnosis]:
+def _report(data: list[Path]) -> dict[str, Any]:
+    from tbd.cli.node_report import node_report  # brings pyarrow
+
+    return node_report(data)
+
+
+def _node(node: dict[str, Any], like: Path | None) -> Iterator[Diagnosis]:
     """Whether a run over several machines may use this one."""
     from tbd.cli.node_report import read_report, unfit
 
-    if not asked:
-        return
     other = read_report(like) if like else None
     reasons = unfit(node, other)
     for reason in reasons:

@@ -91,5 +91,5 @@ def _finished(name: str, run: ManifestRun) -> None:
             asked = ["tbd", "annotate", run.root, *(["--backend", str(run.asked[0])] if run.asked else [])]
             raise InputError(
                 f"{name}: shard {shard} is not finished: {rows[shard]} of its {clips} clips have a row",
-                next=shlex.join([*asked, "--shard", shard, "-o", str(Path(name))]),
+                next=f"{shlex.join([*asked, '--shard', shard, '-o', str(Path(name))])}   # and the options it was begun with",
             )

@@ -21,7 +21,7 @@ class ProcessShare:
     here: int = 1
 
 
-def process_share(environment: Mapping[str, str]) -> ProcessShare:
+def launched_share(environment: Mapping[str, str]) -> ProcessShare:
     """What the launcher (``accelerate launch``, ``torchrun``) said to this process in its environment.
 
     Raises:
@@ -65,7 +65,7 @@ def check_processes(share: ProcessShare, present: int, gpus: int) -> None:
     """Hold what was asked for against what there is.
 
     Args:
-        share: of ``process_share``.
+        share: of ``launched_share``.
         present: processes that have found each other.
         gpus: of this machine that the run may use; 0 runs on the CPU.
 

@@ -15,7 +15,7 @@ from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, Proj
 from tbd import workspace
 from tbd.errors import MissingError
 from tbd.recipe import essence
-from tbd.train.launch import check_processes, check_sharding, process_share
+from tbd.train.launch import check_processes, check_sharding, launched_share
 from tbd.train.recipe import TrainRecipe
 from tbd.train.validation import Validation
 
@@ -43,7 +43,7 @@ class RunLog:
         self.tracker = recipe.watch.tracker
         # accelerate remembers its first settings for the whole process; a second run may have others
         AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-        share, gpus = process_share(os.environ), 0 if request.device == "cpu" else torch.cuda.device_count()
+        share, gpus = launched_share(os.environ), 0 if request.device == "cpu" else torch.cuda.device_count()
         check_processes(share, share.world, gpus)  # before CUDA fails for want of a card, in its own words
         try:
             self.accelerator = Accelerator(

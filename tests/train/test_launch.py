@@ -15,7 +15,7 @@ import training
 
 from tbd.cli import main
 from tbd.errors import MissingError, UsageError
-from tbd.train.launch import ProcessShare, check_processes, process_share
+from tbd.train.launch import ProcessShare, check_processes, launched_share
 
 pytestmark = pytest.mark.timeout(900)
 PATIENCE = 400
@@ -187,11 +187,11 @@ def test_no_gpu_is_said_by_the_launch_files(tmp_path):
 
 
 def test_what_a_launcher_says_is_read():
-    assert process_share({}) == ProcessShare(0, 1, 1)
-    assert process_share({"WORLD_SIZE": "16", "RANK": "9", "LOCAL_WORLD_SIZE": "8"}) == ProcessShare(9, 16, 8)
-    assert process_share({"SLURM_STEP_NUM_TASKS": "1", "MASTER_PORT": "29500"}) == ProcessShare()
+    assert launched_share({}) == ProcessShare(0, 1, 1)
+    assert launched_share({"WORLD_SIZE": "16", "RANK": "9", "LOCAL_WORLD_SIZE": "8"}) == ProcessShare(9, 16, 8)
+    assert launched_share({"SLURM_STEP_NUM_TASKS": "1", "MASTER_PORT": "29500"}) == ProcessShare()
     with pytest.raises(UsageError, match="srun started 8 tasks"):
-        process_share({"SLURM_STEP_NUM_TASKS": "8"})
+        launched_share({"SLURM_STEP_NUM_TASKS": "8"})
 
 
 def test_fewer_processes_or_gpus_than_were_asked_for_are_an_error():

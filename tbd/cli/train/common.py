@@ -65,9 +65,9 @@ def first_speaks() -> None:
     Raises:
         UsageError: they would not know of each other.
     """
-    from tbd.train.launch import process_share
+    from tbd.train.launch import launched_share
 
-    hush(process_share(os.environ).rank != 0)
+    hush(launched_share(os.environ).rank != 0)
 
 
 def one_process(command: str) -> None:
@@ -76,9 +76,9 @@ def one_process(command: str) -> None:
     Raises:
         UsageError: this is one of several.
     """
-    from tbd.train.launch import process_share
+    from tbd.train.launch import launched_share
 
-    if (world := process_share(os.environ).world) > 1:
+    if (world := launched_share(os.environ).world) > 1:
         raise UsageError(f"{command} runs in one process; a launcher started {world}", next=f"{command} …")
 
 
@@ -88,9 +88,9 @@ def own_shard(asked: str | None) -> str | None:
     Raises:
         UsageError: both are asked for, or the processes would not know of each other.
     """
-    from tbd.train.launch import process_share
+    from tbd.train.launch import launched_share
 
-    share = process_share(os.environ)
+    share = launched_share(os.environ)
     if share.world == 1:
         return asked
     if asked is not None:

@@ -99,18 +99,23 @@ def test_every_clip_is_a_row_whatever_the_server_does_and_a_retry_mends_it(datas
     assert len(asked) == 2 * len({row["clip_id"] for row in bad})
 
 
+def _finished_without_asking_twice(dataset, tmp_path, output, retry):
+    """The same command, after 20 good replies: asks for the rest alone, and ends as a calm run does."""
+    with LyingServer(then=honest) as server:
+        annotate(dataset, output, server, retry=retry)
+        assert len(server.bodies) == 4 * len(CLIPS) - 20
+    with LyingServer(then=honest) as server:
+        annotate(dataset, tmp_path / "calm", server)
+    assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
+
+
 def test_a_server_that_dies_stops_the_run_and_the_same_command_finishes_it(dataset, tmp_path):
     output = tmp_path / "out"
     with LyingServer(*[honest] * 20, then=status(503)) as server, pytest.raises(MissingError, match="in a row"):
         annotate(dataset, output, server)
     before = table(output)
     assert len(before) < len(CLIPS)
-    with LyingServer(then=honest) as server:
-        annotate(dataset, output, server, retry=FAILED)
-        assert len(server.bodies) == 4 * len(CLIPS) - 20
-    with LyingServer(then=honest) as server:
-        annotate(dataset, tmp_path / "calm", server)
-    assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
+    _finished_without_asking_twice(dataset, tmp_path, output, FAILED)
 
 
 @pytest.mark.parametrize(("code", "again"), [(401, ()), (402, ()), (403, FAILED)])
@@ -128,12 +133,7 @@ def test_a_key_that_is_lost_in_the_middle_is_said_and_nothing_that_was_paid_for_
     assert 0 < len(before) < len(CLIPS) and denied < 2 * len(CLIPS)
     if code != 403:  # a key is no fault of a row: none of them failed
         assert {row["status"] for row in before} == {"success"}
-    with LyingServer(then=honest) as server:
-        annotate(dataset, output, server, retry=again)
-        assert len(server.bodies) == 4 * len(CLIPS) - 20
-    with LyingServer(then=honest) as server:
-        annotate(dataset, tmp_path / "calm", server)
-    assert (output / "manifest.parquet").read_bytes() == (tmp_path / "calm/manifest.parquet").read_bytes()
+    _finished_without_asking_twice(dataset, tmp_path, output, again)
 
 
 def test_the_replies_of_the_papers_figure_are_read_from_a_server_that_ignores_schemas(tmp_path):
