@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,11 +40,12 @@ _TAGS = (
     "generation",
     "LastModified",
     "updated",
+    "last_modified",
     "mtime",
     "modified",
     "created",
 )
-_TIMES = ("LastModified", "updated", "mtime", "modified", "created")
+_TIMES = ("LastModified", "updated", "last_modified", "mtime", "modified", "created")
 
 
 @dataclass(frozen=True)
@@ -274,9 +276,10 @@ def _words(url: str, next: str = "") -> Iterator[None]:
     except TbdError:
         raise
     except ImportError as error:
-        raise MissingError(f"{url}: {error}", next="pip install 'think-before-draw[storage]'") from None
+        raise MissingError(f"{url}: {error}", next=f"pip install '{_package(scheme, error)}'") from None
     except ValueError as error:
-        raise InputError(f"{url}: {error}", next="an address such as s3://BUCKET/FOLDER") from None
+        form = "hf://datasets/USER/NAME" if scheme == "hf" else "s3://BUCKET/FOLDER"
+        raise InputError(f"{url}: {error}", next=f"an address such as {form}") from None
     except Exception as error:
         if not _of_store(error):
             raise
@@ -296,6 +299,19 @@ _CREDENTIALS = {
 """What to type where the right to read or write is lacking."""
 _ADDRESS = {"s3": "export AWS_ENDPOINT_URL=…"}
 """What to type where nobody answers."""
+
+
+def _package(scheme: str, error: ImportError) -> str:
+    """What to install for a scheme: our extra, else fsspec's of that name, else the module that was looked for."""
+    if scheme in _OURS:
+        return "think-before-draw[storage]"
+    if scheme in (metadata.metadata("fsspec").get_all("Provides-Extra") or ()):
+        return f"fsspec[{scheme}]"
+    return str(getattr(error.__cause__ or error, "name", None) or scheme).partition(".")[0].replace("_", "-")
+
+
+_OURS = frozenset(("s3", "s3a", "gs", "gcs"))
+"""Schemes whose packages the extra ``storage`` brings."""
 
 
 def _of_store(error: Exception) -> bool:

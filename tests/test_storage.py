@@ -5,12 +5,15 @@ import os
 
 import fsspec
 import pytest
+import talking_head
+import training
+import typer
 from fsspec.implementations.memory import MemoryFileSystem
 from scripted import fake_examine, mead_tree
 
 from tbd import storage, workspace
 from tbd.annotate import examine_pool
-from tbd.cli import main
+from tbd.cli import app, main
 from tbd.demo.dataset import draw_clip
 from tbd.errors import InputError, MissingError, TbdError
 
@@ -246,3 +249,48 @@ def test_videos_of_a_store_are_scored_into_a_store(store, tmp_path):
     scores = json.loads(store.cat("/bucket/results/scores.json"))
     assert scores["runs"][0]["scores"]["psnr"]["n"] == 1
     assert "/bucket/results/clips.parquet" in store.store
+
+
+def test_a_split_of_a_store_is_rendered_into_a_store_and_scored_from_there(store, tmp_path, capsys):
+    """As on a disk: the same bytes, kept when the command runs again, the failure told; the record comes last."""
+    talking_head.pipeline(frames=8).save_pretrained(tmp_path / "model")
+    rows = [training.a_row("c0", 0, split="test"), training.a_row("c1", 1, split="test", file_name="gone.mp4")]
+    _fill(store, _content(training.manifest(tmp_path / "toy", rows, size=talking_head.SIZE)), "/bucket/toy")
+    words = ("generate", "--checkpoint", "model", "--manifest", "memory://bucket/toy", "--steps", 1, "--scale", 1)
+    words += ("-q", "--json", "-o")
+    assert (_tbd(*words, "local"), _tbd(*words, "memory://bucket/runs/ours")) == (1, 1)
+    there = {name: file.getvalue() for name, file in store.store.items() if name.startswith("/bucket/runs/ours/")}
+    assert there == {f"/bucket/runs/ours/{name}": content for name, content in _content(tmp_path / "local").items()}
+    assert "/bucket/runs/ours/videos/c0.mp4" in there and list(there)[-1] == "/bucket/runs/ours/run.json"
+    capsys.readouterr()
+    assert _tbd(*words, "memory://bucket/runs/ours") == 1
+    again = json.loads(capsys.readouterr().out)
+    assert (again["rendered"], again["kept"], list(again["failed"])) == (0, 1, ["c1"])
+    scored = ("eval", "memory://bucket/runs/ours", "--metrics", "psnr", "--workers", 0, "--quiet", "--no-baselines")
+    _tbd(*scored, "-o", "memory://bucket/results/ours")
+    (found,) = json.loads(store.cat("/bucket/results/ours/scores.json"))["runs"]
+    assert (found["scores"]["psnr"]["n"], found["scores"]["psnr"]["of"]) == (1, 2)
+
+
+SENDS = {"annotate", "eval", "generate"}
+"""These send what they make to an address: shown above."""
+
+
+def _with_output(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _with_output(command, (*path, name))
+        elif any("-o" in parameter.opts for parameter in command.params):
+            needed = [one for one in command.params if one.required and one.param_type_name == "argument"]
+            yield " ".join([*path, name, *("nothing" for _ in needed)])
+
+
+OTHERS = [words for words in _with_output(typer.main.get_command(app)) if words.split()[0] not in SENDS]
+
+
+@pytest.mark.parametrize("words", [*OTHERS, "generate --image a.png --audio a.wav", "generate --grid --image a.png"])
+def test_an_output_that_is_not_sent_is_refused_before_anything_is_done(words, tmp_path, capsys):
+    assert _tbd(*words.split(), "-o", "s3://bucket/out") == 2
+    said = capsys.readouterr().err
+    assert "s3://bucket/out: this is written to a disk of this machine only" in said and "next:  take a folder" in said
+    assert not (tmp_path / "s3:").exists()

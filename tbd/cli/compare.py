@@ -50,7 +50,10 @@ def compare(
         str, typer.Option(metavar="0.2,0.5,0.8", help="Moments of --figure, as shares of a clip.")
     ] = "0.2,0.5,0.8",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: results/compare-NAMES.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Default: results/compare-NAMES.", callback=options.on_this_disk
+        ),
     ] = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,

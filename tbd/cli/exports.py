@@ -14,7 +14,9 @@ from tbd.cli import options
 from tbd.console import document, out, say
 
 Manifest = Annotated[Path, typer.Argument(help="A manifest folder, or its Parquet file.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.", callback=options.on_this_disk)
+]
 
 
 class Format(StrEnum):

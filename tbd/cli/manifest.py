@@ -83,7 +83,10 @@ def list_(json: options.Json = False) -> None:
 def sheet(
     manifest: Manifest,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PNG", help="Default: sheet.png beside it.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="PNG", help="Default: sheet.png beside it.", callback=options.on_this_disk
+        ),
     ] = None,
     root: options.Root = None,
     json: options.Json = False,
@@ -234,7 +237,10 @@ def compare(
 @app.command()
 def common(
     manifests: Annotated[list[Path], typer.Argument(help="The same dataset in several modes.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The list, for --clips.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="The list, for --clips.", callback=options.on_this_disk),
+    ],
     json: options.Json = False,
 ) -> None:
     """The clips approved in every one of several manifests: what the rows of an ablation train on.

@@ -10,10 +10,18 @@ from typing import Annotated
 import typer
 
 from tbd.errors import InputError, UsageError
+from tbd.workspace import refuse_elsewhere
 
 CLIPS = "Which clips"
 MODEL = "Model"
 RUN = "Run"
+
+
+def on_this_disk(path: Path | None) -> Path | None:
+    """An output that goes to a folder of this machine only: an address (``s3://…``) is refused before anything is done."""
+    if path is not None:
+        refuse_elsewhere(path)
+    return path
 
 
 class EngineName(StrEnum):

@@ -16,7 +16,9 @@ COLUMNS = ("clip_id", "dataset", "file_name", "audio_file_name", "start", "end",
 
 def prepare(
     manifest: Annotated[Path, typer.Argument(help="A manifest folder, or its Parquet file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the clips go.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the clips go.", callback=options.on_this_disk)
+    ],
     where: options.Where = None,
     clips: options.ClipFile = None,
     sample: options.Sample = None,

@@ -30,9 +30,9 @@ def new(
     ] = None,
     root: options.Root = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of clips and of the orders.")] = 0,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.")] = Path(
-        "studies/study"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.", callback=options.on_this_disk)
+    ] = Path("studies/study"),
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     json: options.Json = False,

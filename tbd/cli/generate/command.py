@@ -112,6 +112,7 @@ def generate_command(
 
         with storage.sent(None if dry_run else output) as folder:
             return generate_split(replace(given, output=folder))
+    options.on_this_disk(output)
     if engine is options.EngineName.ray:
         raise UsageError(
             "--engine ray renders the clips of a split, of which there is none", next="--manifest MANIFEST"

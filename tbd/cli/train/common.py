@@ -28,7 +28,12 @@ CacheFolder = Annotated[
     Path | None,
     typer.Option("--cache", metavar="DIR", help="Default: ~/.cache/tbd/train.", rich_help_panel=options.RUN),
 ]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the run: checkpoints/NAME.")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="DIR", help="Folder of the run: checkpoints/NAME.", callback=options.on_this_disk
+    ),
+]
 Live = Annotated[
     bool, typer.Option("--no-cache", help="Read the media, whatever is cached.", rich_help_panel=options.RUN)
 ]
