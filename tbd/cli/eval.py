@@ -11,7 +11,7 @@ import typer
 
 from tbd import storage
 from tbd.cli import options
-from tbd.cli.drawn_reader import train_drawn_reader
+from tbd.cli.drawn_networks import train_drawn_reader
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, interruptible, out, progress, say
 

@@ -13,7 +13,7 @@ import typer
 
 from tbd import recipe as recipes
 from tbd.cli import options
-from tbd.cli.drawn_reader import train_drawn_reader
+from tbd.cli.drawn_networks import train_drawn_reader, train_text_encoder
 from tbd.cli.side_by_side import TypedLine, run_side_by_side
 from tbd.cli.typed_commands import run_typed
 from tbd.console import document, human_seconds, out, say
@@ -39,7 +39,7 @@ def replicate(
     Example: tbd replicate
     """
     from tbd.replicate.journal import ReplicationJournal, step_keys, training_document
-    from tbd.replicate.plan import SIDE_BY_SIDE, replication_steps
+    from tbd.replicate.plan import SIDE_BY_SIDE, TEXT_ENCODER, replication_steps
 
     chosen = recipes.load(ReplicationRecipe, "replicate", recipe or "hour", set_ or ())
     steps = replication_steps(chosen)
@@ -54,6 +54,7 @@ def replicate(
     from tbd.replicate.world import draw_world, write_test_clips
 
     draw_world(folder, chosen)
+    train_text_encoder(folder / TEXT_ENCODER)
     journal = ReplicationJournal(folder, step_keys(chosen, steps, folder))
     parts = [list(group) for _, group in itertools.groupby(steps, key=lambda step: step.part)]
     for part in parts:
@@ -100,11 +101,13 @@ def _processor_seconds() -> float:
 
 def _answer(folder: Path, chosen: ReplicationRecipe, journal: ReplicationJournal, json: bool) -> int:
     from tbd.replicate.findings import measure_replication
+    from tbd.replicate.plan import TEXT_ENCODER
     from tbd.replicate.readers import read_clip, reader_words
     from tbd.replicate.report import write_report
+    from tbd.replicate.text_encoder import text_encoder_words
 
     train_drawn_reader()
-    findings = measure_replication(folder, chosen, read_clip, reader_words())
+    findings = measure_replication(folder, chosen, read_clip, reader_words(), text_encoder_words(folder / TEXT_ENCODER))
     seconds = journal.seconds
     path = write_report(folder, chosen, findings, seconds, journal.processor_seconds)
     if json:

@@ -53,7 +53,7 @@ class TextEncoder:
         Raises:
             InputError: a text does not fit and may not be cut.
         """
-        rows = [row for text in texts for row in _chunked(text, chunks, overflow)]
+        rows = [row for text in texts for row in chunked(text, chunks, overflow)]
         ids = torch.tensor(rows, device=self.model.device)
         found = self.model(input_ids=ids).last_hidden_state.float()
         return found.reshape(len(texts), chunks * CLIP_LIMIT, -1)
@@ -64,7 +64,12 @@ def overlong(text: str, chunks: int) -> int:
     return max(0, len(token_ids(text)) - chunks * ROOM)
 
 
-def _chunked(text: str, chunks: int, overflow: str) -> list[list[int]]:
+def chunked(text: str, chunks: int, overflow: Literal["error", "cut"]) -> list[list[int]]:
+    """The token ids of a text as ``chunks`` windows of 77: start, up to 75 tokens, and ends that fill what is left.
+
+    Raises:
+        InputError: the text does not fit and may not be cut.
+    """
     ids = token_ids(text)
     if overflow == "error" and len(ids) > chunks * ROOM:
         raise InputError(

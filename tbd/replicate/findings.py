@@ -30,6 +30,7 @@ class ReplicationFindings:
         scores: run, and after the runs baseline -> metric -> score, as in ``scores.json``.
         claims: with their answers.
         reader: how well the reader reads people whom it has not seen: words.
+        text_encoder: how far its embeddings tell the units: words.
     """
 
     runs: tuple[RenderedRun, ...]
@@ -39,9 +40,12 @@ class ReplicationFindings:
     scores: Mapping[str, Mapping[str, Any]]
     claims: tuple[Claim, ...]
     reader: str
+    text_encoder: str
 
 
-def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, reader: str) -> ReplicationFindings:
+def measure_replication(
+    folder: Path, recipe: ReplicationRecipe, read: Read, reader: str, text_encoder: str
+) -> ReplicationFindings:
     """Read all videos of a finished replication and answer its claims.
 
     Args:
@@ -49,6 +53,7 @@ def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, rea
         recipe: what was asked for.
         read: looks at a video.
         reader: how well it does, in words.
+        text_encoder: how well that of the models does, in words.
 
     Raises:
         InputError: a clip has no truth beside it, or there are no scores.
@@ -60,7 +65,7 @@ def measure_replication(folder: Path, recipe: ReplicationRecipe, read: Read, rea
     document = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))
     scores = {one["name"]: one["scores"] for one in (*document["runs"], *document["baselines"])}
     answers = _claims(recipe, runs, readings, list(grids.values()), found)
-    return ReplicationFindings(tuple(runs), readings, grids, found, scores, tuple(answers), reader)
+    return ReplicationFindings(tuple(runs), readings, grids, found, scores, tuple(answers), reader, text_encoder)
 
 
 def _claims(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tbd import recipe as recipes
 from tbd.errors import RecipeError
-from tbd.replicate.plan import TEST_CLIPS, ReplicationStep
+from tbd.replicate.plan import TEST_CLIPS, TEXT_ENCODER, ReplicationStep
 from tbd.replicate.recipe import ReplicationRecipe
 
 JOURNAL = "journal.jsonl"
@@ -27,9 +27,12 @@ def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folde
     Raises:
         RecipeError: there is no such recipe of ``tbd train``.
     """
+    from tbd.replicate.text_encoder import TextEncoderRecipe
+
     made = {
         "mead": recipes.digest(recipe.world.model_dump(mode="json")),
         recipe.training: recipes.digest(training_document(recipe.training, folder)),
+        TEXT_ENCODER: TextEncoderRecipe().sha256,
         TEST_CLIPS: recipes.digest([recipe.rendering.clips, recipe.rows]),
     }
     keys = {}

@@ -13,11 +13,13 @@ SCHEDULES = {"label": "none", "describe": "none", "cot": "none", "full": "paper"
 """Row of Table 2 -> schedule of the prompt levels."""
 TEXTS = "--set model.guidance.schedule=none"
 """Of the common stage 1: the prompts of all rows, each joined into one text."""
-MOUTH = "--set hardware.batch=2 --set loss.face=2 --set loss.lips=20"
+MOUTH = "--set hardware.batch=2 --set loss.lips=20"
 """Of stage 2, whose samples are windows: eq. 1 says little of a mouth that is a hundredth of the picture."""
 TEST_CLIPS = "test.txt"
 """The clips that every run renders, whatever its seed (``world.write_test_clips``)."""
-VAE = "--set weights.vae=checkpoints/autoencoder --cache cache --clips common.txt"
+TEXT_ENCODER = "text-encoder"
+"""Made with the world, before the first step (``text_encoder.ensure_text_encoder``)."""
+ENCODERS = f"--set weights.vae=checkpoints/autoencoder --set weights.text_encoder={TEXT_ENCODER} --cache cache --clips common.txt"
 
 
 SIDE_BY_SIDE = ("stage1", "stage2", "videos")
@@ -82,8 +84,8 @@ def portrait_names(recipe: ReplicationRecipe) -> list[str]:
 def _data(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     modes = list(dict.fromkeys(MANIFESTS[row] for row in recipe.rows))
     for mode in modes:
-        line = f"annotate mead --backend oracle --mode {mode} --split speaker --quiet -o data_manifests/{mode}"
-        yield ReplicationStep(f"annotate: {mode}", line, "data")
+        line = f"annotate mead --backend oracle --mode {mode} --split speaker --set clip.scale={recipe.world.crop:g} --quiet"
+        yield ReplicationStep(f"annotate: {mode}", f"{line} -o data_manifests/{mode}", "data")
     manifests = " ".join(f"data_manifests/{mode}" for mode in modes)
     yield ReplicationStep("clips in common", f"manifest common {manifests} -o common.txt", "data")
 
@@ -93,11 +95,13 @@ def _base(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     every = " ".join(f"data_manifests/{mode}" for mode in dict.fromkeys(MANIFESTS[row] for row in recipe.rows))
     line = f"train autoencoder {source} {named} -o checkpoints/autoencoder"
     yield ReplicationStep("autoencoder", line, "base")
-    yield ReplicationStep("cache", f"train cache {every} {named} {TEXTS} {VAE}", "base")
+    yield ReplicationStep("cache", f"train cache {every} {named} {TEXTS} {ENCODERS}", "base")
     steps = f"--set stage1.steps={recipe.steps.base}"
-    yield ReplicationStep("base", f"train stage1 {every} {named} {TEXTS} {VAE} {steps} -o checkpoints/base", "base")
+    yield ReplicationStep(
+        "base", f"train stage1 {every} {named} {TEXTS} {ENCODERS} {steps} -o checkpoints/base", "base"
+    )
     first = f"--from checkpoints/base --set stage2.steps={recipe.steps.base_stage2} -o checkpoints/base-stage2"
-    yield ReplicationStep("base stage 2", f"train stage2 {every} {named} {TEXTS} {VAE} {MOUTH} {first}", "base")
+    yield ReplicationStep("base stage 2", f"train stage2 {every} {named} {TEXTS} {ENCODERS} {MOUTH} {first}", "base")
 
 
 def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
@@ -109,7 +113,7 @@ def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
 
 def _training(recipe: ReplicationRecipe, row: AblationRow, seed: int, stage: str) -> ReplicationStep:
     name = f"{row}-seed{seed}"
-    line = f"train {stage} data_manifests/{MANIFESTS[row]} --recipe {recipe.training} {VAE} --seed {seed}"
+    line = f"train {stage} data_manifests/{MANIFESTS[row]} --recipe {recipe.training} {ENCODERS} --seed {seed}"
     line += f" --set model.guidance.schedule={SCHEDULES[row]}"
     if stage == "stage1":
         line += f" --from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"

@@ -23,6 +23,8 @@ class DrawnWorld(Recipe):
     """Shortest and longest clip."""
     size: int = Field(128, ge=64)
     """Side of the drawn pictures in pixels; the model sees ``data.size`` of its own recipe."""
+    crop: float = Field(1.4, ge=1)
+    """Side of the canonical clip in sides of the face (``clip.scale``): the closer, the more of 64 pixels is face."""
     seed: int = Field(0, ge=0)
     """Another seed draws other people."""
 

@@ -51,6 +51,7 @@ def write_report(
         "version": __version__,
         "recipe": recipe.model_dump(mode="json"),
         "reader": findings.reader,
+        "text_encoder": findings.text_encoder,
         "claims": [claim.as_json() for claim in findings.claims],
         "scores": {name: _scores(scores) for name, scores in findings.scores.items()},
         "seconds": dict(seconds),

@@ -1,4 +1,4 @@
-"""The drawn world of a replication: clips, the portraits and speeches of its grids, and which clips are rendered."""
+"""What a replication starts from: drawn clips, the portraits and speeches of its grids, and the choice of clips to render."""
 
 from __future__ import annotations
 

@@ -79,13 +79,15 @@ def _reader(clips, wrong=()):
 
 def test_a_system_that_obeys_holds_and_one_that_shows_other_clips_does_not(drawn):
     folder, clips = drawn
-    found = measure_replication(folder, RECIPE, _reader(clips, wrong=("label-seed0",)), "a perfect reader")
+    found = measure_replication(
+        folder, RECIPE, _reader(clips, wrong=("label-seed0",)), "a perfect reader", "a perfect one"
+    )
     answers = {claim.name: claim.verdict for claim in found.claims}
     assert answers.pop("happy-sad") == "cannot be told"
     assert answers.pop("levels") == "cannot be told", "both show the same"
     assert answers == dict.fromkeys(("steering", "intensity", "mouth", "identity"), "holds")
     assert found.steering["full-seed0"].value == pytest.approx(1) and found.steering["label-seed0"].value < 0.5
-    turned = measure_replication(folder, RECIPE, _reader(clips, wrong=RUNS), "a perfect reader")
+    turned = measure_replication(folder, RECIPE, _reader(clips, wrong=RUNS), "a perfect reader", "a perfect one")
     assert {claim.name: claim.verdict for claim in turned.claims}["steering"] != "holds"
 
 
@@ -95,14 +97,14 @@ def test_fine_prompts_beat_labels_only_over_the_same_clips(drawn):
     for name in ("cot-seed0",):
         shutil.copytree(folder / "runs" / "full-seed0", folder / "runs" / name)
     for wrong, answer in ((("label-seed0",), "holds"), (("cot-seed0",), "does not hold"), ((), "cannot be told")):
-        found = measure_replication(folder, recipe, _reader(clips, wrong=wrong), "a perfect reader")
+        found = measure_replication(folder, recipe, _reader(clips, wrong=wrong), "a perfect reader", "a perfect one")
         assert {claim.name: claim.verdict for claim in found.claims}["fine-prompts"] == answer
 
 
 def test_the_page_is_one_file_that_says_every_answer(drawn, monkeypatch):
     monkeypatch.setattr(report, "METRICS", ("psnr",))
     folder, clips = drawn
-    found = measure_replication(folder, RECIPE, _reader(clips), "a <perfect> reader")
+    found = measure_replication(folder, RECIPE, _reader(clips), "a <perfect> reader", "a <perfect> one")
     page = write_report(folder, RECIPE, found, {"scores": 12.3}, {"scores": 23.4}).read_text()
     assert "http" not in page.replace("http-equiv", "") and "a &lt;perfect&gt; reader" in page
     assert ">12 s<" in page and ">23 s<" in page

@@ -67,8 +67,12 @@ def shown_face(clip: Path, frame: int) -> ShownFace:
         raise InputError(f"{error.message}; --backend facs is for real clips", next="--backend facs") from None
     frame = min(frame, len(truth) - 1)
     pairs = {unit: (float(both[frame, 0]), float(both[frame, 1])) for unit, both in truth.units.items()}
-    units = [ActionUnit(one.au, ACTION_UNITS[one.au].name, one.side, one.intensity) for one in mentions(pairs)]
-    return ShownFace(tuple(units), _onset(truth), float(truth.opening[frame]), f"{truth.sha256} {frame}")
+    return ShownFace(shown_units(pairs), _onset(truth), float(truth.opening[frame]), f"{truth.sha256} {frame}")
+
+
+def shown_units(pairs: Mapping[int, tuple[float, float]]) -> tuple[ActionUnit, ...]:
+    """Units with their strengths (left, right), 0 to 1, as step II codes them (``mentions``)."""
+    return tuple(ActionUnit(one.au, ACTION_UNITS[one.au].name, one.side, one.intensity) for one in mentions(pairs))
 
 
 def mentions(pairs: Mapping[int, tuple[float, float]]) -> list[Mention]:
