@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tbd import console
+from tbd.cli.train.common import first_speaks
 
 
 def test_results_go_to_stdout_and_words_to_stderr(capsys):
@@ -23,6 +24,20 @@ def test_a_hushed_process_says_nothing_until_it_may_again(capsys):
     console.say("error")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "error\n")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_of_the_processes_of_a_launcher_the_first_one_speaks(rank, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", str(rank))
+    try:
+        first_speaks()
+        console.say("words")
+        console.out("result")
+    finally:
+        console.hush(False)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (("", "") if rank else ("result\n", "words\n"))
 
 
 def test_a_document_is_one_readable_json_value_whatever_it_holds(capsys):

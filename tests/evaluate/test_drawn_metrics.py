@@ -1,10 +1,10 @@
 """Metrics for drawn data: what was drawn against what is read, by hand and in whole runs."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-import tiny_reader
 from rows import row, sealed
 
 from tbd import weights
@@ -23,6 +23,7 @@ from tbd.evaluate.run import run
 from tbd.media.drawn_units import read_units, units_path
 from tbd.replicate import readers
 
+pytestmark = pytest.mark.xdist_group("reader")
 NAMES = tuple(metric.protocol for metric in METRICS)
 
 
@@ -138,7 +139,7 @@ def test_the_command_trains_the_reader_only_where_a_metric_asks_for_it(monkeypat
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, drawn_reader_file):
     """Three drawn people, a run that is the ground truth itself, and a reader that was trained for seconds."""
     folder = tmp_path_factory.mktemp("project")
     rows = []
@@ -173,8 +174,8 @@ def project(tmp_path_factory):
     manifest = sealed(folder / "data_manifests/toy", rows)
     document = {"root": str(folder / "data"), "dataset": "mead", "recipe": {"clip": {"size": 96}}}
     (manifest / "run.json").write_text(json.dumps(document))
-    with pytest.MonkeyPatch.context() as patch:
-        tiny_reader.train(folder / "cache", patch)
+    kept = drawn_reader_file.parents[2]
+    shutil.copytree(kept, folder / "cache", ignore=shutil.ignore_patterns("*.sqlite*"))  # no scores of other tests
     return folder
 
 

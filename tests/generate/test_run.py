@@ -85,7 +85,9 @@ def test_once_told_to_stop_no_video_is_begun(pipe, manifest, tmp_path):
 def test_a_run_that_was_killed_in_the_middle_of_a_video_goes_on_as_if_nothing_had_been(pipe, manifest, whole, tmp_path):
     folder, reached = tmp_path / "killed", tmp_path / "reached"
     given = ("c001.mp4", folder, manifest, reached)
-    process = multiprocessing.get_context("spawn").Process(target=rendered_until, args=given)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["rendering"])
+    process = context.Process(target=rendered_until, args=given)
     process.start()
     patience = time.monotonic() + 120
     while not reached.exists() and process.is_alive() and time.monotonic() < patience:

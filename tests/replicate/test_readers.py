@@ -14,11 +14,12 @@ from tbd.evaluate.networks.drawn_reader import EYES, SIDE, UNITS, DrawnReader, a
 from tbd.replicate import reader_data, readers
 from tbd.replicate.reader_errors import nearest_is_own
 
+pytestmark = pytest.mark.xdist_group("reader")
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        yield tiny_reader.train(tmp_path_factory.mktemp("cache"), patch)
+
+@pytest.fixture
+def trained(drawn_reader_file):
+    return drawn_reader_file
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ WHOLE = """() => [...document.querySelectorAll(".level .text")].every((text) => 
   const header = document.querySelector("header").getBoundingClientRect();
   return box.height > 0 && box.top >= header.bottom && box.bottom <= dock.top && box.right <= innerWidth; })"""
 CLIPS = 36
+pytestmark = pytest.mark.xdist_group("figure")
 
 
 def test_a_card_has_thirteen_findings_or_more_in_the_median(figure):

@@ -9,6 +9,7 @@ from tbd.manifest.reviews import FILE, read_events
 from tbd.review.terminal.key_places import at_its_place
 
 CLIPS = 36
+pytestmark = pytest.mark.xdist_group("figure")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])

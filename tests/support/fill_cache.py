@@ -1,9 +1,9 @@
-"""``tbd train cache`` as a process that can be killed: ``python fill_cache.py MANIFEST CACHE SECONDS-A-CLIP``."""
+"""``tbd train cache`` in a process of its own, made to be killed."""
 
-import sys
 import time
 from pathlib import Path
 
+import torch
 import training
 
 from tbd.train import cache_builder
@@ -11,14 +11,11 @@ from tbd.train.approved_clips import read_training_clips
 from tbd.train.latent_cache import LatentCache
 
 
-def main(manifest: Path, folder: Path, pause: float) -> None:
+def fill_slowly(manifest: Path, folder: Path, pause: float, ready) -> None:
+    """Set ``ready`` when everything is planned, then make one clip after the other, ``pause`` seconds apart."""
+    torch.set_num_threads(1)
     recipe = training.recipe()
     keep = LatentCache(folder, training.base().identities, "both")
     plan = cache_builder.plan_cache(read_training_clips([manifest], recipe, 2), recipe, keep)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    ready.set()
     cache_builder.build_cache(plan, recipe, training.base(), callback=lambda name: time.sleep(pause))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

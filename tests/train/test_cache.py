@@ -1,10 +1,8 @@
 import errno
+import multiprocessing
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +11,11 @@ from threading import Event
 import pytest
 import torch
 import training
+from fill_cache import fill_slowly
 from media import cut_off
 from review_events import decide
 from safetensors.torch import load_file, save_file
 
-import tbd
 from tbd import workspace
 from tbd.errors import InputError, MissingError
 from tbd.train import cache_builder
@@ -25,7 +23,6 @@ from tbd.train.approved_clips import read_training_clips
 from tbd.train.clips import TrainingClips
 from tbd.train.latent_cache import LatentCache, write_tensors
 
-SUPPORT = Path(__file__).parents[1] / "support"
 RECIPE = training.recipe()
 
 
@@ -307,18 +304,17 @@ def _kill_and_compare(tmp_path, kills, seed):
     manifest = training.manifest(tmp_path / "toy", training.usable(10))
     clips = read_training_clips([manifest], RECIPE, 2)
     training.filled(tmp_path / "whole", clips, RECIPE)
-    environment = {"PYTHONPATH": f"{Path(tbd.__file__).parents[1]}:{SUPPORT}", "PATH": "/usr/bin:/bin",
-                   "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}  # fmt: skip
-    command = [sys.executable, str(SUPPORT / "fill_cache.py"), str(manifest), str(tmp_path / "killed"), "0.05"]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fill_cache"])
     chance, finished = random.Random(seed), 0
     for _ in range(kills):
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert process.stdout.readline() == "ready\n", process.stdout.read()
+        ready = context.Event()
+        process = context.Process(target=fill_slowly, args=(manifest, tmp_path / "killed", 0.05, ready))
+        process.start()
+        assert ready.wait(120)
         time.sleep(chance.uniform(0, 0.6))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.join()
         left = _files(tmp_path / "killed")
         assert len(left) >= finished and left.items() <= _files(tmp_path / "whole").items()
         finished = len(left)

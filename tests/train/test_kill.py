@@ -11,6 +11,7 @@ import pytest
 import trained
 import training
 
+from tbd.cli import main
 from tbd.model import checkpoints
 
 STEPS = 12
@@ -65,7 +66,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(toy, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 143), (signal.SIGINT, 130)])
-def test_a_run_that_is_told_to_end_saves_its_step_and_goes_on(toy, tmp_path, number, code):
+def test_a_run_that_is_told_to_end_saves_its_step_and_goes_on(toy, tmp_path, capfd, number, code):
     settings = ["model.network.size=tiny", "weights.start=random", f"data.size={training.SIZE}", "data.workers=0",
                 "hardware.precision=float32", "watch.tracker=none", "data.validation=0.0", "watch.log_every=1"]  # fmt: skip
     command = [sys.executable, "-m", "tbd", "train", "stage1", str(toy), "-o", str(tmp_path / "run"), "--no-cache"]
@@ -80,8 +81,7 @@ def test_a_run_that_is_told_to_end_saves_its_step_and_goes_on(toy, tmp_path, num
     assert process.returncode == code, errors
     (step,) = checkpoints.checkpoint_steps(tmp_path / "run")
     assert step >= 1 and "Traceback" not in errors
-    again = [*command, "--set", f"stage1.steps={step + 1}"]
-    done = subprocess.run(again, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    assert f"goes on at step {step} of {step + 1}" in done.stderr
+    assert "everything that was finished is saved" in errors and "next:  the same command goes on" in errors
+    assert main([*command[3:], "--set", f"stage1.steps={step + 1}"]) == 0
+    assert f"goes on at step {step} of {step + 1}" in capfd.readouterr().err
     assert checkpoints.checkpoint_steps(tmp_path / "run")[-1] == step + 1
