@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -136,7 +136,8 @@ def _spread_out(model: CLIPTextModel, ids: Tensor) -> None:
     to learn from what differs, and at first their pace grows with its square.
     """
     found = model(input_ids=ids).last_hidden_state[ids == END]
-    norm = model.text_model.final_layer_norm if hasattr(model, "text_model") else model.final_layer_norm
+    inside = getattr(model, "text_model", model)  # transformers 5 has no such part any more
+    norm = cast(nn.LayerNorm, inside.final_layer_norm)
     mean, scale = found.mean(0), found.std(0).clamp(min=1e-3)
     norm.bias.copy_((norm.bias - mean) / scale)
     norm.weight.div_(scale)
