@@ -1,7 +1,6 @@
 """Each kind of store tells other things of a file, wants other packages and other credentials; one test walks them all."""
 
 import hashlib
-import importlib
 import sys
 from datetime import UTC, datetime
 
@@ -9,11 +8,11 @@ import fsspec
 import huggingface_hub.constants
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry as loaded
 
 from tbd import storage
 from tbd.errors import InputError, MissingError
 
-REGISTRY = importlib.import_module("fsspec.registry")
 THEN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -51,7 +50,7 @@ def store(request, tmp_path, monkeypatch):
                 for name, content in under.items()
             }
 
-    monkeypatch.setitem(REGISTRY._registry, scheme, StandIn)
+    monkeypatch.setitem(loaded, scheme, StandIn)
     monkeypatch.setenv("TBD_CACHE", str(tmp_path / "cache"))
     return StandIn()
 
@@ -110,7 +109,7 @@ def test_every_protocol_says_how_its_credentials_are_given(store, monkeypatch):
 )
 def test_a_protocol_whose_package_is_lacking_names_what_to_install(scheme, module, package, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(REGISTRY, "_registry", {})
+    monkeypatch.delitem(loaded, scheme, raising=False)
     for name in [name for name in sys.modules if name.startswith("fsspec.implementations.sftp")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(MissingError, match=f"^{scheme}://bucket/data: ") as lacking:

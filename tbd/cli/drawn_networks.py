@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tbd.console import progress
+from tbd.replicate.recipe import ToySize
 
 
 def train_drawn_reader(quiet: bool = False) -> None:
@@ -21,19 +22,20 @@ def train_drawn_reader(quiet: bool = False) -> None:
         ensure_reader(told=told)
 
 
-def train_text_encoder(folder: Path, quiet: bool = False) -> None:
+def train_text_encoder(folder: Path, size: ToySize, quiet: bool = False) -> None:
     """Make sure that a replication has its text encoder.
 
     Args:
         folder: of the text encoder.
+        size: of the network that will listen to it.
 
     Raises:
         MissingError: the disk is full.
     """
-    from tbd.replicate.text_encoder import TRAINING, ensure_text_encoder
+    from tbd.replicate.text_encoder import TRAINING, TextEncoderRecipe, ensure_text_encoder
 
     with _share_told(TRAINING, quiet) as told:
-        ensure_text_encoder(folder, told=told)
+        ensure_text_encoder(folder, TextEncoderRecipe(size), told)
 
 
 @contextmanager

@@ -38,14 +38,14 @@ def replicate(
 
     Example: tbd replicate
     """
-    from tbd.replicate.journal import ReplicationJournal, step_keys, training_document
+    from tbd.replicate.journal import ReplicationJournal, step_keys, toy_size
     from tbd.replicate.plan import SIDE_BY_SIDE, TEXT_ENCODER, replication_steps
 
     chosen = recipes.load(ReplicationRecipe, "replicate", recipe or "hour", set_ or ())
     steps = replication_steps(chosen)
     if dry_run:
         if not chosen.training.endswith(".toml"):  # a file may come into the folder yet
-            training_document(chosen.training, Path())
+            toy_size(chosen.training, Path())
         lines = [f"tbd {step.line}" for step in steps]
         plan = {"folder": str(folder), "commands": lines, "dry_run": True}
         head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, then there:"
@@ -53,8 +53,9 @@ def replicate(
         return 0
     from tbd.replicate.world import draw_world, write_test_clips
 
+    size = toy_size(chosen.training, folder if folder.is_dir() else Path())
     draw_world(folder, chosen)
-    train_text_encoder(folder / TEXT_ENCODER)
+    train_text_encoder(folder / TEXT_ENCODER, size)
     journal = ReplicationJournal(folder, step_keys(chosen, steps, folder))
     parts = [list(group) for _, group in itertools.groupby(steps, key=lambda step: step.part)]
     for part in parts:

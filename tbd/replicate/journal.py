@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from tbd import recipe as recipes
 from tbd.errors import RecipeError
+from tbd.model.recipe import Network
 from tbd.replicate.plan import TEST_CLIPS, TEXT_ENCODER, ReplicationStep
-from tbd.replicate.recipe import ReplicationRecipe
+from tbd.replicate.recipe import ReplicationRecipe, ToySize
 
 JOURNAL = "journal.jsonl"
 
@@ -25,14 +26,14 @@ def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folde
         folder: in which the commands are typed; the recipe of the training may be a file there.
 
     Raises:
-        RecipeError: there is no such recipe of ``tbd train``.
+        RecipeError: there is no such recipe of ``tbd train``, or it is not of a toy size.
     """
     from tbd.replicate.text_encoder import TextEncoderRecipe
 
     made = {
         "mead": recipes.digest(recipe.world.model_dump(mode="json")),
         recipe.training: recipes.digest(training_document(recipe.training, folder)),
-        TEXT_ENCODER: TextEncoderRecipe().sha256,
+        TEXT_ENCODER: TextEncoderRecipe(toy_size(recipe.training, folder)).sha256,
         TEST_CLIPS: recipes.digest([recipe.rendering.clips, recipe.rows]),
     }
     keys = {}
@@ -55,6 +56,21 @@ def training_document(name: str, folder: Path) -> dict[str, Any]:
             return recipes.read("train", name)
     except RecipeError as error:
         raise RecipeError(error.message, next="--set training=replicate") from None
+
+
+def toy_size(name: str, folder: Path) -> ToySize:
+    """Size of the network that a recipe of ``tbd train`` describes: its text encoder is trained here, and has to fit.
+
+    Raises:
+        RecipeError: there is no such recipe, or it is of full size, whose text encoder is Stable Diffusion's.
+    """
+    size = training_document(name, folder).get("model", {}).get("network", {}).get("size", Network().size)
+    if size not in get_args(ToySize):
+        raise RecipeError(
+            f"training={name}: its network has the size {size}; a replication trains {' or '.join(get_args(ToySize))}",
+            next="--set training=replicate",
+        )
+    return cast(ToySize, size)
 
 
 class ReplicationJournal:

@@ -10,6 +10,8 @@ from tbd.recipe import Recipe
 
 AblationRow = Literal["label", "describe", "cot", "full"]
 """The rows of Table 2: what writes the prompt, and whether it is heard from coarse to fine."""
+ToySize = Literal["tiny", "small"]
+"""Sizes of the network (``model.network.size``) that a replication can train."""
 
 
 class DrawnWorld(Recipe):

@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from tbd import workspace
 from tbd.annotate.backends.oracle import OracleBackend
 from tbd.demo.dataset import VERSION as DRAWINGS
-from tbd.model.shapes import SMALL
+from tbd.model.recipe import Network
+from tbd.model.shapes import network_sizes
 from tbd.model.text import END, chunked
 from tbd.recipe import digest
 from tbd.replicate.described_takes import described_takes
 from tbd.replicate.readers import one_thread
+from tbd.replicate.recipe import ToySize
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModel
@@ -44,11 +46,13 @@ class TextEncoderRecipe:
     """How the text encoder is trained.
 
     Attributes:
+        size: of the network that will listen to it.
         takes, held_out: texts to learn from, and others for its error.
         steps, batch, rate: AdamW's steps, texts a step, and the greatest learning rate (a cosine with warm-up).
         seed: of the first weights, the takes and the order.
     """
 
+    size: ToySize = "small"
     takes: int = 12_000
     held_out: int = 1_000
     steps: int = 500
@@ -96,9 +100,10 @@ def train_text_encoder(recipe: TextEncoderRecipe, told: Told = lambda share: Non
     texts, strengths = described_takes(recipe.takes + recipe.held_out, recipe.seed)
     ids, true = torch.tensor([chunked(text, 1, "cut")[0] for text in texts]), torch.from_numpy(strengths)
     spread, order = true.std(0) + UNSURE, np.random.default_rng(recipe.seed)
+    widths = network_sizes(Network(size=recipe.size)).text
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model, head = CLIPTextModel(CLIPTextConfig(**SMALL.text)), nn.Linear(SMALL.text["hidden_size"], true.shape[1])
+        model, head = CLIPTextModel(CLIPTextConfig(**widths)), nn.Linear(widths["hidden_size"], true.shape[1])
         learning = [*model.parameters(), *head.parameters()]
         optimizer = torch.optim.AdamW(learning, recipe.rate, weight_decay=0.01)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / recipe.steps))

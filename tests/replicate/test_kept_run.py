@@ -9,8 +9,14 @@ ROOT = Path(__file__).parents[2]
 CLAIMS = {one["name"]: one for one in json.loads((ROOT / "docs/replication.json").read_text())["claims"]}
 README = " ".join((ROOT / "README.md").read_text().split())
 WORDS = {
-    "fine-prompts": ("fine prompts beat labels", "fine prompts do not beat labels"),
-    "progressive": ("progressive guidance adds to them", "progressive guidance adds nothing there"),
+    "fine-prompts": (
+        "fine prompts beat labels",
+        "That fine prompts or progressive guidance add to labels could not be told",
+    ),
+    "progressive": (
+        "progressive guidance adds to",
+        "fine prompts or progressive guidance add to labels could not be told",
+    ),
     "mouth": ("the mouth follows the sound", "the mouth does not follow"),
 }
 """Claim -> what README says where it holds, and where it does not or cannot be told."""

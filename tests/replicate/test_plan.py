@@ -104,13 +104,16 @@ def test_what_was_made_from_something_else_is_not_done(change, tmp_path):
     assert kept == (["autoencoder", "cache"] if change == "steps.base=3" else kept)
 
 
+TINY = '[model.network]\nsize = "tiny"\n'
+
+
 def test_the_recipe_of_the_training_may_be_a_file_of_the_folder(tmp_path):
-    (tmp_path / "mine.toml").write_text("[stage1]\nsteps = 1\n")
+    (tmp_path / "mine.toml").write_text(f"{TINY}[stage1]\nsteps = 1\n")
     chosen = ReplicationRecipe(training="mine.toml")
     first = journal_of(tmp_path, chosen)[1]
     first.record(step := next(one for one in replication_steps(chosen) if one.name == "base"), 1.0, 1.0)
     assert first.is_done(step)
-    (tmp_path / "mine.toml").write_text("[stage1]\nsteps = 2\n")
+    (tmp_path / "mine.toml").write_text(f"{TINY}[stage1]\nsteps = 2\n")
     assert not journal_of(tmp_path, chosen)[1].is_done(step)
 
 
@@ -131,3 +134,12 @@ def test_a_training_that_does_not_exist_is_said_with_what_to_type(more, tmp_path
     assert main(["replicate", "there", "--set", "training=replicat", *more]) == 2
     said = capfd.readouterr().err
     assert "did you mean 'replicate'" in said and "next:  --set training=replicate" in said
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], ["--recipe", "minutes"]])
+def test_a_training_of_full_size_is_refused_before_anything_is_drawn(more, tmp_path, monkeypatch, capfd):
+    """Its text encoder is Stable Diffusion's; the one that is trained here would not fit."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["replicate", "there", "--set", "training=paper", *more]) == 2
+    assert "the size sd15; a replication trains tiny or small" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []

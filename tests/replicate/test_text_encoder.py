@@ -38,6 +38,13 @@ def test_the_network_takes_it_in_place_of_a_random_one(trained):
     assert len(text.identity) == 64
 
 
+def test_it_has_the_width_that_the_network_listens_to(tmp_path):
+    recipe = TextEncoderRecipe("tiny", takes=20, held_out=4, steps=1, batch=4)
+    parts = PartWeights(vae="random", text_encoder=str(ensure_text_encoder(tmp_path, recipe)), speech="random",
+                        unet="random", motion="random")  # fmt: skip
+    assert load_encoders(Network(size="tiny"), parts).text.encode(["He smiles."]).shape == (1, 77, 16)
+
+
 def test_its_embeddings_differ_by_one_around_zero(trained):
     """What is common to all texts would drown what differs."""
     model = CLIPTextModel.from_pretrained(trained)
