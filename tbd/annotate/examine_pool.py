@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tbd.annotate.look_cache import KeptLook
 from tbd.errors import InputError
 from tbd.media.canonical import ClipRule
 from tbd.pools import JobFailure, WorkerPool
@@ -33,7 +35,10 @@ class ExamineJob:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found, or why nothing could be; ``trace`` is the traceback of a bug, ``seconds`` the CPU's time."""
+    """What was found, or why nothing could be; ``trace`` is the traceback of a bug.
+
+    ``seconds`` is the CPU's time that the look takes; ``spared`` of it a kept look saved this time.
+    """
 
     medium: Medium | None = None
     images: Images | None = None
@@ -41,37 +46,66 @@ class Examined:
     error: str | None = None
     trace: str = ""
     seconds: float = field(default=0.0, compare=False)
+    spared: float = field(default=0.0, compare=False)
 
 
 def open_pool(workers: int) -> WorkerPool[ExamineJob, Examined]:
     """Workers that examine clips; 0 works in a thread of this process."""
-    return WorkerPool(examine_clip, workers, failed=failed_look, begin=_keep_to_one_core)
+    return WorkerPool(examine_clip, workers, failed=failed_look)
 
 
 def examine_clip(job: ExamineJob) -> Examined:
-    """Examine one clip.
+    """Examine one clip, or recall what an earlier look at the same bytes found and decode only what is shown.
 
     Raises:
         InputError: it cannot be read.
     """
     started = time.process_time()
     try:
-        found = _look(job)
+        if job.medium and job.medium.crop_box and job.medium.reference_frame is not None:
+            return Examined(job.medium, _shown(job, job.medium), seconds=time.process_time() - started)
+        return _look(job, started)
     except OSError as error:
         raise InputError(f"{job.path.name}: {error}") from error
-    return replace(found, seconds=time.process_time() - started)
 
 
-def _look(job: ExamineJob) -> Examined:
-    from tbd.media.canonical import CanonicalClip
-    from tbd.media.examine import examine, moments
+def _look(job: ExamineJob, started: float) -> Examined:
+    kept = KeptLook(job.path, job.audio, (job.start, job.end), job.rule, job.frames)
+    if (found := _recalled(job, kept)) is not None:
+        return replace(found, spared=found.seconds - (time.process_time() - started))
+    from tbd.media.examine import examine, load_detector
 
-    if job.medium and job.medium.crop_box and job.medium.reference_frame is not None:
-        clip = CanonicalClip(job.path, job.start, job.end, job.medium.crop_box, job.rule, job.audio)
-        places = moments(*clip.source.window(job.start, job.end), job.medium.reference_frame, job.frames)
-        return Examined(job.medium, np.stack(list(clip.pictures(places))))
+    begun = time.process_time()
+    load_detector()  # once a process, so it is no part of what this clip takes
+    started += time.process_time() - begun
     medium, images = examine(job.path, start=job.start, end=job.end, audio=job.audio, rule=job.rule, frames=job.frames)
-    return Examined(medium, images)
+    seconds = time.process_time() - started
+    kept.write(medium, seconds)
+    return Examined(medium, images, seconds=seconds)
+
+
+def _recalled(job: ExamineJob, kept: KeptLook) -> Examined | None:
+    """What was found before; None where that is not known, or where the pictures are not those that were seen."""
+    if (known := kept.read()) is None:
+        return None
+    medium, seconds = known
+    if medium.image_sha256 is None:
+        return Examined(medium, seconds=seconds)
+    with contextlib.suppress(InputError):  # the file has changed since it was read; a look will tell
+        images = _shown(job, medium)
+        if hashlib.sha256(images.tobytes()).hexdigest() == medium.image_sha256:
+            return Examined(medium, images, seconds=seconds)
+    return None
+
+
+def _shown(job: ExamineJob, medium: Medium) -> Images:
+    """The moments of a clip whose medium is known, and has a face, as ``examine`` would give them."""
+    from tbd.media.canonical import CanonicalClip
+    from tbd.media.examine import moments
+
+    clip = CanonicalClip(job.path, job.start, job.end, medium.crop_box, job.rule, job.audio)
+    places = moments(*clip.source.window(job.start, job.end), medium.reference_frame or 0, job.frames)
+    return np.stack(list(clip.pictures(places)))
 
 
 def failed_look(job: ExamineJob, failure: JobFailure) -> Examined:
@@ -87,10 +121,3 @@ def without_folders(message: str, job: ExamineJob) -> str:
     for path in filter(None, (job.path, job.audio)):
         message = message.replace(str(path), path.name)
     return message
-
-
-def _keep_to_one_core() -> None:
-    with contextlib.suppress(ImportError):
-        import torch
-
-        torch.set_num_threads(1)

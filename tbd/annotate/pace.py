@@ -21,7 +21,7 @@ class RunPace:
         rows, chains, looks: done in it.
         seconds: of the wall clock, from its start to its last row; ``start`` of them until anything had come back.
         asking: seconds in which sessions of the backend were busy, summed over ``sessions``.
-        looking: CPU seconds of looking at media.
+        looking: CPU seconds of looking at media; of one whose look was kept (``look_cache``), those of that look.
         driving: CPU seconds of the process that kept the journal.
         gpus: that answered, or endpoints of a server; 0: no model was asked.
         workers: processes that looked; 0: the driver did.
@@ -55,14 +55,15 @@ class PaceClock:
     def __init__(self) -> None:
         self._lock, self._begun, self._driving = threading.Lock(), time.monotonic(), time.process_time()
         self._first: float | None = None
-        self._asking = self._looking = 0.0
+        self._asking = self._looking = self._spared = 0.0
         self._looks = self._chains = 0
 
-    def looked(self, seconds: float) -> None:
-        """A medium was looked at, in so many CPU seconds."""
+    def looked(self, seconds: float, spared: float = 0.0) -> None:
+        """A medium was looked at, in so many CPU seconds; ``spared`` of them were spent in an earlier run."""
         with self._lock:
             self._note_first()
             self._looks, self._looking = self._looks + 1, self._looking + seconds
+            self._spared += spared
 
     @contextmanager
     def asking(self, chains: int) -> Iterator[None]:
@@ -81,6 +82,7 @@ class PaceClock:
     def read(self, rows: int, sessions: int, gpus: int, workers: int) -> RunPace:
         """The run until now; arguments as in ``RunPace``."""
         now, driving = time.monotonic() - self._begun, time.process_time() - self._driving
+        driving += 0.0 if workers else self._spared  # the driver looked, and ``looking`` is a part of ``driving``
         return RunPace(
             rows, self._chains, self._looks, now, self._first or now, self._asking, self._looking, driving,
             sessions, gpus, workers,

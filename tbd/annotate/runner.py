@@ -29,12 +29,13 @@ from tbd.annotate.backends.oracle import shown_face
 from tbd.annotate.chain import Chain, ChainRunner
 from tbd.annotate.examine_pool import Examined, ExamineJob
 from tbd.annotate.journal import RowState
+from tbd.annotate.look_cache import medium_from
 from tbd.annotate.pace import PaceClock
 from tbd.console import Progress
 from tbd.errors import InputError, TbdError
 from tbd.pools import WorkerPool
 from tbd.recipe import digest, essence
-from tbd.schema import Annotation, Clip, Flag, ManifestRow, Medium, Status
+from tbd.schema import Annotation, Clip, ManifestRow, Medium, Status
 
 ALIKE = 20
 """Rows at the beginning of a run that, all failed alike, stop it."""
@@ -281,7 +282,7 @@ class Runner:
             return
 
         def examined(found: Examined) -> None:
-            self.clock.looked(found.seconds)
+            self.clock.looked(found.seconds, found.spared)
             if found.medium:
                 work.media.append((name, stamp, json.dumps(asdict(found.medium))))
             work.examined[clip.clip_id] = replace(found, images=None)
@@ -374,12 +375,6 @@ class Runner:
 def _kind(error: str) -> str:
     """An error without what is different in every clip: names, numbers, quotes."""
     return re.sub(r"\S+\.\w{2,4}\b|'[^']*'|\d+", "_", error)
-
-
-def medium_from(document: dict[str, Any]) -> Medium:
-    """A ``Medium`` as it was journalled."""
-    boxes = {name: tuple(document[name]) if document[name] else None for name in ("face_box", "crop_box")}
-    return Medium(**document | boxes | {"flags": tuple(Flag(**flag) for flag in document["flags"])})
 
 
 def _reason(medium: Medium | None) -> str:

@@ -22,6 +22,9 @@ from tbd.schema import ERROR, INFO, WARNING, Box, Flag, Medium
 
 Pixels = npt.NDArray[np.uint8]
 
+VERSION = 1
+"""Raised when a look finds something else in the same bytes, be it a flag's words; kept looks are then looked at anew."""
+
 MARGINS = (0.0, 0.1, 0.9, 1.0)
 """Places, as shares of the window, that are looked at for the union of the face boxes only."""
 
@@ -113,6 +116,11 @@ def examine(
         flags=(*_clip_flags(clip), *display_flags(source), *damage_flags(source), *_face_flags(looks), *found.flags),
     )
     return medium, pictures
+
+
+def load_detector() -> None:
+    """Load the detector, which takes seconds, before the first look does."""
+    detector()
 
 
 def positions(first: int, stop: int, candidates: int) -> tuple[list[int], list[int]]:

@@ -25,6 +25,9 @@ LONGEST = 256
 SMALLEST = 24
 """Smallest face side that is found in that picture, in pixels: a tenth of it."""
 
+IDENTITY = ("MTCNN of facenet-pytorch", CONFIDENCE, LONGEST, SMALLEST)
+"""What, beside the version of its package, decides which faces are found."""
+
 
 @dataclass(frozen=True)
 class Face:

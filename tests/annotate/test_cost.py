@@ -78,6 +78,14 @@ def test_a_clock_adds_up_what_sessions_and_looks_took():
     assert 0 <= pace.start <= pace.seconds and 0 <= pace.asking <= pace.seconds
 
 
+def test_a_kept_look_counts_as_what_it_took_and_changes_nothing_that_the_driver_did():
+    clock = PaceClock()
+    clock.looked(50.0, 49.9)
+    pace = clock.read(1, 1, 0, workers=0)
+    assert pace.looking == 50 and 49.9 <= pace.driving < 55
+    assert clock.read(1, 1, 0, workers=2).driving < 5
+
+
 def test_a_run_keeps_its_pace_and_a_small_one_does_not_replace_it(tmp_path):
     with LyingServer(then=slow(LATENCY, honest)) as server:
         _annotate(tmp_path, 12, backend="server", endpoints=(server.url,))
