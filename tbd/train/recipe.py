@@ -184,7 +184,7 @@ class Watch(Recipe):
     """Denoising steps of a sample video."""
     sample_scale: float = operational(3.5, ge=0)
     """Classifier-free guidance of a sample video."""
-    clips: int = operational(12, ge=1)
+    clips: int = operational(10, ge=1)
     """Clips that are kept back and looked at: more cost time and tell little, for their noise is always the same."""
     train_clips: int = operational(0, ge=0)
     """After the last step also so many clips that were learned from: what is heard there, though not of strangers yet."""

@@ -43,7 +43,7 @@ from tbd.train.sampling import clip_order
 from tbd.train.stages import predict
 from tbd.train.start_state import StartState, recipe_encoders
 from tbd.train.training_state import TrainingState
-from tbd.train.validation import Validation, Validator
+from tbd.train.validation import Validation, Validator, middle_bins
 
 
 class TrainingCallback(Protocol):
@@ -255,7 +255,8 @@ class Trainer:
         self.callback.note(f"step {self.step}: {self.validation.words()}")
         count = self.recipe.watch.train_clips
         if count and self.step == self.settings.steps:
-            learned = self._measure(self._validator_of(self.clips.train, count))
+            middle = middle_bins(self.recipe.watch.bins)  # what is heard is asked there alone
+            learned = self._measure(self._validator_of(self.clips.train, count=count, bins=middle))
             self.log.validation(self.step, learned, of="train")
             self.callback.note(
                 f"on clips that it learned from, of another clip: {words_of(learned.conditions, sure=True)}"
@@ -343,9 +344,11 @@ class Trainer:
     def _validator(self) -> Validator | None:
         return self._validator_of(self.clips.validation) if self.clips.validation else None
 
-    def _validator_of(self, clips: Sequence[TrainingClip], count: int | None = None) -> Validator:
+    def _validator_of(self, clips: Sequence[TrainingClip], **which: Any) -> Validator:
         rank, world = (0, 1) if self.state.sharded else (self.rank, self.world)
-        return Validator(clips, self.recipe, self.stage, self.samples, self.encoders, self.schedule, rank, world, count)
+        return Validator(
+            clips, self.recipe, self.stage, self.samples, self.encoders, self.schedule, rank, world, **which
+        )
 
     def _asked_to_stop(self, stopping: Event) -> bool:
         """Whether any process was asked to stop; all end at the same step."""

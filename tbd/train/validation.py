@@ -32,13 +32,22 @@ Question = tuple[int, int, str]
 """A clip, a range of timesteps, and which condition is another clip's; an empty one: none."""
 
 
+def middle_bins(bins: int) -> list[int]:
+    """The ranges of timesteps in which it is asked what is heard: around the middle, where conditions matter most.
+
+    Args:
+        bins: how many ranges there are (``watch.bins``).
+    """
+    return sorted({bins * tenths // 10 for tenths in (4, 6)})
+
+
 @dataclass(frozen=True)
 class Validation:
     """Losses on the clips that are kept back: of eq. 1, without weights.
 
     Attributes:
         loss: mean over all samples.
-        bins: mean of each range of timesteps, low noise first.
+        bins: mean of each range of timesteps that was looked at, low noise first.
         samples: how many there were.
         conditions: what the text, the sound and the picture of another clip do to the loss in the middle of the noise.
     """
@@ -71,6 +80,7 @@ class Validator:
         schedule: of the diffusion.
         rank, world: of this process; each takes its part, and ``reduce`` adds them up.
         count: None takes ``watch.clips``.
+        bins: ranges of timesteps to look at, those of ``middle_bins`` among them; None: all.
     """
 
     def __init__(
@@ -84,12 +94,14 @@ class Validator:
         rank: int = 0,
         world: int = 1,
         count: int | None = None,
+        bins: Sequence[int] | None = None,
     ) -> None:
         chosen = np.linspace(0, len(clips) - 1, min(len(clips), count or recipe.watch.clips)).round().astype(int)
         self.clips = [clips[i] for i in chosen]
         self.recipe, self.stage, self.samples = recipe, stage, samples
         self.encoders, self.schedule = encoders, schedule
         self.rank, self.world = rank, world
+        self.bins = list(range(recipe.watch.bins) if bins is None else bins)
         self._encoded: dict[int, Batch] = {}
 
     @torch.no_grad()
@@ -100,15 +112,14 @@ class Validator:
             network: ``TBDNetwork``, also wrapped.
             reduce: sums a tensor over all processes.
         """
-        bins = self.recipe.watch.bins
-        plain = [(clip, which, "") for clip in range(len(self.clips)) for which in range(bins)]
+        plain = [(clip, which, "") for clip in range(len(self.clips)) for which in self.bins]
         own = self._losses(network, plain, reduce)
-        loss, means = float(own.mean()), own.mean(0).tolist()
-        return Validation(loss, tuple(means), own.size, self._heard(network, own, reduce))
+        asked = own[:, self.bins]
+        loss, means = float(asked.mean()), asked.mean(0).tolist()
+        return Validation(loss, tuple(means), asked.size, self._heard(network, own, reduce))
 
     def _heard(self, network: torch.nn.Module, own: Any, reduce: Any) -> dict[str, Heard]:
-        middle = sorted({self.recipe.watch.bins * tenths // 10 for tenths in (4, 6)})
-        found = {}
+        middle, found = middle_bins(self.recipe.watch.bins), {}
         for condition in CONDITIONS if self.stage == 2 else ("text", "picture"):
             able = [i for i in range(len(self.clips)) if other_clip(self.clips, i, condition) is not None]
             asked = [(clip, which, condition) for clip in able for which in middle]

@@ -19,7 +19,7 @@ from tbd.train.dataset import TrainingDataset
 from tbd.train.loss import sample_losses
 from tbd.train.sample_videos import sample_videos
 from tbd.train.stages import predict
-from tbd.train.validation import Validator
+from tbd.train.validation import Validator, middle_bins
 
 
 def _validator(stage=1, clips=3, changes=None, **where):
@@ -100,6 +100,21 @@ def test_a_clip_is_read_once_a_run(monkeypatch):
     )
     _measured(validator, network), _measured(validator, network)
     assert len(read) == 3
+
+
+def test_of_some_ranges_only_those_are_computed_and_what_is_heard_is_the_same():
+    """Clips that were learned from are asked in the middle alone: 3 clips, 2 of 5 ranges, then another's text and picture."""
+    whole, middle, network = _validator(), _validator(bins=middle_bins(5)), _network()
+    asked = []
+    batch = middle.batch
+    middle.batch = lambda questions: asked.extend(questions) or batch(questions)
+    found, everything = _measured(middle, network), _measured(whole, network)
+    assert middle_bins(5) == [2, 3] and middle_bins(1) == [0]
+    assert len(asked) == 3 * (3 * 2) and {which for _, which, _ in asked} == {2, 3}
+    assert found.samples == 6 and found.bins == pytest.approx(everything.bins[2:4])
+    assert found.conditions.keys() == everything.conditions.keys()
+    for name, one in found.conditions.items():
+        assert one.change == pytest.approx(everything.conditions[name].change, abs=1e-4)
 
 
 def test_of_very_many_clips_some_are_looked_at_from_all_over():
@@ -194,6 +209,6 @@ def test_after_the_last_step_training_clips_are_asked_too(tmp_path):
     seen, ended = trained.run(tmp_path / "run", toy, chosen)
     lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
     assert [(line["step"], line.get("of")) for line in lines] == [(0, None), (1, None), (2, None), (2, "train")]
-    assert lines[-1]["conditions"]["text"]["clips"] == 3
+    assert lines[-1]["conditions"]["text"]["clips"] == 3 and lines[-1]["samples"] == 3 * 2 == 3 * len(lines[-1]["bins"])
     assert ended.validation == {key: value for key, value in lines[-2].items() if key != "step"}
     assert sum(note.startswith("on clips that it learned from") and "(t " in note for note in seen.notes) == 1
