@@ -177,7 +177,7 @@ class Watch(Recipe):
     validate_every: int = operational(1000, ge=1)
     """Steps between validation losses."""
     sample_every: int = operational(2500, ge=0)
-    """0: no sample videos."""
+    """Steps between sample videos, one set of which follows the last step in any case; 0: none at all."""
     sample_clips: int = operational(2, ge=1)
     """Clips of which sample videos are made."""
     sample_steps: int = operational(20, ge=1)

@@ -36,6 +36,12 @@ def test_a_card_changes_how_many_at_a_time_but_not_how_many_a_step(name, gigabyt
     assert fitted.batch * fitted.accumulate == wanted.batch * wanted.accumulate
 
 
+@pytest.mark.parametrize("name", recipe.recipes("train"))
+def test_every_shipped_recipe_draws_samples(name):
+    watch = memory_presets.load_recipe(name).watch
+    assert watch.sample_every > 0 and watch.sample_clips * watch.sample_steps <= 40
+
+
 def test_the_default_recipe_lists_every_key_with_its_default():
     assert memory_presets.load_recipe("default") == TrainRecipe()
     listed = set(_listed(recipe.read("train", "default")))

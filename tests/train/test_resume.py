@@ -53,6 +53,22 @@ def test_a_stopped_run_goes_on_bit_for_bit(toy, first, second, tmp_path, stage):
     assert json.loads((ended.checkpoint / "meta.json").read_text())["samples"] == STEPS * 2
 
 
+def test_samples_on_the_way_change_no_bit_of_what_is_trained(toy, first, second, tmp_path):
+    drawn = {"watch.sample_every": 2, "watch.sample_clips": 1, "watch.sample_steps": 2}
+    chosen = trained.recipe({"stage2.steps": STEPS, "watch.save_every": 100, **drawn})
+    trained.run(tmp_path, toy, chosen, 2, stop_at=3, first=first)
+    _, ended = trained.run(tmp_path, toy, chosen, 2, first=first)
+    assert trained.differing(ended.checkpoint, checkpoints.latest_checkpoint(second).path) == []
+    assert sorted(folder.name for folder in (tmp_path / "samples").iterdir()) == ["step-2", "step-4", "step-6"]
+
+
+def test_a_run_that_is_shorter_than_its_samples_are_apart_ends_with_one(toy, tmp_path):
+    chosen = trained.recipe({"stage1.steps": 3, "watch.sample_every": 1000, "watch.sample_steps": 2})
+    trained.run(tmp_path, toy, chosen)
+    assert [folder.name for folder in (tmp_path / "samples").iterdir()] == ["step-3"]
+    assert len(list((tmp_path / "samples/step-3").iterdir())) == chosen.watch.sample_clips == 2
+
+
 def test_a_longer_run_begins_as_a_shorter_one(toy, first, tmp_path):
     trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 4}))
     _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": STEPS}))

@@ -150,10 +150,14 @@ def test_a_sample_of_stage_2_is_a_video_with_its_sound(tmp_path):
         assert strip.size == (5 * training.SIZE, 2 * training.SIZE)
 
 
-def test_a_sample_is_the_same_again(tmp_path):
+def test_a_sample_is_the_same_again_and_asks_nothing_of_chance(tmp_path):
     validator = _validator(2, 1, {"watch.sample_clips": 1})
     network = _network(2)
+    torch.manual_seed(1), np.random.seed(1)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
     one = sample_videos(network, validator, tmp_path / "one", pytest.fail)[0].read_bytes()
+    assert torch.equal(torch.get_rng_state(), before[0]) and np.array_equal(np.random.get_state()[1], before[1])
+    torch.manual_seed(2)
     assert sample_videos(network, validator, tmp_path / "two", pytest.fail)[0].read_bytes() == one
 
 
