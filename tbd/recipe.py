@@ -128,6 +128,14 @@ def essence(recipe: BaseModel) -> dict[str, Any]:
     return plain
 
 
+def completed(model: type[Recipe], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """An essence that an older version recorded, with the keys that it did not know at their defaults.
+
+    So a run from before a key existed goes on with the key's default, and any other value of it is a change.
+    """
+    return _laid_over(essence(model()), recorded)
+
+
 def digest(document: Any) -> str:
     """sha256 of a JSON document in canonical form, as 64 hex digits."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -12,6 +12,7 @@ from tbd.errors import MissingError
 from tbd.model.frozen_encoders import random_encoders
 from tbd.model.network import TBDNetwork, build_network
 from tbd.model.noise import noise_scheduler
+from tbd.train.arithmetic import set_arithmetic
 from tbd.train.batch import Batch
 from tbd.train.ema import WeightAverage
 from tbd.train.host_memory import keep_freed_memory
@@ -107,6 +108,7 @@ def operations(recipe: TrainRecipe, stage: int) -> int:
 def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) -> StepFigures:
     cuda = device.type == "cuda"
     keep_freed_memory(device.type)
+    set_arithmetic(recipe.hardware, device.type)
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     with device:

@@ -152,6 +152,12 @@ class Hardware(Recipe):
     """torch.compile of the repeated blocks."""
     channels_last: bool = False
     """Memory layout of convolutions: faster on some cards, the same result up to rounding."""
+    deterministic: bool = False
+    """Only torch's deterministic algorithms on a GPU, so that a run gives the same bits again there too; slower. A CPU always
+    gives the same bits."""
+    tf32: bool = False
+    """Products of float32 matrices on a GPU in TF32 (10 bits of mantissa): faster and less exact; convolutions have it either
+    way, as is torch's default."""
 
     @property
     def keeps_casts(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tbd import recipe as recipes
 from tbd.errors import InputError, UsageError
+from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.checkpoints import find_checkpoint, latest_checkpoint
 from tbd.selection import Selection
 from tbd.train.clips import TrainingClips
@@ -49,9 +50,17 @@ class TrainingRequest:
 
 def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, Any]:
     """What decides about every weight of a run: it must not change between two checkpoints."""
-    essence = recipes.essence(request.recipe)
-    essence.pop("autoencoder", None)  # another run's
+    essence = _of_a_stage(recipes.essence(request.recipe))
     return {"stage": request.stage, "recipe": essence, "clips": clips.digest}
+
+
+def recorded_recipe(meta: CheckpointMeta) -> dict[str, Any]:
+    """The recipe of a checkpoint as ``run_identity`` has it; keys that are younger than it have their defaults."""
+    return _of_a_stage(recipes.completed(TrainRecipe, meta.recipe))
+
+
+def _of_a_stage(essence: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: section for name, section in essence.items() if name != "autoencoder"}  # which is another run's
 
 
 def check_request(request: TrainingRequest) -> None:

@@ -15,6 +15,7 @@ from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, Proj
 from tbd import workspace
 from tbd.errors import MissingError
 from tbd.recipe import essence
+from tbd.train.arithmetic import set_arithmetic
 from tbd.train.launch import check_processes, check_sharding, launched_share
 from tbd.train.recipe import TrainRecipe
 from tbd.train.validation import Validation
@@ -45,6 +46,7 @@ class RunLog:
         AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
         share, gpus = launched_share(os.environ), 0 if request.device == "cpu" else torch.cuda.device_count()
         check_processes(share, share.world, gpus)  # before CUDA fails for want of a card, in its own words
+        set_arithmetic(recipe.hardware, "cuda" if gpus else "cpu")
         try:
             self.accelerator = Accelerator(
                 cpu=request.device == "cpu",

@@ -18,7 +18,7 @@ from tbd.model.initial_weights import add_stage2_layers, pretrained_network, ran
 from tbd.model.network import TBDNetwork
 from tbd.train.clips import TrainingClips
 from tbd.train.recipe import TrainRecipe
-from tbd.train.request import TrainingRequest, check_request, run_identity
+from tbd.train.request import TrainingRequest, check_request, recorded_recipe, run_identity
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Ch
 
 def _differences(recorded: CheckpointMeta, now: Mapping[str, Any], last: Path, request: TrainingRequest) -> list[str]:
     """What changed since a checkpoint, if that was allowed."""
-    found = recipes.difference(recorded.recipe, now["recipe"])
+    found = recipes.difference(recorded_recipe(recorded), now["recipe"])
     if recorded.clips != now["clips"]:
         found.append("clips: other approved rows, prompts or windows")
     if found and not request.changed:
@@ -119,7 +119,7 @@ def _other_model(before: checkpoints.Checkpoint, request: TrainingRequest, parts
     Args:
         parts: of ``model`` that have to agree; empty: all.
     """
-    trained, asked = before.meta.recipe["model"], recipes.essence(request.recipe)["model"]
+    trained, asked = recorded_recipe(before.meta)["model"], recipes.essence(request.recipe)["model"]
     chosen = parts or tuple(trained)
     found = recipes.difference({part: trained[part] for part in chosen}, {part: asked[part] for part in chosen})
     if found and not request.changed:

@@ -8,11 +8,14 @@ import torch
 from tbd.errors import MissingError
 from tbd.model.network import build_network
 from tbd.model.noise import noise_scheduler
+from tbd.train.arithmetic import set_arithmetic
 from tbd.train.bench import measure_step
 from tbd.train.loss import sample_losses
 from tbd.train.made_up import made_up_batch
 from tbd.train.memory_presets import load_recipe, memory_presets
+from tbd.train.recipe import Hardware
 from tbd.train.stages import freeze, predict
+from tbd.train.training_state import prepare_network
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(540)]
 
@@ -90,6 +93,39 @@ def test_a_compiled_step_gives_the_loss_of_the_plain_one(size, device, figures):
         rates[compiled] = found.steps_per_second
     figures["compile: steps/s, plain and compiled"] = f"{rates[False]:.2f}, {rates[True]:.2f}"
     assert all(rate > 0 for rate in rates.values())
+
+
+def _trained_twice(size, device, hardware):
+    """Weights that two steps of stage 2 leave, each time from the same start; and the seconds of the second time."""
+    recipe, found = _recipe(size), []
+    set_arithmetic(hardware, device.type)
+    for _ in range(2):
+        torch.manual_seed(0)
+        with device:
+            network = build_network(recipe.network, 2)
+            batch = made_up_batch(recipe, 2, device)
+        prepare_network(network, recipe, 2)
+        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(learning, lr=1e-3)
+        _wait(device)
+        began = time.perf_counter()
+        for _ in range(2):
+            with torch.autocast(device.type, torch.bfloat16):
+                asked = predict(network, batch, batch.text[:1, 0], noise_scheduler(recipe.model.noise), recipe)
+            sample_losses(*asked).mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        _wait(device)
+        found.append([parameter.detach().cpu() for parameter in learning])
+    set_arithmetic(Hardware(), device.type)
+    return found, time.perf_counter() - began
+
+
+def test_deterministic_steps_give_the_same_bits_again(size, device, figures):
+    (one, other), exact = _trained_twice(size, device, Hardware(deterministic=True))
+    _, plain = _trained_twice(size, device, Hardware())
+    assert all(map(torch.equal, one, other))
+    figures["deterministic: times as long as without"] = exact / plain
 
 
 def _wait(device):

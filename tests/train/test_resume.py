@@ -109,6 +109,52 @@ def test_another_recipe_is_refused_with_the_keys_that_differ(toy, tmp_path, chan
     assert checkpoints.checkpoint_steps(tmp_path) == [1]
 
 
+def _without(folder, *keys):
+    """A run's checkpoint as an older version wrote it, whose recipe did not have these keys yet."""
+    path = checkpoints.latest_checkpoint(folder).path / "meta.json"
+    meta = json.loads(path.read_text())
+    for key in keys:
+        *sections, last = key.split(".")
+        found = meta["recipe"]
+        for name in sections:
+            found = found[name]
+        del found[last]
+    path.write_text(json.dumps(meta))
+
+
+def test_a_run_from_before_a_key_existed_goes_on_with_its_default(toy, tmp_path):
+    trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+    _without(tmp_path, "hardware.deterministic", "hardware.tf32", "loss", "model.network.lowest_motion")
+    _, ended = trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 2}))
+    assert ended.step == 2 and "changes" not in json.loads((ended.checkpoint / "meta.json").read_text())["history"]
+
+
+@pytest.mark.parametrize(("key", "value", "word"), [("hardware.deterministic", True, "deterministic: False -> True"),
+                                                    ("loss.face", 2.0, "loss.face: 1.0 -> 2.0")])  # fmt: skip
+def test_another_value_of_a_key_that_a_run_did_not_know_is_a_change(toy, tmp_path, key, value, word):
+    trained.run(tmp_path, toy, trained.recipe({"stage1.steps": 1}))
+    _without(tmp_path, key)
+    longer = trained.recipe({"stage1.steps": 2, key: value})
+    with pytest.raises(InputError, match=word):
+        trained.run(tmp_path, toy, longer)
+    _, ended = trained.run(tmp_path, toy, longer, changed=True)
+    assert ended.step == 2 and word in (ended.checkpoint / "meta.json").read_text()
+
+
+def test_what_a_card_shall_compute_changes_no_bit_on_a_cpu(toy, first, tmp_path):
+    exact = trained.recipe({"stage1.steps": STEPS, "hardware.deterministic": True, "hardware.tf32": True})
+    _, ended = trained.run(tmp_path, toy, exact)
+    assert trained.differing(ended.checkpoint, checkpoints.latest_checkpoint(first).path) == []
+    assert not torch.are_deterministic_algorithms_enabled() and torch.get_float32_matmul_precision() == "highest"
+
+
+def test_stage_2_grows_out_of_a_stage_1_from_before_a_key_existed(toy, tmp_path):
+    trained.run(tmp_path / "a", toy, trained.recipe({"stage1.steps": 1}))
+    _without(tmp_path / "a", "model.network.lowest_motion", "model.noise.offset")
+    _, ended = trained.run(tmp_path / "b", toy, trained.recipe({"stage2.steps": 1}), 2, first=tmp_path / "a")
+    assert ended.step == 1
+
+
 def test_other_data_are_refused_unless_that_is_wanted_and_then_recorded(toy, tmp_path):
     chosen = trained.recipe({"stage1.steps": 1})
     trained.run(tmp_path / "run", toy, chosen)

@@ -202,8 +202,9 @@ class AutoencoderTrainer:
         if not (self.folder / STATE).is_file():
             return
         state = read_pickle(self.folder / STATE)
-        before = json.loads(state["identity"])
-        found = recipes.difference(before["recipe"], self.identity["recipe"])
+        before, asked = json.loads(state["identity"]), self.identity["recipe"]
+        known = recipes.completed(TrainRecipe, before["recipe"])
+        found = recipes.difference({name: known[name] for name in asked}, asked)
         found += ["clips: other approved rows or windows"] if before["clips"] != self.identity["clips"] else []
         if found:
             lines = "\n".join(f"  {line}" for line in found)
