@@ -14,6 +14,7 @@ from tbd.model.network import TBDNetwork, build_network
 from tbd.model.noise import noise_scheduler
 from tbd.train.arithmetic import set_arithmetic
 from tbd.train.batch import Batch
+from tbd.train.card_peaks import peak_operations, why_no_mfu
 from tbd.train.ema import WeightAverage
 from tbd.train.host_memory import keep_freed_memory
 from tbd.train.loss import sample_losses
@@ -23,21 +24,6 @@ from tbd.train.recipe import TrainRecipe, stage_settings
 from tbd.train.stages import freeze, predict
 from tbd.train.training_state import prepare_network
 
-PEAK = {
-    "B200": 2250e12,
-    "H200": 989e12,
-    "H100": 989e12,
-    "A100": 312e12,
-    "L40S": 362e12,
-    "RTX 6000 Ada": 364e12,
-    "L40": 181e12,
-    "L20": 119.5e12,
-    "A10": 125e12,
-    "RTX 5090": 209.5e12,
-    "RTX 4090": 165e12,
-    "RTX 3090": 71e12,
-}
-"""Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM versions); a card's name contains the key."""
 WARM_UP = 3
 """Steps that are not timed."""
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -55,6 +41,7 @@ class StepFigures:
         peak_gb: most memory in use; None on a CPU.
         teraflops: operations a second, recomputation not counted.
         mfu: share of what the card can do at best; None where that is not known.
+        why_no_mfu: why it is not.
     """
 
     device: str
@@ -66,6 +53,7 @@ class StepFigures:
     peak_gb: float | None
     teraflops: float
     mfu: float | None
+    why_no_mfu: str | None
 
 
 def measure_step(recipe: TrainRecipe, stage: int, steps: int = 10) -> StepFigures:
@@ -127,8 +115,8 @@ def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) 
     rate = steps / (time.perf_counter() - began)
     samples = recipe.hardware.batch * recipe.hardware.accumulate
     speed, name = operations(recipe, stage) * rate, torch.cuda.get_device_name() if cuda else "CPU"
-    best = next((peak for key, peak in PEAK.items() if key in name), None)
-    known = best if recipe.hardware.precision != "float32" else None
+    unknown = why_no_mfu(name, recipe.hardware.precision)
+    best = None if unknown else peak_operations(name)
     return StepFigures(
         device=name,
         stage=stage,
@@ -138,7 +126,8 @@ def _measure(recipe: TrainRecipe, stage: int, steps: int, device: torch.device) 
         model_gb=model_gb,
         peak_gb=torch.cuda.max_memory_allocated() / 1e9 if cuda else None,
         teraflops=speed / 1e12,
-        mfu=speed / known if known else None,
+        mfu=speed / best if best else None,
+        why_no_mfu=unknown,
     )
 
 

@@ -107,7 +107,8 @@ def test_another_stage_or_recipe_in_the_folder_is_refused(project, capfd):
 
 def test_bench_prints_a_table_for_every_preset(project, capfd):
     words = ["--set", "model.network.size=tiny", "--set", "data.size=64", "--set", "optimizer.name=adamw"]
-    code, out, _ = tbd(capfd, "bench", "--steps", "1", "--stages", "1", *words, "--set", "hardware.precision=float32")
+    code, out, err = tbd(capfd, "bench", "--steps", "1", "--stages", "1", *words, "--set", "hardware.precision=float32")
+    assert err.count("no MFU in float32") == 1
     assert code == 0 and [line.split("|")[2].strip() for line in out.splitlines()[3:]] == [
         "16 GB",
         "24 GB",

@@ -54,6 +54,8 @@ def bench(
                 row |= {"error": error.message}
             rows.append(row)
             say(_bench_line(row))
+    for reason in dict.fromkeys(row["why_no_mfu"] for row in rows if row.get("why_no_mfu")):
+        say(reason)
     document({"figures": rows}) if json else out("\n".join(["", *_bench_table(rows)]))
     return 0
 
