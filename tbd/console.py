@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,15 +39,27 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-class Progress:
-    """What a long command tells while it runs; ``advance`` is safe to call often."""
+PACE = 120.0
+"""Seconds back from now that decide about the pace, and so about the time that is left."""
 
-    def __init__(self, label: str, total: int, done: int = 0) -> None:
+
+class Progress:
+    """What a long command tells while it runs; ``advance`` is safe to call often.
+
+    Args:
+        label: what is done.
+        total: items in all.
+        done: items that were done before; they tell nothing of the pace.
+        warm_up: first items that do not tell it either, for what is loaded or compiled in them.
+    """
+
+    def __init__(self, label: str, total: int, done: int = 0, warm_up: int = 0) -> None:
         self.label, self.total, self.done = label, total, done
-        self.before = done
+        self.paced_from = done + warm_up
         self.counts: dict[str, int] = {}
         self.words = ""
-        self.started = self.told = time.monotonic()
+        self.told = time.monotonic()
+        self.marks = deque([(self.told, done)])
 
     def advance(self, words: str = "", **counts: int) -> None:
         """One more item is done; ``counts`` are added to the numbers beside the bar, ``words`` replace those there."""
@@ -54,11 +67,25 @@ class Progress:
         self.words = words
         for name, more in counts.items():
             self.counts[name] = self.counts.get(name, 0) + more
+        self._mark(time.monotonic())
+
+    def rate(self) -> float:
+        """Items a second over the last two minutes, or over the last item where that took longer."""
+        began, before = self.marks[0]
+        return (self.done - before) / max(time.monotonic() - began, 1e-9)
+
+    def _mark(self, now: float) -> None:
+        """Remember how many are done now: a mark a second, of which one is two minutes old."""
+        if self.done <= self.paced_from:
+            self.marks = deque([(now, self.done)])
+        elif now - self.marks[-1][0] >= 1:
+            self.marks.append((now, self.done))
+        while len(self.marks) > 1 and self.marks[1][0] <= now - PACE:
+            self.marks.popleft()
 
     def line(self) -> str:
         """``annotate 120/5000 · 3.1/s · about 26 min left · flagged 7``."""
-        elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = (self.done - self.before) / elapsed
+        rate = self.rate()
         left = (
             f" · about {human_seconds((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
         )
@@ -80,8 +107,8 @@ class _Lines(Progress):
 class _Bar(Progress):
     """For terminals: a bar that rich draws."""
 
-    def __init__(self, label: str, total: int, done: int, bar: Any) -> None:
-        super().__init__(label, total, done)
+    def __init__(self, label: str, total: int, done: int, warm_up: int, bar: Any) -> None:
+        super().__init__(label, total, done, warm_up)
         self.bar, self.task = bar, bar.add_task(label, total=total, completed=done, words="")
 
     def advance(self, words: str = "", **counts: int) -> None:
@@ -90,12 +117,12 @@ class _Bar(Progress):
 
 
 @contextmanager
-def progress(label: str, total: int, *, done: int = 0, quiet: bool = False) -> Iterator[Progress]:
-    """A bar on a terminal, a line every 30 s otherwise, and nothing when ``quiet``. ``done`` were done before."""
+def progress(label: str, total: int, *, done: int = 0, warm_up: int = 0, quiet: bool = False) -> Iterator[Progress]:
+    """A bar on a terminal, a line every 30 s otherwise, and nothing when ``quiet``; the other arguments are ``Progress``'s."""
     if quiet or _hushed:
-        yield Progress(label, total, done)
+        yield Progress(label, total, done, warm_up)
     elif not sys.stderr.isatty():
-        yield _Lines(label, total, done)
+        yield _Lines(label, total, done, warm_up)
     else:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
@@ -107,7 +134,7 @@ def progress(label: str, total: int, *, done: int = 0, quiet: bool = False) -> I
             TextColumn("{task.completed}/{task.total} {task.fields[words]}"),
         )
         with Rich(*columns, console=Console(stderr=True)) as bar:
-            yield _Bar(label, total, done, bar)
+            yield _Bar(label, total, done, warm_up, bar)
 
 
 @contextmanager

@@ -67,6 +67,46 @@ def test_what_was_done_before_does_not_count_into_the_rate_and_words_are_the_lat
     assert progress.line() == "stage 1 52/100 · 0.5/s · loss 0.1 · about 2 min left"
 
 
+def _paced(monkeypatch, seconds, **how):
+    """A progress of 1000 steps whose every step took so long."""
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    progress = console.Progress("stage 1", 1000, **how)
+    for took in seconds:
+        now[0] += took
+        progress.advance()
+    return progress
+
+
+def test_the_time_that_is_left_does_not_count_the_step_that_compiles(monkeypatch):
+    """The first step takes 300 s, the others 2 s: 0.5 a second, whatever was loaded before."""
+    assert "1/1000 · 0.0/s" in _paced(monkeypatch, [300.0], warm_up=1).line()
+    progress = _paced(monkeypatch, [300.0, *[2.0] * 10], warm_up=1)
+    assert progress.rate() == 0.5 and progress.line() == "stage 1 11/1000 · 0.5/s · about 33 min left"
+
+
+def test_a_run_that_goes_on_has_a_first_step_too(monkeypatch):
+    progress = _paced(monkeypatch, [300.0, *[2.0] * 10], done=889, warm_up=1)
+    assert progress.line() == "stage 1 900/1000 · 0.5/s · about 3 min left"
+
+
+def test_the_pace_is_that_of_the_last_two_minutes(monkeypatch):
+    """A thousand seconds of slow steps are forgotten when two minutes have passed."""
+    progress = _paced(monkeypatch, [*[10.0] * 100, *[1.0] * 60])
+    assert progress.rate() == pytest.approx(66 / 120)
+    progress = _paced(monkeypatch, [*[10.0] * 100, *[1.0] * 120])
+    assert progress.rate() == pytest.approx(1) and len(progress.marks) <= 122
+
+
+def test_of_items_that_take_longer_the_last_one_tells_the_pace(monkeypatch):
+    assert _paced(monkeypatch, [50.0, 600.0, 300.0]).rate() == pytest.approx(1 / 300)
+
+
+def test_very_many_items_are_not_remembered_one_by_one(monkeypatch):
+    progress = _paced(monkeypatch, [2**-10] * 20_000)
+    assert progress.rate() == pytest.approx(1024) and len(progress.marks) <= 20
+
+
 def test_the_progress_line_of_finished_and_of_untouched_work_promises_no_time(monkeypatch):
     monkeypatch.setattr(console.time, "monotonic", lambda: 0.0)
     assert "left" not in console.Progress("annotate", 8).line()

@@ -46,6 +46,15 @@ def test_an_everyday_command_needs_no_torch(manifest, tmp_path, line):
     assert found.returncode == expected, found.stderr
 
 
+@pytest.mark.parametrize("command", ["stage1", "autoencoder", "cache"])
+def test_training_says_a_word_before_anything_that_takes_long(tmp_path, command):
+    """Before a manifest is read, and so before torch is imported."""
+    output = [] if command == "cache" else ["-o", "run"]
+    line = [sys.executable, "-c", RUN, "train", command, "nowhere", "too", "--recipe", "tiny", *output]
+    found = subprocess.run(line, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 3 and found.stderr.splitlines()[0] == "reads nowhere, too"
+
+
 def test_a_command_that_imports_torch_is_noticed(tmp_path):
     (tmp_path / "torch.py").touch()
     found = subprocess.run([sys.executable, "-c", f"import torch; {RUN}", "--help"], check=False, cwd=tmp_path)

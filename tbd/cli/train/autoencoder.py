@@ -13,6 +13,7 @@ from tbd.cli.train.common import (
     device_name,
     one_process,
     raise_if_stopped,
+    say_what_is_read,
     selection,
     training_recipe,
 )
@@ -44,6 +45,7 @@ def autoencoder(
 
     one_process("tbd train autoencoder")
     loaded = training_recipe(recipe, set_, None, seed)
+    say_what_is_read(manifests)
     found = read_training_clips(manifests, loaded, 1, selection(where, clips), options.roots(root))
     for line in found.words():
         say(line)
@@ -57,7 +59,10 @@ def autoencoder(
     from tbd.train.autoencoder.trainer import train_autoencoder
 
     steps = loaded.autoencoder.steps
-    with interruptible("the step", SIGNALS) as stopping, progress("autoencoder", steps, quiet=quiet) as bar:
+    with (
+        interruptible("the step", SIGNALS) as stopping,
+        progress("autoencoder", steps, warm_up=1, quiet=quiet) as bar,
+    ):
         ended = train_autoencoder(
             found, loaded, output, device=device_name(device), callback=_FitProgress(bar), stopping=stopping
         )

@@ -17,6 +17,7 @@ from tbd.cli.train.common import (
     device_name,
     own_shard,
     raise_if_stopped,
+    say_what_is_read,
     selection,
     training_recipe,
 )
@@ -66,6 +67,7 @@ def cache(
 
     settings = [f"data.moments={moments}"] if moments else []
     loaded = training_recipe(recipe, [*settings, *(set_ or ())], gpu_memory, seed)
+    say_what_is_read(manifests)
     found = read_training_clips(manifests, loaded, 1, selection(where, clips, own_shard(shard)), options.roots(root))
     say(f"{len(found.train) + len(found.validation)} approved clips; loads torch")
     from tbd.train import cache_builder

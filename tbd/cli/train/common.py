@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,11 @@ def training_recipe(
 def selection(where: str | None, clips: Path | None, shard: str | None = None) -> Selection:
     """``--where``, ``--clips`` and ``--shard``."""
     return Selection(options.pairs(where, "--where"), options.lines(clips), shard=shard)
+
+
+def say_what_is_read(manifests: Sequence[Path]) -> None:
+    """The first word of a command, before anything that takes time is read or imported."""
+    say(f"reads {', '.join(map(str, manifests))}")
 
 
 def first_speaks() -> None:

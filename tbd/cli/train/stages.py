@@ -20,6 +20,7 @@ from tbd.cli.train.common import (
     Output,
     first_speaks,
     raise_if_stopped,
+    say_what_is_read,
     selection,
     training_recipe,
 )
@@ -115,6 +116,7 @@ def _request(
 
 def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: bool, quiet: bool, json: bool) -> int:
     first_speaks()
+    say_what_is_read(request.manifests)
     from tbd.train.approved_clips import read_training_clips
     from tbd.train.recipe import stage_settings
 
@@ -140,7 +142,7 @@ def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: b
         return 0
     with (
         interruptible("the step", SIGNALS) as stopping,
-        progress(f"stage {request.stage}", steps, done=start.step, quiet=quiet) as bar,
+        progress(f"stage {request.stage}", steps, done=start.step, warm_up=1, quiet=quiet) as bar,
     ):
         ended = train_stage(request, usable, start, _Shown(bar), stopping)
     if json:
