@@ -168,8 +168,9 @@ class Checkpoint:
             MissingError: one is not on this machine; says how to get it.
             InputError: one is another than it was, or its folder is gone.
         """
+        from tbd.model.encoder_files import encoder_identities
         from tbd.model.encoder_folders import found_again
-        from tbd.model.frozen_encoders import encoder_identities, load_encoders
+        from tbd.model.frozen_encoders import load_encoders
 
         named, seed = PartWeights.model_validate(self.meta.recipe["weights"]), int(self.meta.recipe["seed"])
         parts = found_again(named, self.meta.folders, self.path, self.meta.encoders)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tbd import weights
 from tbd.errors import InputError
 from tbd.hashes import sha256_file
-from tbd.model.frozen_encoders import ENCODERS, RANDOM, encoder_file
+from tbd.model.encoder_files import ENCODERS, RANDOM, encoder_file
 from tbd.model.recipe import PartWeights
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +10,17 @@ from typing import Any, cast
 
 import torch
 
-from tbd import weights
 from tbd.errors import InputError
-from tbd.hashes import sha256_file
 from tbd.model.autoencoder import ImageAutoencoder
+from tbd.model.encoder_files import RANDOM, encoder_folder, encoder_identities, random_identity
 from tbd.model.initial_weights import seeded
 from tbd.model.recipe import Network, PartWeights
 from tbd.model.shapes import network_sizes
 from tbd.model.speech import SpeechEncoder
 from tbd.model.text import TextEncoder
-from tbd.model.weight_files import WEIGHTS
 
-RANDOM = "random"
-"""A part without a file."""
 LOG_VARIANCE = -10.0
 """Of a random autoencoder's posterior."""
-ENCODERS = {"vae": "image", "text_encoder": "text", "speech": "speech"}
-"""Keys of ``PartWeights`` -> names of ``FrozenEncoders``."""
-_FILES = {"vae": WEIGHTS, "text_encoder": "model.safetensors", "speech": "model.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -66,13 +58,15 @@ def load_encoders(network: Network, parts: PartWeights, *, seed: int = 0, device
     text: Any = drawn.text.model if drawn and parts.text_encoder == RANDOM else None
     sound: Any = drawn.speech.model if drawn and parts.speech == RANDOM else None
     if image is None:
-        image = _pretrained(AutoencoderKL, folder := _folder("vae", parts))
+        image = _pretrained(AutoencoderKL, folder := encoder_folder("vae", parts))
         _sized(image, folder, latent_channels=sizes.vae["latent_channels"])
     if text is None:
-        text = _pretrained(CLIPTextModel, folder := _folder("text_encoder", parts))
+        text = _pretrained(CLIPTextModel, folder := encoder_folder("text_encoder", parts))
         _sized(text, folder, hidden_size=sizes.unet["cross_attention_dim"])
     if sound is None:
-        sound = _pretrained(Wav2Vec2Model, folder := _folder("speech", parts), unused="lm_head", kept="masked_spec")
+        sound = _pretrained(
+            Wav2Vec2Model, folder := encoder_folder("speech", parts), unused="lm_head", kept="masked_spec"
+        )
         layers, channels = sizes.audio["layers"], sizes.audio["channels"]
         _sized(sound, folder, num_hidden_layers=layers, hidden_size=channels, do_stable_layer_norm=False)
     names = encoder_identities(network, parts, seed)
@@ -91,7 +85,7 @@ def random_encoders(network: Network, seed: int, device: str = "cpu") -> FrozenE
     from diffusers import AutoencoderKL
     from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
-    sizes, identity = network_sizes(network), _random_identity(network, seed)
+    sizes, identity = network_sizes(network), random_identity(network, seed)
     with seeded(seed):
         image: Any = cast(Any, AutoencoderKL)(**sizes.vae)
         image.quant_conv.bias.data[sizes.vae["latent_channels"] :] = LOG_VARIANCE
@@ -102,58 +96,6 @@ def random_encoders(network: Network, seed: int, device: str = "cpu") -> FrozenE
         TextEncoder(text.to(device), identity),
         SpeechEncoder(speech.to(device), identity),
     )
-
-
-def encoder_identities(network: Network, parts: PartWeights, seed: int) -> dict[str, str]:
-    """``FrozenEncoders.identities`` from the files alone: no model is built.
-
-    Raises:
-        MissingError, InputError: as ``load_encoders``, for what can be seen from outside.
-    """
-    found = {}
-    for part, name in ENCODERS.items():
-        if getattr(parts, part) == RANDOM:
-            found[name] = _random_identity(network, seed)
-            continue
-        file = encoder_file(part, weights.resolve(getattr(parts, part)))
-        if not file.is_file():
-            raise InputError(f"{file}: the weights are expected in this one file", next="tbd weights list")
-        found[name] = sha256_file(file)
-    return found
-
-
-def encoder_file(part: str, folder: Path) -> Path:
-    """The one file in a folder that holds the weights of ``part``, a key of ``ENCODERS``."""
-    return _inside(part, folder) / _FILES[part]
-
-
-def latent_factor(network: Network, parts: PartWeights | None = None) -> int:
-    """Pixels a latent, along a side, from the autoencoder's ``config.json``; without ``parts`` the size's own.
-
-    Raises:
-        MissingError, InputError: as ``load_encoders``.
-    """
-    blocks = network_sizes(network).vae["block_out_channels"]
-    if parts is not None and parts.vae != RANDOM:
-        file = _folder("vae", parts) / "config.json"
-        try:
-            blocks = json.loads(file.read_text(encoding="utf-8"))["block_out_channels"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file}: no autoencoder ({type(error).__name__})", next="tbd weights verify") from None
-    return int(2 ** (len(blocks) - 1))
-
-
-def _random_identity(network: Network, seed: int) -> str:
-    return f"random-{network.size}-{seed}"
-
-
-def _folder(part: str, parts: PartWeights) -> Path:
-    return _inside(part, weights.resolve(getattr(parts, part)))
-
-
-def _inside(part: str, folder: Path) -> Path:
-    inside = folder / "text_encoder"  # as in a whole stable-diffusion-v1-5
-    return inside if part == "text_encoder" and inside.is_dir() else folder
 
 
 def _pretrained(kind: Any, folder: Path, *, unused: str = "", kept: str = "") -> Any:

@@ -93,7 +93,7 @@ class Network(Recipe):
     """The layers (section 3.3, Fig. 5, Appendix A)."""
 
     size: Literal["sd15", "small", "tiny"] = "sd15"
-    """The same layers at three widths: 2.5 G, 8 M and 0.4 M parameters; ``tiny`` is for tests, ``small`` for a laptop."""
+    """The same layers at three widths: 2.5 G, 9 M and 0.6 M parameters in stage 2; ``tiny`` is for tests, ``small`` for a laptop."""
     text_layer: Literal["shared", "separate"] = "shared"
     """``shared``: the text attention inside SD's own transformer; ``separate``: its own layer (Appendix A to the letter)."""
     reference_text: Literal["empty", "coarse", "zeros"] = "empty"

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from tbd import workspace
 from tbd.errors import InputError
@@ -20,6 +18,9 @@ from tbd.hashes import file_stamp, sha256_file
 from tbd.recipe import digest
 from tbd.sqlite import Database, open_database
 from tbd.train.clips import TrainingClip
+
+if TYPE_CHECKING:
+    import torch
 
 VERSION = 1
 """Raised when the numbers in the files change."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tbd.model.frozen_encoders import latent_factor
+from tbd.model.encoder_files import latent_factor
 from tbd.model.shapes import network_sizes
 from tbd.train.batch import Batch
 from tbd.train.recipe import TrainRecipe, stage_settings

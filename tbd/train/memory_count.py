@@ -24,13 +24,12 @@ from tbd.model.shapes import network_sizes
 from tbd.model.unet_blocks import BlockLayer
 from tbd.train.made_up import answer_made_up, made_up_batch
 from tbd.train.recipe import TrainRecipe
+from tbd.train.run_needs import OPTIMIZER_BYTES
 from tbd.train.stages import freeze
 
 GIGABYTE = 1e9
 ROOM = 0.08
 """Share of a card that stays free: CUDA's own context (0.5 to 0.8 GB) and what fragmentation wastes."""
-OPTIMIZER_BYTES = {"adamw": 8, "adamw-8bit": 2.1, "adamw-8bit-paged": 2.1}
-"""Of the states of one weight; 8-bit ones have a scale for every block."""
 
 
 @dataclass(frozen=True)
@@ -161,17 +160,6 @@ def count_step(recipe: TrainRecipe, stage: int, *, processes: int = 1, bucket_vi
         recomputation=max(segment.again for segment in counter.segments) / GIGABYTE,
         peak=peak / GIGABYTE,
     )
-
-
-def checkpoint_bytes(weights: int, learning: int, recipe: TrainRecipe) -> float:
-    """What a checkpoint takes on disk, and on the host while it is written: weights, average, optimizer.
-
-    Args:
-        weights, learning: how many there are, and how many of them learn.
-        recipe: optimizer and average.
-    """
-    average = 4 * learning if recipe.ema.decay else 0
-    return 4 * weights + average + OPTIMIZER_BYTES[recipe.optimizer.name] * learning
 
 
 def _forward(network: TBDNetwork, recipe: TrainRecipe, stage: int) -> _Counter:

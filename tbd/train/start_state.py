@@ -13,7 +13,8 @@ from tbd.errors import InputError
 from tbd.hashes import sha256_file
 from tbd.model import checkpoints
 from tbd.model.checkpoint_meta import CheckpointMeta
-from tbd.model.frozen_encoders import RANDOM, FrozenEncoders, load_encoders
+from tbd.model.encoder_files import RANDOM
+from tbd.model.frozen_encoders import FrozenEncoders, load_encoders
 from tbd.model.initial_weights import add_stage2_layers, pretrained_network, random_network
 from tbd.model.network import TBDNetwork
 from tbd.train.clips import TrainingClips

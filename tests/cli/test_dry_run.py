@@ -36,7 +36,7 @@ ONLY_READ = {
     *("manifest report", "manifest compare", "manifest sheet", "manifest common", "study serve", "study report"),
     "train bench",
 }
-"""These write nothing, or one report, list or picture beside what they read."""
+"""These write nothing, or one report, list or picture beside what they read; the bench remembers its pace in the cache."""
 
 
 def _all(group, path=""):

@@ -8,6 +8,8 @@ import training
 from training import a_row
 
 from tbd.cli import main
+from tbd.cli.train.common import training_recipe
+from tbd.train.known_pace import Pace, keep_pace, known_pace
 
 SMALL = ("stage1.steps=4", "stage2.steps=4", "stage2.frames=4", "watch.validate_every=4", "watch.save_every=2")
 OPTIONS = ["--recipe", "tiny", *(word for key in (*SMALL, "hardware.batch=2") for word in ("--set", key))]
@@ -64,7 +66,8 @@ def test_a_dry_run_writes_nothing(project, capfd):
     code, out, _ = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--dry-run", "--json")
     found = json.loads(out)
     assert code == 0 and found["steps"] == 4 and found["learning"] == found["parameters"] > 0
-    assert found["disk_gb"] > found["checkpoint_gb"] > 4 * found["parameters"] / 1e9
+    assert found["host_gb"] > found["disk_gb"] > found["checkpoint_gb"] > 4 * found["parameters"] / 1e9
+    assert found["hours"] is None
     assert not (project / "a").exists()
     code, out, _ = tbd(capfd, "cache", "data_manifests/toy", *OPTIONS, "--dry-run", "--json")
     assert code == 0 and json.loads(out)["clips"] == 12
@@ -105,6 +108,18 @@ def test_another_stage_or_recipe_in_the_folder_is_refused(project, capfd):
     assert code == 3 and "optimizer.lr: 0.002 -> 0.0001" in err and "--changed" in err
 
 
+def test_a_dry_run_tells_the_hours_once_the_bench_has_measured(project, capfd):
+    words = ["stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--dry-run"]
+    code, out, _ = tbd(capfd, *words)
+    assert code == 0 and "not known; tbd train bench measures, with the same recipe" in out
+    recipe = training_recipe("tiny", [word for word in OPTIONS[2:] if word != "--set"], None, None)
+    keep_pace(recipe, 1, Pace(0.001, "CPU"))
+    code, out, _ = tbd(capfd, *words)
+    assert code == 0 and "1.11 for the steps alone, at 0.001 a second (CPU)" in out
+    code, out, _ = tbd(capfd, *words, "--json")
+    assert code == 0 and json.loads(out)["hours"] == round(4 / 0.001 / 3600, 3)
+
+
 def test_bench_prints_a_table_for_every_preset(project, capfd):
     words = ["--set", "model.network.size=tiny", "--set", "data.size=64", "--set", "optimizer.name=adamw"]
     code, out, err = tbd(capfd, "bench", "--steps", "1", "--stages", "1", *words, "--set", "hardware.precision=float32")
@@ -115,6 +130,10 @@ def test_bench_prints_a_table_for_every_preset(project, capfd):
         "48 GB",
         "80 GB",
     ]
+    measured = training_recipe(
+        None, [word for word in (*words, "hardware.precision=float32") if word != "--set"], 48, None
+    )
+    assert known_pace(measured, 1).device == ("CPU" if not torch.cuda.is_available() else torch.cuda.get_device_name())
 
 
 def test_bench_at_full_size_needs_a_gpu(capfd, monkeypatch):

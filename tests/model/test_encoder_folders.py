@@ -7,8 +7,9 @@ import pytest
 from tbd.errors import InputError
 from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.checkpoints import Checkpoint
+from tbd.model.encoder_files import encoder_identities
 from tbd.model.encoder_folders import encoder_folders
-from tbd.model.frozen_encoders import encoder_identities, random_encoders
+from tbd.model.frozen_encoders import random_encoders
 from tbd.model.recipe import ModelRecipe, Network, PartWeights
 
 NETWORK = Network(size="tiny")

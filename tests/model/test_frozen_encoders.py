@@ -11,7 +11,8 @@ from tiny_weights import DIFFUSERS, TINY_NETWORK
 from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
 from tbd.errors import InputError, MissingError
-from tbd.model.frozen_encoders import encoder_identities, latent_factor, load_encoders, random_encoders
+from tbd.model.encoder_files import encoder_identities, latent_factor
+from tbd.model.frozen_encoders import load_encoders, random_encoders
 from tbd.model.initial_weights import add_stage2_layers, pretrained_network, random_network
 from tbd.model.recipe import Network, PartWeights
 from tbd.model.shapes import TINY

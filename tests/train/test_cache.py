@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.train import cache_builder
+from tbd.train import cache_builder, cache_state
 from tbd.train.approved_clips import read_training_clips
 from tbd.train.clips import TrainingClips
 from tbd.train.latent_cache import LatentCache, write_tensors
@@ -118,12 +118,12 @@ def test_a_rewritten_file_is_noticed_and_made_again(tmp_path, hide):
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
         assert (file.stat().st_size, file.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert [keep.changed(clip) for clip in clips.train] == [False, True, False]
-    (note,) = cache_builder.cached_clips(clips, RECIPE, 2, keep).notes
+    (note,) = cache_state.cached_clips(clips, RECIPE, 2, keep).notes
     assert "1 clips whose file has changed, of 3 clips" in note and "next: tbd train cache" in note
     plan = cache_builder.plan_cache(clips, RECIPE, keep)
     assert (plan.clips, plan.stale, plan.present) == ((clips.train[1],), 1, 2)
     cache_builder.build_cache(plan, RECIPE, training.base())
-    assert cache_builder.cached_clips(clips, RECIPE, 2, _keep(tmp_path / "cache")).train == clips.train
+    assert cache_state.cached_clips(clips, RECIPE, 2, _keep(tmp_path / "cache")).train == clips.train
 
 
 def test_a_file_that_was_only_touched_or_moved_is_found_again(tmp_path):
@@ -233,7 +233,7 @@ def test_a_clip_that_cannot_be_read_is_told_and_left_out_and_costs_no_other(tmp_
     assert made.clips == 3 and made.failed.keys() == {"toy/c007", "toy/c008"}
     assert "cut.mp4" in made.failed["toy/c007"] and "no sound" in made.failed["toy/c008"]
     reason = "that could not be read when the cache was made"
-    first, second = (cache_builder.cached_clips(clips, RECIPE, stage, _keep(tmp_path / "cache")) for stage in (1, 2))
+    first, second = (cache_state.cached_clips(clips, RECIPE, stage, _keep(tmp_path / "cache")) for stage in (1, 2))
     assert [c.clip_id for c in first.train] == ["c000", "c008"] and first.left_out == {reason: ["toy/c007"]}
     assert [c.clip_id for c in second.train] == ["c000"] and second.left_out == {reason: ["toy/c007", "toy/c008"]}
     assert cache_builder.plan_cache(clips, RECIPE, keep).clips == (
@@ -257,13 +257,13 @@ def test_a_file_that_is_rewritten_while_it_is_read_is_not_kept(tmp_path, monkeyp
 
 def test_training_is_told_what_is_not_in_the_cache(tmp_path):
     keep = training.filled(tmp_path, training.clips(2), RECIPE)
-    assert cache_builder.cached_clips(training.clips(2), RECIPE, 2, keep) == training.clips(2)
-    (note,) = cache_builder.cached_clips(training.clips(3), RECIPE, 2, keep).notes
+    assert cache_state.cached_clips(training.clips(2), RECIPE, 2, keep) == training.clips(2)
+    (note,) = cache_state.cached_clips(training.clips(3), RECIPE, 2, keep).notes
     assert "3 clips or texts" in note and "of 3 clips" in note  # a clip and its two texts
     with pytest.raises(InputError, match=r"6 clips or texts are missing"):  # what is there is none of these
-        cache_builder.cached_clips(TrainingClips(training.clips(4).train[2:], ()), RECIPE, 2, keep)
+        cache_state.cached_clips(TrainingClips(training.clips(4).train[2:], ()), RECIPE, 2, keep)
     keep.text_path(training.clip(0).prompts[1], 1).unlink()
-    assert cache_builder.cache_state(training.clips(2), RECIPE, keep) == cache_builder.CacheState(missing=1, changed=0)
+    assert cache_state.cache_state(training.clips(2), RECIPE, keep) == cache_state.CacheState(missing=1, changed=0)
 
 
 def test_a_file_that_is_no_index_is_named(tmp_path):
@@ -288,7 +288,7 @@ def test_numbers_are_written_in_half_precision_in_any_layout(tmp_path):
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("TBD_CACHE", str(tmp_path))
-    assert cache_builder.default_cache_folder() == tmp_path / "train" == workspace.cache() / "train"
+    assert cache_state.default_cache_folder() == tmp_path / "train" == workspace.cache() / "train"
 
 
 @pytest.fixture

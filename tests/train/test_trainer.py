@@ -14,7 +14,7 @@ from tbd.model.initial_weights import random_network
 from tbd.model.noise import noise_scheduler
 from tbd.train import checkpoint_writer, trainer
 from tbd.train.dataset import TrainingDataset
-from tbd.train.memory_count import checkpoint_bytes
+from tbd.train.run_needs import checkpoint_bytes
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tbd.cli import options
 from tbd.cli.train.common import one_process, training_recipe
 from tbd.console import document, out, say
+
+if TYPE_CHECKING:
+    from tbd.train.recipe import TrainRecipe
 
 
 def bench(
@@ -25,6 +28,8 @@ def bench(
     json: options.Json = False,
 ) -> int:
     """Steps a second, peak memory and MFU of the presets on this machine: random weights, made-up inputs, no files.
+
+    The pace is remembered in the cache folder: --dry-run of a run tells its hours from it.
 
     Example: tbd train bench --gpu-memory 48
 
@@ -46,8 +51,10 @@ def bench(
     for preset in wanted:
         for stage in numbers:
             row: dict[str, Any] = {"preset": preset, "stage": stage}
+            fitted = training_recipe(recipe, set_, preset, None)
             try:
-                row |= asdict(measure_step(training_recipe(recipe, set_, preset, None), stage, steps))
+                row |= asdict(measure_step(fitted, stage, steps))
+                _keep(fitted, stage, row)
             except MissingError as error:
                 if len(wanted) == 1:
                     raise
@@ -58,6 +65,17 @@ def bench(
         say(reason)
     document({"figures": rows}) if json else out("\n".join(["", *_bench_table(rows)]))
     return 0
+
+
+def _keep(recipe: TrainRecipe, stage: int, row: dict[str, Any]) -> None:
+    """Remember a pace. Where the cache folder cannot be written that is said, and the figures stand all the same."""
+    from tbd.errors import TbdError
+    from tbd.train.known_pace import Pace, keep_pace
+
+    try:
+        keep_pace(recipe, stage, Pace(row["steps_per_second"], row["device"]))
+    except TbdError as error:
+        say(f"{error.message}: no --dry-run will know the hours")
 
 
 COUNTED = ("weights", "gradients", "optimizer", "average", "encoders", "activations", "recomputation", "peak")

@@ -71,13 +71,14 @@ def cache(
     found = read_training_clips(manifests, loaded, 1, selection(where, clips, own_shard(shard)), options.roots(root))
     say(f"{len(found.train) + len(found.validation)} approved clips; loads torch")
     from tbd.train import cache_builder
+    from tbd.train.cache_state import default_cache_folder
 
     if stage is not None:
         batch = loaded.hardware.batch * loaded.hardware.accumulate * processes
         found = cache_builder.drawn_clips(found, loaded, stage, batch)
     for line in found.words():
         say(line)
-    place = folder or cache_builder.default_cache_folder()
+    place = folder or default_cache_folder()
     refuse_elsewhere(place)
     plan = _planned(found, loaded, place, dry_run)
     stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
@@ -106,7 +107,7 @@ def cache(
 
 def _planned(clips: TrainingClips, recipe: TrainRecipe, place: Path, dry_run: bool) -> CachePlan:
     """What is to be made. A dry run needs no weights: without them everything is, and that is said."""
-    from tbd.model.frozen_encoders import encoder_identities
+    from tbd.model.encoder_files import encoder_identities
     from tbd.train import cache_builder
     from tbd.train.latent_cache import LatentCache
 

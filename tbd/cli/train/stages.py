@@ -24,6 +24,7 @@ from tbd.cli.train.common import (
     selection,
     training_recipe,
 )
+from tbd.cli.train.dry_run import tell_plan
 from tbd.console import Progress, document, interruptible, out, progress, say
 from tbd.errors import InputError, MissingError
 
@@ -121,16 +122,17 @@ def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: b
     from tbd.train.recipe import stage_settings
 
     clips = read_training_clips(request.manifests, request.recipe, request.stage, request.selection, request.roots)
-    say(f"{len(clips.train) + len(clips.validation)} approved clips; loads torch")  # the other mistakes have been told
-    from tbd.train.start_state import start_state
-    from tbd.train.trainer import train_stage
-
+    say(f"{len(clips.train) + len(clips.validation)} approved clips")
     place, usable = (None, clips) if live else _cached(request, clips, folder, dry_run)
     for line in usable.words():
         say(line)
     request, steps = replace(request, cache=place), stage_settings(request.recipe, request.stage).steps
     if dry_run:
-        return _dry_run(request, usable, json)
+        return tell_plan(request, usable, json)
+    say("loads torch")  # the other mistakes have been told
+    from tbd.train.start_state import start_state
+    from tbd.train.trainer import train_stage
+
     start = start_state(request, usable)
     for note in start.notes:
         say(note)
@@ -176,19 +178,17 @@ def _cached(
 
     Either way it is said.
     """
-    from tbd.model.frozen_encoders import encoder_identities
-    from tbd.train import cache_builder
+    from tbd.model.encoder_files import encoder_identities
+    from tbd.train.cache_state import cached_clips, default_cache_folder
     from tbd.train.latent_cache import LatentCache
 
-    place, recipe = folder or cache_builder.default_cache_folder(), request.recipe
+    place, recipe = folder or default_cache_folder(), request.recipe
     if folder is None and not place.is_dir():
         say("no cache: media are decoded and encoded at every step; tbd train cache makes one")
         return None, clips
     try:
         names = encoder_identities(recipe.network, recipe.weights, recipe.seed)
-        usable = cache_builder.cached_clips(
-            clips, recipe, request.stage, LatentCache(place, names, recipe.data.moments)
-        )
+        usable = cached_clips(clips, recipe, request.stage, LatentCache(place, names, recipe.data.moments))
     except MissingError as error:
         if not dry_run:
             raise
@@ -201,35 +201,3 @@ def _cached(
         return None, clips
     say(f"reads {place}")
     return place, usable
-
-
-def _dry_run(request: TrainingRequest, clips: TrainingClips, json: bool) -> int:
-    import torch
-
-    from tbd.model.network import build_network
-    from tbd.train.memory_count import checkpoint_bytes
-    from tbd.train.recipe import stage_settings
-    from tbd.train.stages import freeze
-
-    recipe, hardware = request.recipe, request.recipe.hardware
-    with torch.device("meta"):
-        network = build_network(recipe.network, request.stage)
-    names = set(freeze(network, recipe, request.stage))
-    learning = sum(p.numel() for name, p in network.named_parameters() if name in names)
-    weights = sum(p.numel() for p in network.parameters())
-    checkpoint = checkpoint_bytes(weights, learning, recipe)
-    summary = {
-        "train": len(clips.train),
-        "validation": len(clips.validation),
-        "left_out": {reason: len(rows) for reason, rows in clips.left_out.items()},
-        "steps": stage_settings(recipe, request.stage).steps,
-        "samples_a_step": hardware.batch * hardware.accumulate,
-        "parameters": weights,
-        "learning": learning,
-        "checkpoint_gb": round(checkpoint / 1e9, 3),
-        "disk_gb": round((recipe.watch.keep + 2) * checkpoint / 1e9, 3),  # the newest, the best, and one being written
-        "cache": str(request.cache) if request.cache else None,
-        "output": str(request.output),
-    }
-    document(summary) if json else out("\n".join(f"{key:16}{value}" for key, value in summary.items()))
-    return 0

@@ -19,7 +19,8 @@ from tbd import weights, workspace
 from tbd.errors import InputError
 from tbd.locks import folder_lock
 from tbd.model.autoencoder import ImageAutoencoder
-from tbd.model.frozen_encoders import RANDOM, random_encoders
+from tbd.model.encoder_files import RANDOM
+from tbd.model.frozen_encoders import random_encoders
 from tbd.model.weight_files import WEIGHTS, read_pickle
 from tbd.train.autoencoder.frames import FaceFrames, People, split_people
 from tbd.train.autoencoder.loss import reconstruction_loss

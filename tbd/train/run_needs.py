@@ -1,0 +1,79 @@
+"""What a run needs beside its card: disk, and the host's memory. Arithmetic from the recipe; needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tbd.model.weight_count import WeightCounts, network_weights
+from tbd.train.recipe import TrainRecipe, stage_settings
+
+OPTIMIZER_BYTES = {"adamw": 8, "adamw-8bit": 2.1, "adamw-8bit-paged": 2.1}
+"""Of the states of one weight; 8-bit ones have a scale for every block."""
+ENCODER_WEIGHTS = {"sd15": 301_073_923, "small": 0, "tiny": 0}
+"""Of the frozen networks: sd-vae-ft-mse, CLIP's text encoder, wav2vec 2.0; a test counts them."""
+PROCESS = 1.0e9
+"""Bytes of a process with torch and the other libraries, without CUDA's own."""
+LOADER = 0.5e9
+"""Bytes of a process that loads samples, with those that wait."""
+
+
+@dataclass(frozen=True)
+class RunNeeds:
+    """What a run needs.
+
+    Attributes:
+        weights, learning: how many there are, and how many of them learn.
+        checkpoint: bytes of one.
+        disk: bytes of all that are kept, and of one that is being written.
+        host: bytes of the host's memory at most, over all processes of this machine.
+    """
+
+    weights: int
+    learning: int
+    checkpoint: float
+    disk: float
+    host: float
+
+
+def run_needs(recipe: TrainRecipe, stage: int, *, processes: int = 1, card: bool = True) -> RunNeeds:
+    """Count what a run of a stage needs.
+
+    Args:
+        recipe: of the run, fitted to its card.
+        stage: 1 or 2.
+        processes: of the run on this machine.
+        card: False: it trains in the host's memory, whose activations are not counted here.
+    """
+    counts = network_weights(recipe.network, stage)
+    weights, learning = counts.total, learning_weights(counts, recipe, stage)
+    checkpoint = checkpoint_bytes(weights, learning, recipe)
+    each = PROCESS + 4 * ENCODER_WEIGHTS[recipe.network.size] + recipe.data.workers * LOADER
+    if not card:
+        each += checkpoint + 4 * learning  # weights, average and states as in a checkpoint, and the gradients
+    return RunNeeds(
+        weights=weights,
+        learning=learning,
+        checkpoint=checkpoint,
+        disk=(recipe.watch.keep + 2) * checkpoint,  # the newest, the best, and one being written
+        host=processes * each + checkpoint,  # while one is written, which is more than while weights are read
+    )
+
+
+def learning_weights(counts: WeightCounts, recipe: TrainRecipe, stage: int) -> int:
+    """How many weights learn in a stage: ``tbd.train.stages.learns``, counted."""
+    chosen = stage_settings(recipe, stage)
+    text = counts.text if chosen.text else 0
+    if stage == 2:
+        return counts.added + text
+    return counts.attention + text + (counts.spatial if chosen.trainable == "all" else 0)
+
+
+def checkpoint_bytes(weights: int, learning: int, recipe: TrainRecipe) -> float:
+    """What a checkpoint takes on disk, and on the host while it is written: weights, average, optimizer.
+
+    Args:
+        weights, learning: how many there are, and how many of them learn.
+        recipe: optimizer and average.
+    """
+    average = 4 * learning if recipe.ema.decay else 0
+    return 4 * weights + average + OPTIMIZER_BYTES[recipe.optimizer.name] * learning
