@@ -7,22 +7,27 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tbd.cli import options
+from tbd.cli.drawn_networks import train_text_encoder
 from tbd.cli.side_by_side import TypedLine, run_side_by_side
 from tbd.cli.typed_commands import run_typed
 from tbd.console import document, out, say
 from tbd.schema import ManifestRow
+
+if TYPE_CHECKING:
+    from tbd.replicate.recipe import ToySize
 
 SECONDS = (1.2, 1.8)
 """Length of a drawn clip: two or three windows of the model."""
 GRID_SECONDS = 0.32
 """Speech of the grid: 8 frames, one window of the model."""
 VAE = "weights.vae=checkpoints/autoencoder"
-TRAIN = f"data_manifests/mead --recipe {{recipe}} --set {VAE} --cache cache"
+TEXT_ENCODER = "text-encoder"
+TRAIN = f"data_manifests/mead --recipe {{recipe}} --set {VAE} --set weights.text_encoder={TEXT_ENCODER} --cache cache"
 MOUTH = "--set loss.face=2 --set loss.lips=20"
 """Eq. 1 says little of a mouth that is a hundredth of the picture; in stage 1 the person comes first."""
 STAGES = {
@@ -62,7 +67,9 @@ def demo(
     Example: tbd demo
     """
     from tbd.demo.dataset import draw
+    from tbd.replicate.journal import toy_size
 
+    size = toy_size(recipe, folder if folder.is_dir() else Path(), "--recipe demo")
     names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]
     if dry_run:
         lines = [f"tbd {STAGES[name].format(recipe=recipe)}" for name in names]
@@ -77,6 +84,9 @@ def demo(
     say(f"{len(made)} drawn clips in {folder / 'mead'}")
     _inputs(folder, seed)
     for name in names:
+        if name == "train cache":
+            with _timed(seconds, "train text encoder"):
+                _text_encoder(folder, size)
         if name in RENDERS:
             code = _render(folder, seconds) if name == RENDERS[0] else 0
         else:
@@ -91,6 +101,13 @@ def demo(
         summary |= _report(folder, seconds)
     document(summary) if json else _tell(folder, until)
     return 0
+
+
+def _text_encoder(folder: Path, size: ToySize) -> None:
+    """One that knows the words of prompts, as CLIP does; at random weights the words are hardly heard in so few steps."""
+    from tbd.replicate.text_encoder import TextEncoderRecipe
+
+    train_text_encoder(folder / TEXT_ENCODER, TextEncoderRecipe(size, takes=3_000, held_out=400, steps=150))
 
 
 def _render(folder: Path, seconds: dict[str, float]) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tbd.console import progress
-from tbd.replicate.recipe import ToySize
+
+if TYPE_CHECKING:
+    from tbd.replicate.text_encoder import TextEncoderRecipe
 
 
 def train_drawn_reader(quiet: bool = False) -> None:
@@ -22,20 +25,20 @@ def train_drawn_reader(quiet: bool = False) -> None:
         ensure_reader(told=told)
 
 
-def train_text_encoder(folder: Path, size: ToySize, quiet: bool = False) -> None:
-    """Make sure that a replication has its text encoder.
+def train_text_encoder(folder: Path, recipe: TextEncoderRecipe, quiet: bool = False) -> None:
+    """Make sure that a folder has the text encoder of a recipe.
 
     Args:
         folder: of the text encoder.
-        size: of the network that will listen to it.
+        recipe: its size is that of the network that will listen to it.
 
     Raises:
         MissingError: the disk is full.
     """
-    from tbd.replicate.text_encoder import TRAINING, TextEncoderRecipe, ensure_text_encoder
+    from tbd.replicate.text_encoder import TRAINING, ensure_text_encoder
 
     with _share_told(TRAINING, quiet) as told:
-        ensure_text_encoder(folder, TextEncoderRecipe(size), told)
+        ensure_text_encoder(folder, recipe, told)
 
 
 @contextmanager

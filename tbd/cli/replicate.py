@@ -51,11 +51,12 @@ def replicate(
         head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, then there:"
         document(plan) if json else out("\n".join([head, *lines]))
         return 0
+    from tbd.replicate.text_encoder import TextEncoderRecipe
     from tbd.replicate.world import draw_world, write_test_clips
 
     size = toy_size(chosen.training, folder if folder.is_dir() else Path())
     draw_world(folder, chosen)
-    train_text_encoder(folder / TEXT_ENCODER, size)
+    train_text_encoder(folder / TEXT_ENCODER, TextEncoderRecipe(size))
     journal = ReplicationJournal(folder, step_keys(chosen, steps, folder))
     parts = [list(group) for _, group in itertools.groupby(steps, key=lambda step: step.part)]
     for part in parts:

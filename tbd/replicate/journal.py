@@ -45,8 +45,11 @@ def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folde
     return keys
 
 
-def training_document(name: str, folder: Path) -> dict[str, Any]:
-    """The recipe of ``tbd train`` that a replication names, as it is found from its folder.
+def training_document(name: str, folder: Path, instead: str = "--set training=replicate") -> dict[str, Any]:
+    """The recipe of ``tbd train`` that drawn people are trained with, as it is found from their folder.
+
+    Args:
+        instead: the option that is advised where there is none.
 
     Raises:
         RecipeError: there is no such recipe.
@@ -55,20 +58,20 @@ def training_document(name: str, folder: Path) -> dict[str, Any]:
         with contextlib.chdir(folder):
             return recipes.read("train", name)
     except RecipeError as error:
-        raise RecipeError(error.message, next="--set training=replicate") from None
+        raise RecipeError(error.message, next=instead) from None
 
 
-def toy_size(name: str, folder: Path) -> ToySize:
+def toy_size(name: str, folder: Path, instead: str = "--set training=replicate") -> ToySize:
     """Size of the network that a recipe of ``tbd train`` describes: its text encoder is trained here, and has to fit.
 
     Raises:
         RecipeError: there is no such recipe, or it is of full size, whose text encoder is Stable Diffusion's.
     """
-    size = training_document(name, folder).get("model", {}).get("network", {}).get("size", Network().size)
+    size = training_document(name, folder, instead).get("model", {}).get("network", {}).get("size", Network().size)
     if size not in get_args(ToySize):
+        sizes = " or ".join(get_args(ToySize))
         raise RecipeError(
-            f"training={name}: its network has the size {size}; a replication trains {' or '.join(get_args(ToySize))}",
-            next="--set training=replicate",
+            f"recipe {name}: its network has the size {size}; drawn people are learned by {sizes}", next=instead
         )
     return cast(ToySize, size)
 

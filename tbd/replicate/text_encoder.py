@@ -1,4 +1,4 @@
-"""The text encoder of a replication: a CLIP text model of toy size that knows the words of prompts.
+"""The text encoder of drawn people: a CLIP text model of toy size that knows the words of prompts.
 
 The paper's is CLIP, which has learned from pictures what words mean; one at random weights has not: its token "slightly" does
 not know of which unit, and the denoising network would have to learn to read before it can obey. Here the model learns it

@@ -141,5 +141,5 @@ def test_a_training_of_full_size_is_refused_before_anything_is_drawn(more, tmp_p
     """Its text encoder is Stable Diffusion's; the one that is trained here would not fit."""
     monkeypatch.chdir(tmp_path)
     assert main(["replicate", "there", "--set", "training=paper", *more]) == 2
-    assert "the size sd15; a replication trains tiny or small" in capfd.readouterr().err
+    assert "the size sd15; drawn people are learned by tiny or small" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,22 @@
+"""``tbd demo``: what it would type, and recipes that it cannot train."""
+
+import pytest
+
+from tbd.cli import main
+from tbd.cli.demo import STAGES, TEXT_ENCODER
+
+
+def test_every_training_of_a_network_hears_the_text_encoder_that_knows_the_words():
+    trained = [line for line in STAGES.values() if line.startswith(("train cache", "train stage"))]
+    assert len(trained) == 3
+    assert all(f"--set weights.text_encoder={TEXT_ENCODER}" in line for line in trained)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"), [("paper", "the size sd15; drawn people are learned by tiny or small"), ("nonsense", "nonsense")]
+)
+def test_a_recipe_that_a_demo_cannot_train_is_refused_before_anything_is_drawn(recipe, words, tmp_path, capsys):
+    assert main(["demo", str(tmp_path / "demo"), "--recipe", recipe]) == 2
+    found = capsys.readouterr().err
+    assert words in found and "next:  --recipe demo" in found
+    assert not (tmp_path / "demo").exists()
