@@ -218,7 +218,7 @@ EVALUATION: tuple[Weights, ...] = (
         "yours: it is trained on this machine",
         "yes",
         origin="training on this machine",
-        made="tbd eval RUN --suite drawn",
+        made="tbd weights pull drawn-reader",
         choice=True,
     ),
 )

@@ -14,6 +14,7 @@ import typer
 
 from tbd import weights, weights_add
 from tbd.catalogue import CATALOGUE, Weights
+from tbd.cli.drawn_networks import train_drawn_reader
 from tbd.cli.options import DryRun, Json
 from tbd.console import document, human_bytes, out, say
 from tbd.errors import MissingError, UsageError
@@ -109,7 +110,7 @@ def pull(
 ) -> None:
     """Download weights from where they are published. No other command downloads anything.
 
-    Broken downloads go on where they ended; every published hash is checked.
+    Broken downloads go on where they ended; every published hash is checked. `drawn-reader` is trained here instead.
 
     Example: tbd weights pull --for eval
 
@@ -171,10 +172,20 @@ def _pulled(
     for entry in entries:
         try:
             _ask(entry, accept)
-            paths[entry.key] = str(weights.pull(entry.key, folder, _Told(entry.key)))
+            paths[entry.key] = _trained(entry) if entry.made else str(weights.pull(entry.key, folder, _Told(entry.key)))
         except MissingError as error:
             lost[entry.key] = error
     return paths, lost
+
+
+def _trained(entry: Weights) -> str:
+    """Where weights lie that this machine makes itself; they are made now where they are missing, always in the cache.
+
+    Raises:
+        MissingError: the disk is full, or the cache cannot be written.
+    """
+    train_drawn_reader()
+    return str(weights.resolve(entry.key))
 
 
 def _all(lost: dict[str, MissingError]) -> MissingError:

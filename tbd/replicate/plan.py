@@ -101,8 +101,9 @@ def _base(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
         "base", f"train stage1 {every} {named} {TEXTS} {ENCODERS} {steps} -o checkpoints/base", "base"
     )
     first = f"--from checkpoints/base --set stage2.steps={recipe.steps.base_stage2} -o checkpoints/base-stage2"
-    # beside the rows' own stage 1, which reads nothing of it
+    # both beside the rows' own stage 1, which reads nothing of them
     yield ReplicationStep("base stage 2", f"train stage2 {every} {named} {TEXTS} {ENCODERS} {MOUTH} {first}", "stage1")
+    yield ReplicationStep("reader of drawn faces", "weights pull drawn-reader", "stage1")
 
 
 def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:

@@ -13,7 +13,8 @@ def test_every_training_of_a_network_hears_the_text_encoder_that_knows_the_words
 
 
 @pytest.mark.parametrize(
-    ("recipe", "words"), [("paper", "the size sd15; drawn people are learned by tiny or small"), ("nonsense", "nonsense")]
+    ("recipe", "words"),
+    [("paper", "the size sd15; drawn people are learned by tiny or small"), ("nonsense", "nonsense")],
 )
 def test_a_recipe_that_a_demo_cannot_train_is_refused_before_anything_is_drawn(recipe, words, tmp_path, capsys):
     assert main(["demo", str(tmp_path / "demo"), "--recipe", recipe]) == 2

@@ -57,6 +57,19 @@ def test_a_dry_run_of_pull_names_size_and_terms_and_downloads_nothing(capsys, mo
     assert "none stated" in words
 
 
+def test_what_this_machine_trains_itself_is_trained_instead_of_pulled(tmp_path, capsys, monkeypatch):
+    where = tmp_path / "cache/weights/drawn-reader/drawn-reader.safetensors"
+
+    def trains(told):
+        told(1.0)
+        where.parent.mkdir(parents=True)
+        where.write_bytes(b"trained")
+
+    monkeypatch.setattr("tbd.replicate.readers.ensure_reader", trains)
+    assert main(["weights", "pull", "drawn-reader"]) == 0
+    assert capsys.readouterr().out.strip() in (str(where), str(where.parent))
+
+
 def test_pull_without_a_network_is_exit_4(capsys, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert main(["weights", "pull", "syncnet", "--json"]) == 4

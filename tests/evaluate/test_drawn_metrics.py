@@ -119,7 +119,7 @@ def test_each_has_its_page(key):
 def test_without_the_reader_they_say_how_it_comes(tmp_path, monkeypatch):
     monkeypatch.setenv("TBD_CACHE", str(tmp_path))
     reason = registry.lacking(METRICS[0])
-    assert "drawn-reader.safetensors" in reason and "tbd eval RUN --suite drawn" in reason
+    assert "drawn-reader.safetensors" in reason and "tbd weights pull drawn-reader" in reason
 
 
 @pytest.mark.parametrize(
