@@ -18,7 +18,7 @@ CPU = "CPU"
 
 
 @dataclass(frozen=True)
-class Pace:
+class TrainingPace:
     """A measured pace.
 
     Attributes:
@@ -30,7 +30,7 @@ class Pace:
     device: str
 
 
-def keep_pace(recipe: TrainRecipe, stage: int, pace: Pace) -> None:
+def keep_pace(recipe: TrainRecipe, stage: int, pace: TrainingPace) -> None:
     """Remember the pace of a stage of a recipe on this machine.
 
     Raises:
@@ -40,7 +40,7 @@ def keep_pace(recipe: TrainRecipe, stage: int, pace: Pace) -> None:
     workspace.write_json(_file(), found)
 
 
-def known_pace(recipe: TrainRecipe, stage: int, *, device: str = "auto") -> Pace | None:
+def known_pace(recipe: TrainRecipe, stage: int, *, device: str = "auto") -> TrainingPace | None:
     """The pace of a stage of a recipe on this machine; None where it was never measured.
 
     Args:
@@ -51,7 +51,7 @@ def known_pace(recipe: TrainRecipe, stage: int, *, device: str = "auto") -> Pace
     known = _known()
     for cpu in (True,) if device == "cpu" else (False, True):
         if (found := known.get(_key(recipe, stage, cpu))) is not None:
-            return Pace(float(found[0]), str(found[1]))
+            return TrainingPace(float(found[0]), str(found[1]))
     return None
 
 

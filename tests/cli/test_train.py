@@ -9,7 +9,7 @@ from training import a_row
 
 from tbd.cli import main
 from tbd.cli.train.common import training_recipe
-from tbd.train.known_pace import Pace, keep_pace, known_pace
+from tbd.train.known_pace import TrainingPace, keep_pace, known_pace
 
 SMALL = ("stage1.steps=4", "stage2.steps=4", "stage2.frames=4", "watch.validate_every=4", "watch.save_every=2")
 OPTIONS = ["--recipe", "tiny", *(word for key in (*SMALL, "hardware.batch=2") for word in ("--set", key))]
@@ -113,7 +113,7 @@ def test_a_dry_run_tells_the_hours_once_the_bench_has_measured(project, capfd):
     code, out, _ = tbd(capfd, *words)
     assert code == 0 and "not known; tbd train bench measures, with the same recipe" in out
     recipe = training_recipe("tiny", [word for word in OPTIONS[2:] if word != "--set"], None, None)
-    keep_pace(recipe, 1, Pace(0.001, "CPU"))
+    keep_pace(recipe, 1, TrainingPace(0.001, "CPU"))
     code, out, _ = tbd(capfd, *words)
     assert code == 0 and "1.11 for the steps alone, at 0.001 a second (CPU)" in out
     code, out, _ = tbd(capfd, *words, "--json")

@@ -4,10 +4,10 @@ import pytest
 
 from tbd import workspace
 from tbd.train import known_pace
-from tbd.train.known_pace import CPU, Pace, keep_pace
+from tbd.train.known_pace import CPU, TrainingPace, keep_pace
 from tbd.train.memory_presets import load_recipe
 
-CARD, HOST = Pace(2.5, "NVIDIA H100 PCIe"), Pace(0.1, CPU)
+CARD, HOST = TrainingPace(2.5, "NVIDIA H100 PCIe"), TrainingPace(0.1, CPU)
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +18,9 @@ def _cache(tmp_path, monkeypatch):
 def test_what_was_measured_is_known_again_stage_by_stage():
     assert known_pace.known_pace(load_recipe("paper"), 1) is None
     keep_pace(load_recipe("paper"), 1, CARD)
-    keep_pace(load_recipe("paper"), 2, Pace(0.5, CARD.device))
+    keep_pace(load_recipe("paper"), 2, TrainingPace(0.5, CARD.device))
     assert known_pace.known_pace(load_recipe("paper"), 1) == CARD
-    assert known_pace.known_pace(load_recipe("paper"), 2) == Pace(0.5, CARD.device)
+    assert known_pace.known_pace(load_recipe("paper"), 2) == TrainingPace(0.5, CARD.device)
 
 
 @pytest.mark.parametrize("name", ["paper", "intensity", "default"])

@@ -70,10 +70,10 @@ def bench(
 def _keep(recipe: TrainRecipe, stage: int, row: dict[str, Any]) -> None:
     """Remember a pace. Where the cache folder cannot be written that is said, and the figures stand all the same."""
     from tbd.errors import TbdError
-    from tbd.train.known_pace import Pace, keep_pace
+    from tbd.train.known_pace import TrainingPace, keep_pace
 
     try:
-        keep_pace(recipe, stage, Pace(row["steps_per_second"], row["device"]))
+        keep_pace(recipe, stage, TrainingPace(row["steps_per_second"], row["device"]))
     except TbdError as error:
         say(f"{error.message}: no --dry-run will know the hours")
 
