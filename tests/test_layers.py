@@ -19,6 +19,7 @@ GROUND = {
     "clip_failures",
     "devices",
     "downloads",
+    "state_dicts",
     "weights_add",
     "filenames",
     "hashes",

@@ -11,7 +11,7 @@ _PUBLIC = {
     "ssim": "tbd.evaluate.metrics.ssim",
     "cpbd": "tbd.evaluate.metrics.cpbd",
     "lpips": "tbd.evaluate.metrics.lpips",
-    "mfcc": "tbd.evaluate.measures.mfcc",
+    "mfcc": "tbd.media.mfcc",
     "sync_scores": "tbd.evaluate.measures.lip_sync",
     "frechet_distance": "tbd.evaluate.measures.frechet",
     "kernel_distance": "tbd.evaluate.measures.frechet",

@@ -144,9 +144,8 @@ def _repeated(path, target, times):
 
 def _save_sync(folder):
     from tbd.evaluate.networks.s3fd import S3FD
-    from tbd.evaluate.networks.syncnet import SyncNet
 
-    torch.save(random_weights.lively(SyncNet()).state_dict(), folder / "syncnet_v2.model")
+    random_weights.syncnet(folder)
     torch.save(S3FD().state_dict(), folder / "sfd_face.pth")
 
 

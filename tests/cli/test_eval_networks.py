@@ -7,10 +7,8 @@ import every_metric
 import pytest
 import random_weights
 import runs
-import torch
 
 from tbd.cli import main
-from tbd.evaluate.networks.syncnet import SyncNet
 
 COUNT = 2
 METRICS = "psnr,lpips,fid,kid,fvd,sync@whole"
@@ -30,7 +28,7 @@ def project(tmp_path, monkeypatch):
     folder.mkdir()
     every_metric.weights(folder)
     random_weights.inception(folder)
-    torch.save(random_weights.lively(SyncNet()).state_dict(), folder / "syncnet_v2.model")
+    random_weights.syncnet(folder)
     monkeypatch.setenv("TBD_WEIGHTS", str(folder))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

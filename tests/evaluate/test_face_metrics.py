@@ -13,7 +13,7 @@ from tbd.evaluate.metrics import registry
 from tbd.evaluate.metrics.action_units import METRICS as ACTION_UNITS
 from tbd.evaluate.metrics.sync import METRICS as SYNC
 from tbd.evaluate.networks.s3fd import S3FD
-from tbd.evaluate.networks.syncnet import SyncNet
+from tbd.media.syncnet import SyncNet
 
 SHORT = tuple(metric for metric in SYNC if metric.protocol.endswith("@joonson-short"))
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tbd.evaluate import mfcc
-from tbd.evaluate.measures.mfcc import BLOCK, mel_filters
+from tbd.media.mfcc import BLOCK, mel_filters
 
 K = np.arange(16_000)
 SAWS = ((7 * K**2 + 13 * K) % 4001 - 2000).astype(np.int16)

@@ -8,8 +8,8 @@ from tbd import weights
 from tbd.errors import InputError
 from tbd.evaluate import mfcc, sync_scores
 from tbd.evaluate.metrics.sync import METRICS
-from tbd.evaluate.networks.state import load
-from tbd.evaluate.networks.syncnet import SyncNet, syncnet
+from tbd.media.syncnet import SyncNet, syncnet
+from tbd.state_dicts import load
 
 PUBLISHED_BYTES = 54_573_114
 

@@ -156,4 +156,4 @@ def plant(patch: Any) -> None:
     """Put the stand-ins of Inception and SyncNet in their places."""
     found = random_weights.lively(TinyInception())
     patch.setattr("tbd.evaluate.networks.inception.inception", lambda *_: found)
-    patch.setattr("tbd.evaluate.networks.syncnet.syncnet", lambda *_: Planted())
+    patch.setattr("tbd.media.syncnet.syncnet", lambda *_: Planted())

@@ -39,6 +39,15 @@ def i3d(folder):
     return network
 
 
+def syncnet(folder):
+    """SyncNet, which scores lip sync."""
+    from tbd.media.syncnet import SyncNet
+
+    network = lively(SyncNet())
+    torch.save(network.state_dict(), folder / "syncnet_v2.model")
+    return network
+
+
 def lpips(folder, net):
     """LPIPS' backbone; gives the ``lpips`` package's network with the same weights."""
     import lpips

@@ -1,1 +1,1 @@
-"""What metrics are made of: statistics, distances between sets of features, MFCC, face tracks, face embeddings."""
+"""What metrics are made of: statistics, distances between sets of features, face tracks, face embeddings."""

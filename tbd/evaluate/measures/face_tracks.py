@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tbd.media.lip_window import GREY, SIDE, lip_square
+
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float64]
 
@@ -26,13 +28,6 @@ PATIENCE = 25
 
 MEDIAN = 13
 """Frames of the median filter over position and size; outside the track it sees zeros."""
-
-AROUND = 0.4
-"""How much more than the face the picture shows: to the sides and, twice as much, below."""
-
-SIDE = 224
-GREY = 110
-"""What lies outside the frame."""
 
 CUT = 30.0
 """Mean change of hue, saturation and value (of 180, 255 and 255) from frame to frame that is a new scene."""
@@ -162,11 +157,9 @@ def cut_out(frame: Pixels, half: float, x: float, y: float) -> Pixels:
         x, y: its middle.
 
     Returns:
-        ``(224, 224, 3)``: from ``y - half`` to ``y + 1.8 half``, and ``1.4 half`` to both sides; grey outside the frame.
+        ``(224, 224, 3)``: the square of ``lip_square``; grey outside the frame.
     """
-    pad = int(half * (1 + 2 * AROUND))  # the original pads first, so that its rounding is down
-    top, bottom = int(y + pad - half) - pad, int(y + pad + half * (1 + 2 * AROUND)) - pad
-    left, right = int(x + pad - half * (1 + AROUND)) - pad, int(x + pad + half * (1 + AROUND)) - pad
+    left, top, right, bottom = lip_square(half, x, y)
     piece = np.full((max(bottom - top, 1), max(right - left, 1), 3), GREY, np.uint8)
     y0, x0 = max(top, 0), max(left, 0)
     inside = frame[y0 : max(bottom, 0), x0 : max(right, 0)]

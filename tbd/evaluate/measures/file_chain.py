@@ -16,7 +16,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.measures.mfcc import RATE
+from tbd.media.mfcc import RATE
 
 Pixels = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.int16]

@@ -9,14 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd.evaluate.measures.frames import FrameError
-from tbd.evaluate.measures.mfcc import RATE
+from tbd.media.lip_window import FPS
+from tbd.media.mfcc import RATE
 
-FPS = 25
 SAMPLES = RATE // FPS
 """Of sound, in one frame."""
-
-SEES = 5
-"""Frames that one feature sees."""
 
 BLOCK = 512
 """Rows whose distances are computed at a time: bounds memory."""

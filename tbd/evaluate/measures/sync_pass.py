@@ -17,12 +17,13 @@ from tbd import weights
 from tbd.evaluate.measures import file_chain
 from tbd.evaluate.measures.face_tracks import Boxes, Track, Tracker, cut_out, resized
 from tbd.evaluate.measures.frames import Pixels
-from tbd.evaluate.measures.lip_sync import FPS, LARGER_THAN, SAMPLES, SEES, SyncProtocol, sync_scores
-from tbd.evaluate.measures.mfcc import RATE, mfcc
+from tbd.evaluate.measures.lip_sync import LARGER_THAN, SAMPLES, SyncProtocol, sync_scores
 from tbd.evaluate.metrics.base import ClipInfo, ClipScore, Window
+from tbd.media.lip_window import FPS, FRAMES
+from tbd.media.mfcc import RATE, mfcc
 
 if TYPE_CHECKING:
-    from tbd.evaluate.networks.syncnet import Features, Listener
+    from tbd.media.syncnet import Features, Listener
 
 MOST = 3
 """Faces at the same time whose lips are looked at: the largest. What the network costs is bounded by this."""
@@ -159,7 +160,7 @@ class SyncPass:
     def _score(self, lips: _Lips, first: int, about: dict[str, Any]) -> None:
         """Listen to what was said while the lips were seen. One window fewer than could be: as the original."""
         sound = self._audio[first * SAMPLES : (first + lips.frames) * SAMPLES]
-        windows = min(lips.frames, len(sound) // SAMPLES) - SEES
+        windows = min(lips.frames, len(sound) // SAMPLES) - FRAMES
         if windows < 1:
             self._heard_too_little = True
             return
@@ -227,12 +228,12 @@ class _Lips:
     def _keep(self, picture: Pixels) -> None:
         self.frames += 1
         self._held.append(picture)
-        if len(self._held) == STEP + SEES - 1:
+        if len(self._held) == STEP + FRAMES - 1:
             self._look()
 
     def features(self) -> Features:
         """``(frames - 4, D)``; call once, at the end, with five frames or more."""
-        if len(self._held) >= SEES:
+        if len(self._held) >= FRAMES:
             self._look()
         return np.concatenate(self._found)
 
@@ -244,7 +245,7 @@ class _Lips:
 
     def _look(self) -> None:
         self._found.append(self._listener.lips(np.stack(self._held)))
-        self._held = self._held[1 - SEES :]
+        self._held = self._held[1 - FRAMES :]
 
 
 def _clip_score(tracks: Sequence[dict[str, Any]], fps: float) -> ClipScore:

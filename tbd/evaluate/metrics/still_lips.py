@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.measures.mfcc import RATE
 from tbd.evaluate.metrics.base import ClipInfo, Metric
 from tbd.evaluate.metrics.landmark_tracks import MotionMetric, Track
+from tbd.media.mfcc import RATE
 
 QUIET = 30.0
 """dB below the loudest frame."""

@@ -20,16 +20,17 @@ import numpy.typing as npt
 
 from tbd import weights
 from tbd.errors import InputError
-from tbd.evaluate.measures.lip_sync import FPS, LARGER_THAN, SEES, SILENCE, SyncProtocol
+from tbd.evaluate.measures.lip_sync import LARGER_THAN, SILENCE, SyncProtocol
 from tbd.evaluate.measures.statistics import mean
 from tbd.evaluate.metrics.base import Accumulator, Aggregate, ClipInfo, ClipScore, Direction, Metric
+from tbd.media.lip_window import FPS, FRAMES
 
 PROTOCOLS = (
     SyncProtocol("joonson-short", "s3fd", 36, "tracks as joonson/syncnet_python, from 36 frames on instead of 101"),
     SyncProtocol("joonson", "s3fd", 101, "tracks as joonson/syncnet_python: more than 100 frames"),
     SyncProtocol("joonson-files", "s3fd", 101, "as joonson, through the AVI, MP3 and JPEG files that it writes", True),
     SyncProtocol("mtcnn-short", "mtcnn", 36, "as joonson-short, but MTCNN finds the faces"),
-    SyncProtocol("whole", None, SEES + 1, "no tracks: the whole frame at 224 x 224 (Wav2Lip's script for LRS)"),
+    SyncProtocol("whole", None, FRAMES + 1, "no tracks: the whole frame at 224 x 224 (Wav2Lip's script for LRS)"),
 )
 
 
@@ -56,7 +57,7 @@ class Sync(Metric):
             InputError: no sound, silence, or too few frames.
         """
         from tbd.evaluate.measures.sync_pass import SyncPass, ThroughFiles
-        from tbd.evaluate.networks.syncnet import syncnet
+        from tbd.media.syncnet import syncnet
 
         check_sound(clip.audio)
         check_length(clip, self._how)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tbd.evaluate.networks import state
+from tbd import state_dicts
 
 SIDE, CLASSES = 160, 8631
 Pixels = npt.NDArray[np.uint8]
@@ -49,4 +49,4 @@ def facenet(path: Path, device: str = "cpu") -> FaceNet:
 
     network = InceptionResnetV1(pretrained=None)
     network.logits = nn.Linear(512, CLASSES)  # the file has the classes too
-    return FaceNet(state.load(network, path, device), device)
+    return FaceNet(state_dicts.load(network, path, device), device)

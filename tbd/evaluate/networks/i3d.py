@@ -20,7 +20,7 @@ from torch.nn.functional import avg_pool3d, max_pool3d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tbd.errors import InputError
-from tbd.evaluate.networks.state import load
+from tbd.state_dicts import load
 
 SIDE = 224
 CLASSES = 400

@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import inception as tv
 
-from tbd.evaluate.networks.state import load
+from tbd.state_dicts import load
 
 SIDE = 299
 WIDTH = 2048

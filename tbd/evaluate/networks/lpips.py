@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tbd.errors import InputError
-from tbd.evaluate.networks.state import load
+from tbd.state_dicts import load
 
 TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29)}
 """Layers of the backbone that are read: the last ReLU before each pooling, and for alex the last three."""

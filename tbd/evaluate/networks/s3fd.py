@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 from torchvision.ops import nms
 
-from tbd.evaluate.networks.state import load
+from tbd.state_dicts import load
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float64]

@@ -16,16 +16,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tbd.evaluate.networks.state import load
+from tbd.media.lip_window import COLUMNS
+from tbd.state_dicts import load
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
-
-SIDE = 224
-"""Of the pictures of the lips, in pixels."""
-
-FRAMES, COLUMNS = 5, 20
-"""What one feature sees: frames at 25 a second, columns of MFCC at 100 a second."""
 
 BATCH = 64
 """Windows of sound at a time."""

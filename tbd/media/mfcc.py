@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tbd.evaluate.measures.frames import FrameError
+from tbd.errors import InputError
 
 RATE = 16_000
 LENGTH, STEP = 400, 160
@@ -24,6 +24,12 @@ FFT, FILTERS, KEPT, LIFTER = 512, 26, 13, 22
 EMPHASIS = 0.97
 BLOCK = 4096
 """Frames at a time: bounds memory on long sound."""
+
+
+class SoundError(InputError, ValueError):
+    """An array that is no sound of the promised kind; also a ``ValueError``, for programs that call the function."""
+
+    kind = "input"
 
 
 def mfcc(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
@@ -37,7 +43,7 @@ def mfcc(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
         filled with zeros, and a second has 99 frames.
 
     Raises:
-        FrameError: not such samples. Floats are refused: their scale would change every number.
+        SoundError: not such samples. Floats are refused: their scale would change every number.
     """
     _check(samples)
     count = 1 + max(0, -(-(len(samples) - LENGTH) // STEP))
@@ -92,7 +98,7 @@ def _check(samples: Any) -> None:
         kind = (
             f"{samples.dtype} {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
         )  # the two things that people get wrong
-        raise FrameError(
+        raise SoundError(
             f"samples: {kind}, not (n,) int16 with n >= 1",
             next="numpy.round(sound * 32767).astype(numpy.int16) of floats in [-1, 1]",
         )
