@@ -69,11 +69,19 @@ class ImageAutoencoder:
     def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
         """``(N, 4, h, w)`` scaled latents -> ``(N, factor * h, factor * w, 3)`` uint8 RGB."""
         found = []
-        shift, scale = self._whitening(latents.device)
-        for part in (latents / scale + shift).split(self.batch):
-            x = self.model.decode(part.to(self.model.device, self.model.dtype)).sample.float()
-            found.append(((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+        for part in latents.split(self.batch):
+            whole = self.pictures(part).round().clamp(0, 255).to(torch.uint8)
+            found.append(whole.permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(found)
+
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        """``(N, 4, h, w)`` scaled latents -> ``(N, 3, factor * h, factor * w)`` float32 RGB, 0 to 255 and somewhat beyond.
+
+        All at once, and gradients pass to the latents.
+        """
+        shift, scale = self._whitening(latents.device)
+        plain = (latents / scale + shift).to(self.model.device, self.model.dtype)
+        return (self.model.decode(plain).sample.float() + 1) * 127.5
 
     def _whitening(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """``(4, 1, 1)`` each: what is taken from a mean, and what the rest is multiplied by.

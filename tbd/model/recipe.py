@@ -126,6 +126,8 @@ class PartWeights(Recipe):
     warm_start: str | None = None
     """``hallo`` or a path to its net.pth, laid over the weights above; in stage 2 also a checkpoint of another stage 2, for its
     audio and motion layers."""
+    sync: str = "syncnet"
+    """SyncNet, where ``loss.sync`` is on; never ``random``, for a judge at random weights judges nothing."""
 
     @model_validator(mode="before")
     @classmethod

@@ -30,6 +30,7 @@ class Batch:
         timesteps: ``(B,)``.
         keep_reference, keep_text, keep_audio, keep_motion: ``(B,)`` bool.
         region: ``(B, h, w)`` weights of the loss, or None.
+        lips, mfcc: ``(B, 5)`` and ``(B, 13, 20)`` of ``sync_window``, or None where ``loss.sync`` is off.
     """
 
     latents: torch.Tensor
@@ -44,6 +45,8 @@ class Batch:
     keep_audio: torch.Tensor
     keep_motion: torch.Tensor
     region: torch.Tensor | None = None
+    lips: torch.Tensor | None = None
+    mfcc: torch.Tensor | None = None
 
 
 def merge_batches(batches: Sequence[Batch], device: torch.device) -> Batch:
@@ -105,7 +108,7 @@ class BatchEncoder:
             keep_text=flags("keep_text"),
             keep_audio=flags("keep_audio"),
             keep_motion=torch.tensor(samples["keep_motion"], device=device),
-            region=samples["region"].to(device) if "region" in samples else None,
+            **{name: samples[name].to(device) for name in ("region", "lips", "mfcc") if name in samples},
         )
 
     def _embed(self, prompt: str) -> torch.Tensor:

@@ -19,6 +19,7 @@ from tbd.train.face_region import region_weights
 from tbd.train.latent_cache import LatentCache
 from tbd.train.recipe import TrainRecipe
 from tbd.train.sampling import SampleDraw, draw_sample
+from tbd.train.sync_window import sync_window
 
 Sample = dict[str, Any]
 
@@ -61,7 +62,7 @@ class TrainingDataset(Dataset[Sample]):
         Keys: ``draw``; from the cache ``moments (1 + M + F, 8 or 4, h, w)``, ``windows (F, window, layers, channels)``,
         ``text (k, L, D)``; from media ``frames (1 + M + F, S, S, 3)``, ``sound (n,)``, ``prompts``; and ``noise
         (4, F, h, w)``, ``posterior (1 + M + F, 4, h, w)``. Pictures stand in the order reference, earlier, targets. ``region
-        (h, w)`` is there where the recipe weighs the loss by place.
+        (h, w)`` is there where the recipe weighs the loss by place, ``lips (5,)`` and ``mfcc (13, 20)`` where SyncNet judges.
         """
         index = int(self.order[sample])
         clip = self.clips[index]
@@ -92,7 +93,14 @@ class TrainingDataset(Dataset[Sample]):
         found = {kind: pictures, **(self._cached(clip, targets) if cached else self._live(clip, targets))}
         whole = drawn.keep_motion and drawn.start >= earlier  # at a clip's very start there are no earlier frames
         chance = self._chance(drawn, len(pictures), count)
-        return {"draw": drawn, "keep_motion": whole, **found, **chance, **self._region(clip)}
+        return {
+            "draw": drawn,
+            "keep_motion": whole,
+            **found,
+            **chance,
+            **self._region(clip),
+            **self._heard(clip, drawn, found),
+        }
 
     def _others(self, clip: TrainingClip) -> list[TrainingClip]:
         """The person's other clips; the same one in another manifest, with other texts, is none."""
@@ -111,6 +119,12 @@ class TrainingDataset(Dataset[Sample]):
         if not loss.by_region:
             return {}
         return {"region": torch.from_numpy(region_weights(clip.face, side, loss.face, loss.lips))}
+
+    def _heard(self, clip: TrainingClip, drawn: SampleDraw, found: Sample) -> Sample:
+        """For SyncNet, from the media with a cache too: it keeps what wav2vec makes of the sound, not the sound."""
+        if self.stage == 1 or not self.recipe.loss.sync:
+            return {}
+        return sync_window(clip, drawn, self.recipe, found["sound"] if "sound" in found else clip_sound(clip))
 
     def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
         side = self.recipe.data.size // self.factor

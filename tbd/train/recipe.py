@@ -85,6 +85,9 @@ class Loss(Recipe):
     by face and lips instead."""
     lips: float = Field(1.0, ge=1)
     """Weight of the mouth, the lower middle of the face's box: a hundredth of the picture that decides about lip-sync."""
+    sync: float = Field(0.0, ge=0)
+    """Weight of SyncNet's distance between the lips of the estimated clip and its sound (after LatentSync, Li et al. 2024);
+    0: no SyncNet is loaded. Stage 1 shows no sound, so there it plays no part."""
 
     @property
     def by_region(self) -> bool:

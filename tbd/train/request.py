@@ -9,6 +9,7 @@ from typing import Any
 
 from tbd import recipe as recipes
 from tbd.errors import InputError, UsageError
+from tbd.media.lip_window import FRAMES
 from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.checkpoints import find_checkpoint, latest_checkpoint
 from tbd.selection import Selection
@@ -67,7 +68,7 @@ def check_request(request: TrainingRequest) -> None:
     """What can be seen without loading a network.
 
     Raises:
-        UsageError: stage 2 without a stage 1, or an output that is not on this machine.
+        UsageError: stage 2 without a stage 1, an output that is not on this machine, or too few frames for SyncNet.
         InputError: stage 1 is not there, or the folder holds a run of another stage.
     """
     refuse_elsewhere(request.output)
@@ -79,6 +80,12 @@ def check_request(request: TrainingRequest) -> None:
         )
     if request.stage == 2 and last is None and request.first is None:
         raise UsageError("stage 2 goes on from stage 1", next="tbd train stage2 … --from checkpoints/stage1")
+    frames = request.recipe.stage2.frames
+    if request.stage == 2 and request.recipe.loss.sync and frames <= FRAMES:
+        raise UsageError(
+            f"loss.sync: SyncNet looks at {FRAMES} frames and hears a little more, and stage2.frames is {frames}",
+            next=f"--set stage2.frames={FRAMES + 1} or more, or --set loss.sync=0",
+        )
     if last is None and request.first is not None:
         before = find_checkpoint(request.first)
         if before.stage != 1:

@@ -17,7 +17,7 @@ from tbd.errors import UsageError
 from tbd.train.clips import TrainingClip
 from tbd.train.recipe import Drop, TrainRecipe
 
-POOL, ROUND, SAMPLE, AUTOENCODER = 1, 2, 3, 4
+POOL, ROUND, SAMPLE, AUTOENCODER, LIPS = 1, 2, 3, 4, 5
 """What a stream of random numbers is for: no two streams are the same."""
 
 

@@ -58,10 +58,12 @@ def start_state(request: TrainingRequest, clips: TrainingClips) -> StartState:
     """The network to train, at the last checkpoint of its folder where there is one.
 
     Raises:
+        MissingError: weights are not on this machine.
         InputError: the folder holds another run, the recipe or the data changed, or stage 1 does not fit.
         UsageError: stage 2 without a stage 1.
     """
     check_request(request)
+    _judge(request)  # what is missing is said before networks are loaded
     last = checkpoints.latest_checkpoint(request.output)
     if last is not None:
         return _resume(request, clips, last)
@@ -161,9 +163,22 @@ def _second(request: TrainingRequest) -> StartState:
         warm_start=trained.network() if trained else warm,
         seed=recipe.seed,
     )
-    history = _history(before, found) | {"weights": _files(motion, str(trained.path) if trained else warm)}
+    files = _files(motion, str(trained.path) if trained else warm, _judge(request))
+    history = _history(before, found) | {"weights": files}
     notes = [*(report.line() for report in reports), _from(before)]
     return StartState(network, 0, before.path, None, history, tuple(notes), before.averaged)
+
+
+def _judge(request: TrainingRequest) -> str | None:
+    """The name of SyncNet's weights where the loss asks for them.
+
+    Raises:
+        MissingError: they are not on this machine.
+    """
+    if request.stage == 1 or not request.recipe.loss.sync:
+        return None
+    weights.resolve(request.recipe.weights.sync)
+    return request.recipe.weights.sync
 
 
 def _stage2_checkpoint(warm_start: str | None) -> checkpoints.Checkpoint | None:

@@ -42,6 +42,7 @@ from tbd.train.sample_videos import sample_videos
 from tbd.train.sampling import clip_order
 from tbd.train.stages import predict
 from tbd.train.start_state import StartState, recipe_encoders
+from tbd.train.sync_loss import make_sync_loss
 from tbd.train.training_state import TrainingState
 from tbd.train.validation import Validation, Validator, middle_bins
 
@@ -50,8 +51,8 @@ class TrainingCallback(Protocol):
     """Is told how a run goes, on the first process."""
 
     def step(self, step: int, values: dict[str, float]) -> None:
-        """A step is done: ``loss``, ``grad_norm``, ``lr``, ``frames_per_second`` over all processes, ``waiting`` (share of
-        the time spent on waiting for data), ``memory_gb`` (peak on the GPU)."""
+        """A step is done: ``loss`` (eq. 1), ``grad_norm``, ``lr``, ``frames_per_second`` over all processes, ``waiting``
+        (share of the time spent on waiting for data), ``memory_gb`` (peak on the GPU), ``sync`` (where ``loss.sync`` is on)."""
 
     def note(self, words: str) -> None:
         """Something a person should know."""
@@ -114,6 +115,7 @@ class Trainer:
         self.encoders = BatchEncoder(
             recipe_encoders(self.recipe, str(self.accelerator.device)), self.recipe, self.accelerator.device
         )
+        self.sync = make_sync_loss(self.recipe, self.stage, self.encoders.base.image, self.schedule)
         self.state = TrainingState(self.accelerator, start.network, self.recipe, self.stage)
         if start.resumed:
             self.state.restore(checkpoints.read_checkpoint(start.resumed))
@@ -201,13 +203,14 @@ class Trainer:
         return loss, norm
 
     def _backward(self, part: Any, last: bool) -> torch.Tensor:
-        """The loss of one batch, and its gradient; processes exchange gradients with the last one alone."""
+        """The loss of one batch, and the gradient of all terms; processes exchange gradients with the last one alone."""
         batch = self.encoders.batch(part)
         with (nullcontext if last else self.accelerator.no_sync)(self.state.network):
             prediction, target = predict(self.state.network, batch, self.encoders.empty, self.schedule, self.recipe)
             weights = min_snr_weights(self.schedule, batch.timesteps, self.recipe.loss.min_snr)
             loss = (sample_losses(prediction, target, batch.region) * weights).mean()
-            self.accelerator.backward(loss / self.recipe.hardware.accumulate)
+            whole = loss if self.sync is None else loss + self.sync(batch, prediction, target)
+            self.accelerator.backward(whole / self.recipe.hardware.accumulate)
         return loss.detach()
 
     def _skipped(self) -> None:
@@ -231,6 +234,7 @@ class Trainer:
             "frames_per_second": self.per_step * self.settings.frames / seconds,
             "waiting": waited / seconds,
             "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0,
+            **({} if self.sync is None else self.sync.figures(self.accelerator.reduce)),
         }
         self.log.step(self.step, values)
         self.callback.step(self.step, values)

@@ -142,6 +142,13 @@ def test_bench_at_full_size_needs_a_gpu(capfd, monkeypatch):
     assert code == 4 and "no GPU here" in err
 
 
+def test_bench_says_that_syncnet_is_not_in_its_figures(capfd):
+    words = ("bench", "--count", "--gpu-memory", "48", "--set", "model.network.size=tiny", "--stages")
+    for stages, sync, said in (("1,2", "0.1", True), ("2", "0", False), ("1", "0.1", False)):
+        code, _, err = tbd(capfd, *words, stages, "--set", f"loss.sync={sync}")
+        assert code == 0 and ("loss.sync is not in these figures" in err) == said
+
+
 def test_the_memory_of_a_preset_is_counted_without_a_gpu(capfd):
     code, out, _ = tbd(capfd, "bench", "--count", "--gpu-memory", "48", "--stages", "1", "--json")
     (row,) = json.loads(out)["figures"]

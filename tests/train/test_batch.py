@@ -26,7 +26,8 @@ def test_training_from_the_cache_sees_the_numbers_of_training_from_media(tmp_pat
     for name, one in vars(live).items():
         other = getattr(kept, name)
         if one is None:
-            assert other is None and (name == "region" or (stage == 1 and name in ("earlier", "audio")))
+            off = name in ("region", "lips", "mfcc")
+            assert other is None and (off or (stage == 1 and name in ("earlier", "audio")))
         else:  # both were rounded to half precision, so a rounding can at most fall to the other side
             assert one.dtype == other.dtype and one.shape == other.shape
             torch.testing.assert_close(other.float(), one.float(), rtol=2e-3, atol=2e-3)

@@ -43,6 +43,8 @@ def bench(
     one_process("tbd train bench")
     wanted = memory_presets() if gpu_memory == "all" else [options.whole(gpu_memory, "--gpu-memory")]
     numbers = [options.whole(part, "--stages") for part in stages.split(",")]
+    if 2 in numbers and training_recipe(recipe, set_, wanted[0], None).loss.sync:
+        say("loss.sync is not in these figures: SyncNet, and one frame's activations of the decoder (docs/train.md)")
     if count:
         return _count(recipe, set_, wanted, numbers, json)
     from tbd.train.bench import measure_step

@@ -165,7 +165,8 @@ class _Shown:
 
     def step(self, step: int, values: dict[str, float]) -> None:
         memory = f" · {values['memory_gb']:.1f} GB" if values["memory_gb"] else ""
-        self.bar.advance(f"loss {values['loss']:.4f} · {values['frames_per_second']:.0f} frames/s{memory}")
+        sync = f" · sync {values['sync']:.2f}" if "sync" in values else ""
+        self.bar.advance(f"loss {values['loss']:.4f}{sync} · {values['frames_per_second']:.0f} frames/s{memory}")
 
     def note(self, words: str) -> None:
         say(words)
