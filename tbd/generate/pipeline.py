@@ -29,6 +29,7 @@ from tbd.media.canonical import ClipRule, crop, whole_box
 from tbd.model.audio_projection import AudioProjection
 from tbd.model.autoencoder import ImageAutoencoder
 from tbd.model.network import TBDNetwork
+from tbd.model.noise import mixed_noise
 from tbd.model.recipe import Guidance, ModelRecipe
 from tbd.model.reference import ReferenceNet
 from tbd.model.speech import SAMPLE_RATE, SpeechEncoder
@@ -97,6 +98,7 @@ class _Clip:
     generator: Any
     guard: DriftGuard
     callback: StepCallback | None
+    common: torch.Tensor | None
     count: int = 0
 
 
@@ -296,7 +298,8 @@ class TalkingHeadPipeline(CardedPipeline):
         )
         conditions = denoiser.clip(latents, heard, text, empty)
         guard = guard or DriftGuard(sampling.drift_limit)
-        return _Clip(sampling, denoiser, conditions, heard, speech, generator, guard, callback)
+        common = self._chance(1, generator) if recipe.noise.shared else None  # one for all windows of the clip
+        return _Clip(sampling, denoiser, conditions, heard, speech, generator, guard, callback, common)
 
     def _denoiser(self, guidance: Guidance) -> CachedDenoiser:
         network = TBDNetwork(self.unet, self.reference_net, self.audio_projection)
@@ -316,10 +319,9 @@ class TalkingHeadPipeline(CardedPipeline):
         scheduler = make_scheduler(sampling.preset.scheduler, self.scheduler.config)
         scheduler = copy.deepcopy(self.scheduler) if type(scheduler) is type(self.scheduler) else scheduler
         scheduler.set_timesteps(sampling.preset.steps, device=self._execution_device)
-        side = self.settings.size // self.image.factor
-        latents = randn_tensor(
-            (1, 4, length, side, side), generator=clip.generator, device=self._execution_device, dtype=self.unet.dtype
-        )
+        latents = self._chance(length, clip.generator)
+        if clip.common is not None:
+            latents = mixed_noise(latents, clip.common, self.recipe.noise.shared)
         latents = latents * scheduler.init_noise_sigma
         kept: dict[tuple[int, ...], WindowConditions] = {}
         for step, timestep in enumerate(scheduler.timesteps):
@@ -347,6 +349,13 @@ class TalkingHeadPipeline(CardedPipeline):
             clip.count += 1
         done: torch.Tensor = latents
         return done
+
+    def _chance(self, frames: int, generator: Any) -> torch.Tensor:
+        """``(1, 4, frames, h, w)`` normal noise."""
+        side = self.settings.size // self.image.factor
+        shape, device = (1, 4, frames, side, side), self._execution_device
+        noise: torch.Tensor = randn_tensor(shape, generator=generator, device=device, dtype=self.unet.dtype)
+        return noise
 
     def _window(
         self, denoiser: CachedDenoiser, clip: _Clip, start: int, starts: tuple[int, ...], earlier: torch.Tensor | None

@@ -136,27 +136,28 @@ class Checkpoint:
         files = sorted(path for part in (*PARTS, "ema") for path in (self.path / part).glob("*.safetensors"))
         return digest({str(path.relative_to(self.path)): sha256_file(path) for path in files})
 
-    def network(self, *, average: bool = True) -> TBDNetwork:
+    def network(self, *, average: bool = True, mapped: bool = False) -> TBDNetwork:
         """The network, on the CPU.
 
         Args:
             average: with the moving averages as its weights, where some were kept.
+            mapped: its weights stay in their files until ``settle`` moves them.
 
         Raises:
             InputError: a file is missing, damaged or of another network.
         """
-        import torch
-
+        from tbd.model.empty_weights import assign, settle
         from tbd.model.network import TBDNetwork
 
         self.check(*(f"{part}/" for part in PARTS))
         network = TBDNetwork.load(self.path)
-        own = network.state_dict()
-        for name, value in (self.averages() if average else {}).items():
+        own, averages = network.state_dict(), self.averages() if average else {}
+        for name, value in averages.items():
             if name not in own or own[name].shape != value.shape:
                 raise InputError(f"{self.path / AVERAGE}: not the averages of this network ({name})")
-            with torch.no_grad():
-                own[name].copy_(value)
+        assign(network, averages)
+        if not mapped:
+            settle(network)
         return network
 
     def encoders(self, device: str = "cpu") -> FrozenEncoders:

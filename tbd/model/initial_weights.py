@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 
 from tbd import weights
+from tbd.model.empty_weights import deferred_weights, without_memory
 from tbd.model.network import TBDNetwork, build_network
 from tbd.model.published_weights import load_hallo, load_motion, load_sd15
 from tbd.model.recipe import Network
@@ -21,7 +22,7 @@ ADDED = r"(audio|motion)_modules"
 def pretrained_network(
     network: Network, *, unet: str, warm_start: str | None = None
 ) -> tuple[TBDNetwork, list[LoadReport]]:
-    """The network of stage 1 at Stable Diffusion's weights, with a report on every key.
+    """The network of stage 1 at Stable Diffusion's weights, mapped from their files, with a report on every key.
 
     Args:
         network: size and layers.
@@ -32,7 +33,8 @@ def pretrained_network(
         MissingError: weights are not on this machine; says how to get them.
         InputError: they are damaged, or another model's.
     """
-    made = build_network(network, 1)
+    with without_memory():
+        made = build_network(network, 1)
     reports = load_sd15(made, weights.resolve(unet))
     if warm_start is not None:
         reports += load_hallo(made, weights.resolve(warm_start))
@@ -56,8 +58,10 @@ def add_stage2_layers(
 ) -> tuple[TBDNetwork, list[LoadReport]]:
     """The network of stage 2 from that of stage 1: audio and motion layers are added, everything else is taken over.
 
+    Weights that are taken over, or from a file, are not copied: only what begins at random has memory of its own.
+
     Args:
-        first: of stage 1, with the same layers.
+        first: of stage 1, with the same layers; afterwards it shares its weights.
         network: size and layers.
         motion: AnimateDiff's weights; None starts the motion layers at random, ending in zeros.
         warm_start: Hallo's net.pth, for its motion layers and audio projection; or a network of stage 2, for all that
@@ -68,7 +72,8 @@ def add_stage2_layers(
         InputError: ``first``, or ``warm_start``, is another network.
         MissingError: as ``pretrained_network``.
     """
-    grown = random_network(network, 2, seed)
+    with seeded(seed), deferred_weights() as deferred:
+        grown = build_network(network, 2)
     reports = [
         fill(grown.unet, first.unet.state_dict(), "stage 1 -> unet", kept=ADDED).check(),
         fill(grown.reference_net, first.reference_net.state_dict(), "stage 1 -> reference_net").check(),
@@ -79,6 +84,7 @@ def add_stage2_layers(
         reports += _added_layers(grown, warm_start)
     elif warm_start is not None:
         reports += load_hallo(grown, weights.resolve(warm_start))
+    deferred.begin(grown)
     return grown, reports
 
 

@@ -48,6 +48,12 @@ class TBDNetwork(nn.Module):
         self.audio_projection = audio_projection
 
     @property
+    def _no_split_modules(self) -> list[str]:
+        """Classes of the blocks that repeat in both UNets: accelerate looks here for what FSDP gathers at a time."""
+        there = {type(module).__name__ for module in self.modules()}
+        return [name for name in [*self.unet._repeated_blocks, "ReferenceLayer"] if name in there]
+
+    @property
     def stage(self) -> int:
         """2 with audio and motion, else 1."""
         return 1 if self.audio_projection is None else 2
@@ -150,7 +156,7 @@ class TBDNetwork(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote; weights are mapped from the files.
 
         Raises:
             InputError: a part is missing or damaged.

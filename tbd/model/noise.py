@@ -33,17 +33,33 @@ scheduler = noise_scheduler
 """Its name before 0.2."""
 
 
-def standard_noise(shape: tuple[int, ...], offset: float, generator: torch.Generator) -> torch.Tensor:
+def standard_noise(shape: tuple[int, ...], settings: Noise, generator: torch.Generator) -> torch.Tensor:
     """Noise for one clip, drawn on the CPU so that every device and process gets the same numbers.
 
     Args:
         shape: ``(4, F, h, w)``.
-        offset: strength of one constant a channel on top (offset noise); 0 draws none.
+        settings: ``shared`` is common to all frames; ``offset`` is the strength of one constant a channel on top.
         generator: on the CPU.
     """
     noise = torch.randn(shape, generator=generator)
     constant = torch.randn((shape[0], *(1 for _ in shape[1:])), generator=generator)
-    return noise + offset * constant if offset else noise
+    if settings.shared:
+        noise = mixed_noise(noise, torch.randn((shape[0], 1, *shape[2:]), generator=generator), settings.shared)
+    return noise + settings.offset * constant if settings.offset else noise
+
+
+def mixed_noise(own: torch.Tensor, common: torch.Tensor, shared: float) -> torch.Tensor:
+    """Noise of which frames have a part in common: each normal of variance 1, any two correlated by ``shared``.
+
+    The mixed noise model of PYoCo (Ge et al. 2023, "Preserve Your Own Correlation"): with its alpha, ``shared`` is
+    alpha^2 / (1 + alpha^2). LatentSync trains with it at alpha = 1.
+
+    Args:
+        own: ``(..., F, h, w)`` of each frame.
+        common: ``(..., 1, h, w)``.
+        shared: 0 to 1.
+    """
+    return shared**0.5 * common + (1 - shared) ** 0.5 * own
 
 
 def prediction_target(

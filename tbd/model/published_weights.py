@@ -54,12 +54,17 @@ def load_sd15(network: TBDNetwork, folder: Path) -> list[LoadReport]:
     return [
         fill(
             network.unet,
-            state | _twins(state) if twice else state,
+            state | _twins(read_weights(file)) if twice else state,
             f"{file.name} -> unet",
             kept=r"(motion|audio)_modules",
             unused=_TEXT if twice else NOTHING,
         ).check(),
-        fill(network.reference_net, state, f"{file.name} -> reference_net", unused=tail(network.reference_net)).check(),
+        fill(
+            network.reference_net,
+            read_weights(file),
+            f"{file.name} -> reference_net",
+            unused=tail(network.reference_net),
+        ).check(),
     ]
 
 

@@ -80,6 +80,9 @@ class Noise(Recipe):
     """Which timesteps a sampler of few steps visits; ``trailing`` begins at the last one (Lin et al. 2024)."""
     offset: float = Field(0.0, ge=0)
     """Strength of one constant a picture and channel added to the noise."""
+    shared: float = Field(0.0, ge=0, le=1)
+    """Share of the noise's variance that all frames of a clip have in common (PYoCo, Ge et al. 2023), in training and
+    sampling; LatentSync trains with 0.5."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -15,6 +15,29 @@ from tbd.model.unet import describe, make_room_to_compile, spatial_layers
 from tbd.model.unet_blocks import BlockLayer, block_layers, run_unet, time_embedding, unet_blocks
 
 
+class ReferenceLayer(SpatialLayer):
+    """A spatial layer that also gives the features before its attention.
+
+    One call for both, so that whoever keeps its weights elsewhere between calls (FSDP) brings them once.
+    """
+
+    def forward(  # type: ignore[override]  # only the weights and their names are shared
+        self, x: torch.Tensor, text: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One layer over ``N`` pictures.
+
+        Args:
+            x: ``(N, C, h, w)``.
+            text: ``(M, L, D)``, N a multiple of M.
+
+        Returns:
+            The picture behind it, or as it was where the attention is cut off, ``(N, C, h, w)``; and the normalised tokens
+            ``(N, h * w, C)``.
+        """
+        seen = self.block.norm1(self.tokens(x))
+        return (x if self.block.attn1 is None else super().forward(x, text)), seen
+
+
 class ReferenceNet(CompilableUNet):
     """SD 1.5's UNet up to the features of its last attention; what lies behind it does not exist.
 
@@ -24,7 +47,7 @@ class ReferenceNet(CompilableUNet):
     Args: as ``TBDUNet``'s first ones, SD 1.5's by default.
     """
 
-    _repeated_blocks = ["ResnetBlock2D", "SpatialLayer"]  # noqa: RUF012 (diffusers' own attribute)
+    _repeated_blocks = ["ResnetBlock2D", "ReferenceLayer"]  # noqa: RUF012 (diffusers' own attribute)
 
     @register_to_config
     def __init__(
@@ -49,7 +72,7 @@ class ReferenceNet(CompilableUNet):
         )
         describe(self, own)
         self.checkpointing: ActivationCheckpointing = "none"
-        spatial_layers(self, heads, norm_num_groups, cross_attention_dim)
+        spatial_layers(self, heads, norm_num_groups, cross_attention_dim, ReferenceLayer)
         self._cut()
 
     def features(self, latents: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -63,10 +86,9 @@ class ReferenceNet(CompilableUNet):
             One ``(N, tokens, C)`` a site, in the order of the walk (16 for SD 1.5).
         """
         found: list[torch.Tensor] = []
-        last = self._last()
 
         def run(site: BlockLayer, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-            x, seen = run_checkpointed(self.checkpointing, _layer, site, x, time, text, site.attention is last)
+            x, seen = run_checkpointed(self.checkpointing, _layer, site, x, time, text)
             if seen is not None:
                 found.append(seen)
             return x
@@ -100,12 +122,10 @@ class ReferenceNet(CompilableUNet):
 
 
 def _layer(
-    site: BlockLayer, x: torch.Tensor, time: torch.Tensor, text: torch.Tensor, last: bool
+    site: BlockLayer, x: torch.Tensor, time: torch.Tensor, text: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The picture behind a site, and the features before its attention."""
     if site.resnet is not None:
         x = site.resnet(x, time)
-    if site.attention is None:
-        return x, None
-    seen = site.attention.block.norm1(site.attention.tokens(x))
-    return (x if last else site.attention(x, text)), seen
+    layer: Any = site.attention  # a ReferenceLayer
+    return (x, None) if layer is None else layer(x, text)

@@ -168,11 +168,17 @@ def describe(model: Any, own: dict[str, Any]) -> None:
     model._internal_dict = FrozenDict(own)
 
 
-def spatial_layers(unet: UNet2DConditionModel, heads: int, groups: int, context: int | None) -> None:
+def spatial_layers(
+    unet: UNet2DConditionModel,
+    heads: int,
+    groups: int,
+    context: int | None,
+    kind: type[SpatialLayer] = SpatialLayer,
+) -> None:
     """Put our spatial layers where diffusers has its own; the names of the weights stay."""
     for block in unet_blocks(unet):
         if hasattr(block, "attentions"):
-            block.attentions = _layers(_widths(block), heads, groups, context)
+            block.attentions = nn.ModuleList(kind(width, heads, groups, context) for width in _widths(block))
 
 
 def _layer(

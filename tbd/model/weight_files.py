@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from tbd.errors import InputError
+from tbd.model.empty_weights import assign, without_memory
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 """diffusers' name of a part's weights."""
@@ -88,7 +90,7 @@ class LoadReport:
 
 
 def read_weights(path: Path) -> StateDict:
-    """Tensors of a safetensors file, or of a pickle that holds nothing else.
+    """Tensors of a safetensors file, or of a pickle that holds nothing else; mapped from it, each reading anew.
 
     A ``state_dict`` around them and a ``module.`` before every name, as trainers leave them, are taken off.
 
@@ -105,11 +107,11 @@ def read_weights(path: Path) -> StateDict:
 
 
 def fill(module: nn.Module, state: StateDict, source: str, *, kept: str = NOTHING, unused: str = NOTHING) -> LoadReport:
-    """Copy weights into a module and say what became of each.
+    """Let a module have a file's weights and say what became of each.
 
     Args:
-        module: what receives them; untouched where the report is not empty.
-        state: the file's weights under the module's names.
+        module: what receives them, built ``without_memory`` or not; untouched where the report is not empty.
+        state: the file's weights under the module's names. They become the module's own, so two modules need two readings.
         source: for the report.
         kept: pattern (``re.search``) of the module's keys that the file need not have.
         unused: pattern of the file's keys that are not taken, whether or not the module has them.
@@ -129,21 +131,20 @@ def fill(module: nn.Module, state: StateDict, source: str, *, kept: str = NOTHIN
         tuple(f"{key}: {tuple(state[key].shape)} instead of {tuple(own[key].shape)}" for key in odd),
     )
     if report.empty:
-        with torch.no_grad():
-            for key in shared:
-                own[key].copy_(state[key])
+        assign(module, {key: state[key] for key in shared})
     return report
 
 
 def load_part(kind: type[Part], folder: Path) -> Part:
-    """A part of a saved network: its ``config.json`` builds it, its safetensors file fills it.
+    """A part of a saved network: its ``config.json`` builds it, its safetensors file is mapped as its weights.
 
     Raises:
         InputError: a file is missing, damaged or another part's.
     """
     try:
         config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        part: Part = kind.from_config(config)
+        with without_memory():
+            part: Part = kind.from_config(config)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{folder}: no part of a checkpoint ({error})") from None
     fill(part, read_weights(folder / WEIGHTS), str(folder / WEIGHTS)).check()
@@ -161,7 +162,7 @@ def _safetensors(path: Path) -> Any:
 
 
 def read_pickle(path: Path) -> Any:
-    """What ``torch.save`` wrote: tensors, numbers and texts.
+    """What ``torch.save`` wrote: tensors (mapped, but for torch's old format), numbers and texts.
 
     Raises:
         InputError: damaged, or a pickle that wants to run code.
@@ -169,7 +170,7 @@ def read_pickle(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's doubts about a file; what matters is said by the error
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (OSError, MemoryError) as error:
         raise _damaged(path, error) from None
     except Exception as error:  # noqa: BLE001 (over damaged bytes the reader stumbles in any way there is)

@@ -129,7 +129,7 @@ class TrainingDataset(Dataset[Sample]):
     def _chance(self, drawn: SampleDraw, pictures: int, count: int) -> Sample:
         side = self.recipe.data.size // self.factor
         generator = torch.Generator().manual_seed(drawn.noise_seed)
-        noise = standard_noise((4, count, side, side), self.recipe.model.noise.offset, generator)
+        noise = standard_noise((4, count, side, side), self.recipe.model.noise, generator)
         return {"noise": noise, "posterior": torch.randn((pictures, 4, side, side), generator=generator)}
 
     def _cached_pictures(self, clip: TrainingClip, places: np.ndarray[Any, Any]) -> torch.Tensor:

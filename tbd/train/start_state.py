@@ -27,7 +27,7 @@ class StartState:
     """A network and where it stands.
 
     Attributes:
-        network: at its weights.
+        network: at its weights, which may lie in files still.
         step: steps done.
         source: the checkpoint that the weights are from; None: nothing is on disk yet.
         averaged: they are that checkpoint's averages.
@@ -78,7 +78,7 @@ def _resume(request: TrainingRequest, clips: TrainingClips, last: checkpoints.Ch
     history = dict(recorded.history)
     if notes:
         history["changes"] = [*history.get("changes", []), {"step": last.step, "what": notes}]
-    return StartState(last.network(average=False), last.step, path, path, history, tuple(notes))
+    return StartState(last.network(average=False, mapped=True), last.step, path, path, history, tuple(notes))
 
 
 def _differences(recorded: CheckpointMeta, now: Mapping[str, Any], last: Path, request: TrainingRequest) -> list[str]:
@@ -113,7 +113,7 @@ def _from_stage1(request: TrainingRequest, first: Path) -> StartState:
     before = checkpoints.find_checkpoint(first)
     found = _other_model(before, request, ("network",))
     history = _history(before, found)
-    return StartState(before.network(), 0, before.path, None, history, (_from(before),), before.averaged)
+    return StartState(before.network(mapped=True), 0, before.path, None, history, (_from(before),), before.averaged)
 
 
 def _other_model(before: checkpoints.Checkpoint, request: TrainingRequest, parts: Sequence[str] = ()) -> list[str]:
@@ -157,10 +157,10 @@ def _second(request: TrainingRequest) -> StartState:
     motion = None if named == RANDOM else named
     trained = _stage2_checkpoint(warm)
     network, reports = add_stage2_layers(
-        before.network(),
+        before.network(mapped=True),
         recipe.network,
         motion=motion,
-        warm_start=trained.network() if trained else warm,
+        warm_start=trained.network(mapped=True) if trained else warm,
         seed=recipe.seed,
     )
     files = _files(motion, str(trained.path) if trained else warm, _judge(request))

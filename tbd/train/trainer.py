@@ -148,7 +148,8 @@ class Trainer:
         hardware = self.recipe.hardware
         gathered = f", {hardware.accumulate} batches of {hardware.batch}" if hardware.accumulate > 1 else ""
         spread = f", over {self.world} processes" if self.world > 1 else ""
-        self.callback.note(f"{self.per_step} samples a step{gathered}{spread}")
+        units = f", weights spread in {len(self.state.units)} units" if self.state.sharded else ""
+        self.callback.note(f"{self.per_step} samples a step{gathered}{spread}{units}")
         try:
             if self.step == 0:
                 self._validate()  # where the curve begins
@@ -268,11 +269,8 @@ class Trainer:
 
     def _measure(self, validator: Validator) -> Validation:
         how = "mean" if self.state.sharded else "sum"  # where weights are spread, all processes do the same
-        self.state.plain.eval()
-        with self.state.average.shown():
-            found = validator.measure(self.state.plain, lambda sums: self.accelerator.reduce(sums, how))
-        self.state.plain.train()
-        return found
+        with self.state.averaged() as network:
+            return validator.measure(network, lambda sums: self.accelerator.reduce(sums, how))
 
     def _sample(self) -> None:
         if self.validator is None:
@@ -282,10 +280,8 @@ class Trainer:
         if self.state.sharded or self.rank != 0:
             return
         folder = self.request.output / "samples" / f"step-{self.step}"
-        self.state.plain.eval()
-        with self.state.average.shown():
-            sample_videos(self.state.plain, self.validator, folder, self.callback.note, self.accelerator.autocast)
-        self.state.plain.train()
+        with self.state.averaged() as network:
+            sample_videos(network, self.validator, folder, self.callback.note, self.accelerator.autocast)
 
     def _save(self) -> None:
         if self.step == self.saved:

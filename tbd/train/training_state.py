@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedType
 from torch.distributed.checkpoint import state_dict as distributed
+from torch.distributed.fsdp import FSDPModule
 
 from tbd.model.checkpoints import Checkpoint
+from tbd.model.empty_weights import settle
 from tbd.model.network import TBDNetwork
 from tbd.model.weight_files import read_pickle
 from tbd.train.ema import WeightAverage
@@ -41,7 +44,9 @@ class TrainingState:
 
     def __init__(self, accelerator: Accelerator, network: TBDNetwork, recipe: TrainRecipe, stage: int) -> None:
         self.accelerator, self.sharded = accelerator, accelerator.distributed_type == DistributedType.FSDP
-        self.names = prepare_network(network, recipe, stage, half=not self.sharded)
+        moved = not self.sharded or accelerator.device.type == "cpu"  # FSDP itself moves what it spreads over GPUs
+        device = accelerator.device if moved else None
+        self.names = prepare_network(network, recipe, stage, half=not self.sharded, device=device)
         wanted = set(self.names)
         learning = {name: p for name, p in network.named_parameters() if name in wanted}
         self.network, self.wrapped = accelerator.prepare(network, make_optimizer(learning, recipe.optimizer))
@@ -50,6 +55,27 @@ class TrainingState:
         self.average = WeightAverage(self.names, self.learning, recipe.ema.decay)
         self.step = self.samples = self.bad = 0
         self.network.train()
+
+    @property
+    def units(self) -> list[FSDPModule]:
+        """What FSDP gathers at a time, the rest of the network among it; empty without FSDP."""
+        return [module for module in self.plain.modules() if isinstance(module, FSDPModule)]
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[TBDNetwork]:
+        """The network to be looked at: with the moving averages as its weights, where some are kept."""
+        self.plain.eval()
+        with self.average.shown():
+            self._let_go()
+            try:
+                yield self.plain
+            finally:
+                self._let_go()
+        self.plain.train()
+
+    def _let_go(self) -> None:
+        for unit in self.units:
+            unit.reshard()  # FSDP keeps some of what it gathered, and would not look whether it has changed
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -105,14 +131,19 @@ def _renamed(state: dict[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
     return {"state": {names[one]: value for one, value in state.get("state", {}).items()}, "param_groups": groups}
 
 
-def prepare_network(network: TBDNetwork, recipe: TrainRecipe, stage: int, *, half: bool = True) -> list[str]:
-    """Freeze, cast, and compile a network as its recipe says; returns the names of what learns.
+def prepare_network(
+    network: TBDNetwork, recipe: TrainRecipe, stage: int, *, half: bool = True, device: torch.device | None = None
+) -> list[str]:
+    """Freeze, move, cast, and compile a network as its recipe says; returns the names of what learns.
 
     Args:
         half: hold what does not learn in half precision where training is in bfloat16 (FSDP wants one type).
+        device: where its weights get memory of their own, out of their files; None leaves them where they are.
     """
     hardware = recipe.hardware
     names = freeze(network, recipe, stage)
+    if device is not None:
+        settle(network, device)  # before they are cast: that would be copies in every process of a machine
     network.set_checkpointing(hardware.checkpointing)
     if half and hardware.precision == "bfloat16":
         for parameter in network.parameters():

@@ -159,7 +159,7 @@ class Validator:
         drawn, found = self.drawn(clip), self._clip(clip)
         low, high = which * steps // bins, (which + 1) * steps // bins
         generator = torch.Generator().manual_seed(drawn.noise_seed + which)
-        noise = standard_noise(tuple(found.noise.shape[1:]), self.recipe.model.noise.offset, generator)
+        noise = standard_noise(tuple(found.noise.shape[1:]), self.recipe.model.noise, generator)
         timestep = torch.tensor([low + (drawn.timestep + 7919 * which) % (high - low)])
         other = other_clip(self.clips, clip, condition) if condition else None
         changed = {} if other is None else {CONDITIONS[condition]: getattr(self._clip(other), CONDITIONS[condition])}

@@ -16,6 +16,7 @@ from tbd.generate.sampler_presets import PRESETS
 from tbd.model.ddim import sample_clip
 from tbd.model.network import TBDNetwork
 from tbd.model.published_weights import load_hallo, load_motion
+from tbd.model.recipe import Noise
 from tbd.model.speech import SpeechEncoder, windows
 from tbd.model.text import TextEncoder
 
@@ -45,12 +46,15 @@ def plainly(pipe, count, scale):
     layers = SpeechEncoder(pipe.speech_encoder, "x").layers(speech(count), count)
     latents = pipe.image.scaled(pipe.image.moments(picture()[None]))
     side, generator, parts = SIZE // pipe.image.factor, noise(), []
+    shared = pipe.recipe.noise.shared
+    common = torch.randn(1, 4, 1, side, side, generator=generator) if shared else torch.zeros(1, 4, 1, 1, 1)
     earlier = torch.zeros(1, 4, 2, side, side)
     for start in range(0, count, FRAMES):
         heard = windows(layers, torch.arange(start, start + FRAMES).clamp(max=count - 1)).half().float()[None]
+        own = torch.randn(1, 4, FRAMES, side, side, generator=generator)
         found = sample_clip(
             network,
-            torch.randn(1, 4, FRAMES, side, side, generator=generator),
+            shared**0.5 * common + (1 - shared) ** 0.5 * own,
             words,
             empty,
             network.conditions(latents, empty, earlier, heard),
@@ -72,6 +76,12 @@ def test_the_cached_sampler_equals_the_plain_one(pipe, scale):
     assert found.frames.shape == wanted.shape == (4, 2 * FRAMES - 1, *wanted.shape[2:])
     assert_equal(found.frames, wanted)
     assert wanted.std() > 0.1
+
+
+def test_all_windows_of_a_clip_share_one_part_of_the_noise():
+    mixed = pipeline(noise=Noise(shared=0.5))
+    found = run(mixed, 2 * FRAMES, guidance_scale=1.0, sampling=Sampling(drift_limit=0))
+    assert_equal(found.frames, plainly(mixed, 2 * FRAMES, 1.0))
 
 
 @pytest.mark.parametrize("layout", ["hallo", "animatediff"])

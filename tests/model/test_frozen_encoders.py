@@ -59,10 +59,12 @@ def test_the_published_folders_become_the_encoders_weight_by_weight(place):
         assert not any(weight.requires_grad for weight in encoder.model.parameters())
 
 
-def test_the_identity_of_an_encoder_is_the_hash_of_its_file(place):
+def test_the_identity_of_an_encoder_is_the_hash_of_its_file_for_which_no_model_is_built(place, monkeypatch):
     _everything(place)
     expected = {name: hashlib.sha256((place / file).read_bytes()).hexdigest() for name, file in FILES.items()}
     assert load_encoders(TINY_NETWORK, PartWeights(**NAMES)).identities == expected
+    monkeypatch.setattr(torch.nn.Module, "__init__", lambda *_, **__: pytest.fail("a model was built"))
+    assert encoder_identities(TINY_NETWORK, PartWeights(**NAMES), 0) == expected
 
 
 def test_loading_says_nothing_on_its_own(place, capfd):

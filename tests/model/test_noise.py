@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tbd.errors import InputError
 from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.checkpoints import Checkpoint
-from tbd.model.noise import noise_scheduler, prediction_target, snr, standard_noise
+from tbd.model.noise import mixed_noise, noise_scheduler, prediction_target, snr, standard_noise
 from tbd.model.recipe import Noise
 
 KINDS = {
@@ -129,8 +129,8 @@ def test_epsilon_cannot_be_learned_without_signal():
         Noise(zero_snr=True)
 
 
-def _draw(shape=(4, 14, 8, 8), offset=0.0, seed=0):
-    return standard_noise(shape, offset, torch.Generator().manual_seed(seed))
+def _draw(shape=(4, 14, 8, 8), offset=0.0, seed=0, shared=0.0):
+    return standard_noise(shape, Noise(offset=offset, shared=shared), torch.Generator().manual_seed(seed))
 
 
 def test_noise_is_standard_normal():
@@ -144,6 +144,37 @@ def test_offset_noise_is_one_constant_a_channel_over_the_whole_clip():
     torch.testing.assert_close(spread, spread[:, :1].expand_as(spread), atol=1e-6, rtol=0)
     many = torch.stack([(_draw((4, 1, 1, 1), 0.1, i) - _draw((4, 1, 1, 1), 0, i)) for i in range(2000)])
     assert abs(float(many.std()) - 0.1) < 0.01 and abs(float(many.mean())) < 0.01
+
+
+def test_without_a_share_noise_and_what_is_drawn_behind_it_are_what_they_were():
+    generator, plain = (torch.Generator().manual_seed(3) for _ in range(2))
+    noise = standard_noise((4, 2, 8, 8), Noise(), generator)
+    assert torch.equal(noise, torch.randn((4, 2, 8, 8), generator=plain))
+    torch.randn((4, 1, 1, 1), generator=plain)
+    assert torch.equal(torch.randn(3, generator=generator), torch.randn(3, generator=plain))
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.25, 0.5, 1.0])
+def test_frames_are_normal_and_correlated_by_their_share(shared):
+    frames = _draw((4, 6, 64, 64), shared=shared).transpose(0, 1).flatten(1)
+    assert abs(float(frames.mean())) < 0.03 and abs(float(frames.std(1).mean()) - 1) < 0.02
+    found = torch.corrcoef(frames)[~torch.eye(6, dtype=bool)]
+    assert (found - shared).abs().max() < 0.04
+    if shared == 1:
+        assert torch.equal(frames, frames[:1].expand_as(frames))
+
+
+def test_the_share_is_pyocos_for_every_alpha():
+    own, common = torch.randn(4, 3, 8, 8), torch.randn(4, 1, 8, 8)
+    for alpha in (0.5, 1.0, 2.0):
+        theirs = common * (alpha**2 / (1 + alpha**2)) ** 0.5 + own * (1 / (1 + alpha**2)) ** 0.5
+        torch.testing.assert_close(mixed_noise(own, common, alpha**2 / (1 + alpha**2)), theirs)
+
+
+@pytest.mark.parametrize("shared", [-0.1, 1.1])
+def test_a_share_lies_between_nothing_and_all(shared):
+    with pytest.raises(ValidationError, match="shared"):
+        Noise(shared=shared)
 
 
 @settings(max_examples=20)

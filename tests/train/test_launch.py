@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -154,6 +155,7 @@ def test_fsdp_is_the_same_run_and_goes_on_bit_for_bit_and_one_process_goes_on_fr
     launch += ["--main_process_port", "0", str(Path(fsdp_on_gloo.__file__)), "train"]
     words = _ended(_started(*launch, *_words(place, "spread")))
     assert "FSDPTBDNetwork" in words, "torch itself tells that the network is spread"
+    assert int(re.search(r"weights spread in (\d+) units", words)[1]) > 10
     assert _largest(place / "spread/step-4", two / "step-4") < 1e-5
     _begun(place, "again", "spread")
     assert "goes on at step 2 of 4" in _ended(_started(*launch, *_words(place, "again")))

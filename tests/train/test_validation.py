@@ -70,6 +70,14 @@ def test_it_is_the_same_number_whatever_chance_did_before(stage):
     assert _measured(other, network) == _measured(other, network) == one
 
 
+@pytest.mark.parametrize(("shared", "same"), [(0.0, False), (1.0, True)])
+def test_frames_share_their_part_of_the_noise_in_training_and_in_validation(shared, same):
+    validator = _validator(2, changes={"model.noise.shared": shared})
+    learned = validator.samples.example(validator.clips[0], validator.drawn(0))["noise"]
+    for noise in (learned, validator.sample(0, 1).noise[0]):
+        assert noise.shape[1] > 1 and torch.equal(noise, noise[:, :1].expand_as(noise)) is same
+
+
 def test_nothing_is_left_out():
     validator = _validator(changes=dict.fromkeys((f"drop.{k}" for k in ("reference", "text", "everything")), 1.0))
     batch = validator.sample(0, 0)
