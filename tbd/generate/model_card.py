@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from torch import nn
 
 from tbd import workspace
+from tbd.model.empty_weights import settle
 
 README = "README.md"
 PLACEHOLDER = "has been automatically generated"
@@ -43,6 +45,18 @@ person shown, and mark its videos as made. Every video that `tbd generate` write
 
 class CardedPipeline(DiffusionPipeline):
     """A diffusers pipeline that says what it is: its folder, and its repository on the Hub, have a card."""
+
+    @classmethod
+    def from_pretrained(cls, *arguments: Any, **keywords: Any) -> Any:
+        """diffusers' method; then weights on the CPU leave their files for memory of their own.
+
+        Where numbers lie decides how sums of them are rounded: so what was read draws the very pictures of what was saved.
+        """
+        found = super().from_pretrained(*arguments, **keywords)
+        for part in found.components.values():
+            if isinstance(part, nn.Module) and {one.device.type for one in part.parameters()} == {"cpu"}:
+                settle(part)
+        return found
 
     def save_pretrained(self, save_directory: Any, *arguments: Any, **keywords: Any) -> None:
         """diffusers' method; the folder gets a card, unless it has one."""
