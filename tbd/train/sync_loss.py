@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad, pairwise_distance
 
 from tbd import weights
+from tbd.errors import UsageError
 from tbd.media.lip_window import FRAMES, GREY, SIDE
 from tbd.media.syncnet import SyncNet, syncnet
 from tbd.model.activation_checkpointing import run_checkpointed
@@ -91,12 +92,19 @@ def make_sync_loss(
     """The term of a recipe, on the autoencoder's device; None where it plays no part: then nothing is loaded.
 
     Raises:
+        UsageError: deterministic algorithms are asked for on a GPU.
         MissingError: SyncNet is not on this machine.
         InputError: its file holds something else.
     """
     if stage == 1 or not recipe.loss.sync:
         return None
-    network = syncnet(weights.resolve(recipe.weights.sync), str(image.model.device))
+    device = image.model.device
+    if device.type == "cuda" and recipe.hardware.deterministic:
+        raise UsageError(
+            "loss.sync: SyncNet pools in three dimensions, for which torch has no deterministic gradient on a GPU",
+            next="--set hardware.deterministic=false, or --set loss.sync=0",
+        )
+    network = syncnet(weights.resolve(recipe.weights.sync), str(device))
     return SyncLoss(network, image, schedule, recipe.loss.sync)
 
 

@@ -244,6 +244,13 @@ def test_missing_weights_are_said_before_a_network_is_loaded(toy, tmp_path, monk
     assert error.value.next == "tbd weights pull syncnet"
 
 
+def test_deterministic_algorithms_on_a_gpu_are_refused():
+    recipe = training.recipe({**ON, "hardware.deterministic": True})
+    on_a_gpu = SimpleNamespace(model=SimpleNamespace(device=torch.device("cuda")))
+    with pytest.raises(UsageError, match="no deterministic gradient"):
+        make_sync_loss(recipe, 2, on_a_gpu, noise_scheduler(recipe.model.noise))
+
+
 def test_too_few_frames_are_refused():
     recipe = training.recipe({"loss.sync": 0.1, "stage2.frames": 5})
     with pytest.raises(UsageError, match=r"stage2\.frames is 5"):
