@@ -74,9 +74,9 @@ def demo(
     if dry_run:
         lines = [f"tbd {STAGES[name].format(recipe=recipe)}" for name in names]
         plan = {"folder": str(folder), "people": people, "clips": clips, "commands": lines, "dry_run": True}
-        document(plan) if json else out(
-            "\n".join([f"{clips} clips of {people} people in {folder}, then there:", *lines])
-        )
+        trained = f", a text encoder in {folder / TEXT_ENCODER}" if until == "report" else ""
+        head = f"{clips} clips of {people} people in {folder}{trained}, then there:"
+        document(plan) if json else out("\n".join([head, *lines]))
         return 0
     seconds: dict[str, float] = {}
     with _timed(seconds, "draw"):

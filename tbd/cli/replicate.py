@@ -48,7 +48,8 @@ def replicate(
             toy_size(chosen.training, Path())
         lines = [f"tbd {step.line}" for step in steps]
         plan = {"folder": str(folder), "commands": lines, "dry_run": True}
-        head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, then there:"
+        head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, a text encoder in "
+        head += f"{folder / TEXT_ENCODER}, then there:"
         document(plan) if json else out("\n".join([head, *lines]))
         return 0
     from tbd.replicate.text_encoder import TextEncoderRecipe

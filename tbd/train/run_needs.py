@@ -1,11 +1,14 @@
-"""What a run needs beside its card: disk, and the host's memory. Arithmetic from the recipe; needs no torch."""
+"""What a run needs beside its card: disk, and the host's memory. Arithmetic from the recipe and its network without memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tbd.model.weight_count import WeightCounts, network_weights
-from tbd.train.recipe import TrainRecipe, stage_settings
+import torch
+
+from tbd.model.network import build_network
+from tbd.train.recipe import TrainRecipe
+from tbd.train.stages import freeze
 
 OPTIMIZER_BYTES = {"adamw": 8, "adamw-8bit": 2.1, "adamw-8bit-paged": 2.1}
 """Of the states of one weight; 8-bit ones have a scale for every block."""
@@ -44,8 +47,7 @@ def run_needs(recipe: TrainRecipe, stage: int, *, processes: int = 1, card: bool
         processes: of the run on this machine.
         card: False: it trains in the host's memory, whose activations are not counted here.
     """
-    counts = network_weights(recipe.network, stage)
-    weights, learning = counts.total, learning_weights(counts, recipe, stage)
+    weights, learning = count_weights(recipe, stage)
     checkpoint = checkpoint_bytes(weights, learning, recipe)
     each = PROCESS + 4 * ENCODER_WEIGHTS[recipe.network.size] + recipe.data.workers * LOADER
     if not card:
@@ -59,13 +61,13 @@ def run_needs(recipe: TrainRecipe, stage: int, *, processes: int = 1, card: bool
     )
 
 
-def learning_weights(counts: WeightCounts, recipe: TrainRecipe, stage: int) -> int:
-    """How many weights learn in a stage: ``tbd.train.stages.learns``, counted."""
-    chosen = stage_settings(recipe, stage)
-    text = counts.text if chosen.text else 0
-    if stage == 2:
-        return counts.added + text
-    return counts.attention + text + (counts.spatial if chosen.trainable == "all" else 0)
+def count_weights(recipe: TrainRecipe, stage: int) -> tuple[int, int]:
+    """How many weights the network of a stage has, and how many of them learn."""
+    with torch.device("meta"):
+        network = build_network(recipe.network, stage)
+    names = freeze(network, recipe, stage)
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    return sum(sizes.values()), sum(sizes[name] for name in names)
 
 
 def checkpoint_bytes(weights: int, learning: int, recipe: TrainRecipe) -> float:

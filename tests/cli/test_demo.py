@@ -21,3 +21,9 @@ def test_a_recipe_that_a_demo_cannot_train_is_refused_before_anything_is_drawn(r
     found = capsys.readouterr().err
     assert words in found and "next:  --recipe demo" in found
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("command", ["demo", "replicate"])
+def test_a_dry_run_names_what_its_lines_read_and_none_of_them_makes(command, tmp_path, capsys):
+    assert main([command, str(tmp_path / "there"), "--dry-run"]) == 0
+    assert f"a text encoder in {tmp_path / 'there' / TEXT_ENCODER}" in capsys.readouterr().out

@@ -1,12 +1,9 @@
 """Everyday commands never import torch: on a laptop that is seconds a call."""
 
-import json
-import os
 import subprocess
 import sys
 
 import pytest
-import training
 from rows import row, sealed
 
 HEAVY = ("torch", "torchvision", "transformers", "diffusers")
@@ -47,26 +44,6 @@ def test_an_everyday_command_needs_no_torch(manifest, tmp_path, line):
     )
     expected = 3 if "nowhere" in line else 0
     assert found.returncode == expected, found.stderr
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return training.manifest(tmp_path_factory.mktemp("toy") / "toy", training.usable())
-
-
-@pytest.mark.parametrize("cached", [False, True])
-@pytest.mark.parametrize("recipe", ["paper", "tiny"])
-def test_what_a_run_takes_is_told_without_torch(toy, tmp_path, recipe, cached):
-    """Also where there is a cache, in which nothing of this manifest is."""
-    (tmp_path / "cache" / ("train" if cached else "")).mkdir(parents=True)
-    words = ["train", "stage1", str(toy), "--recipe", recipe, "-o", "run", "--dry-run", "--json"]
-    kept = os.environ | {"TBD_CACHE": str(tmp_path / "cache"), "TBD_WEIGHTS": str(tmp_path / "none")}
-    found = subprocess.run(
-        [sys.executable, "-c", RUN, *words], check=False, capture_output=True, text=True, cwd=tmp_path, env=kept
-    )
-    assert found.returncode == 0, found.stderr
-    told = json.loads(found.stdout)
-    assert told["host_gb"] > told["checkpoint_gb"] > 0 and told["hours"] is None and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("command", ["stage1", "autoencoder", "cache"])

@@ -1,7 +1,13 @@
 import pytest
+import torch
+from diffusers import AutoencoderKL
+from transformers import CLIPTextConfig, CLIPTextModel, Wav2Vec2Config, Wav2Vec2Model
 
+from tbd import workspace
+from tbd.model.recipe import Network
+from tbd.model.shapes import network_sizes
 from tbd.train.memory_presets import load_recipe
-from tbd.train.run_needs import LOADER, PROCESS, run_needs
+from tbd.train.run_needs import ENCODER_WEIGHTS, LOADER, PROCESS, run_needs
 
 
 def test_a_checkpoint_of_the_paper_takes_what_the_page_says():
@@ -30,3 +36,18 @@ def test_without_a_card_the_host_holds_the_training_too():
 def test_states_in_8_bits_and_no_average_take_less():
     plain, small = run_needs(load_recipe("paper"), 2), run_needs(load_recipe("paper", gigabytes=24), 2)
     assert small.checkpoint == 4 * small.weights + 2.1 * small.learning < plain.checkpoint
+
+
+@pytest.mark.parametrize("size", ["sd15", "small", "tiny"])
+def test_the_frozen_networks_have_as_many_as_is_written_down(size):
+    sizes = network_sizes(Network(size=size))
+    with torch.device("meta"):
+        text, speech = CLIPTextModel(CLIPTextConfig(**sizes.text)), Wav2Vec2Model(Wav2Vec2Config(**sizes.speech))
+        models = (AutoencoderKL(**sizes.vae), text, speech)
+    assert ENCODER_WEIGHTS[size] == sum(p.numel() for model in models for p in model.parameters())
+
+
+def test_the_page_on_training_says_how_many_learn():
+    page = (workspace.shipped() / "docs/train.md").read_text(encoding="utf-8")
+    first, second = (run_needs(load_recipe("paper"), stage).learning for stage in (1, 2))
+    assert f"stage 1 learns {first / 1e9:.2f} billion weights | stage 2 learns {second / 1e6:.0f} million" in page

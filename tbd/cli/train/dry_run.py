@@ -1,4 +1,4 @@
-"""``--dry-run`` of ``tbd train stage1`` and ``stage2``: what a run would take, told without torch."""
+"""``--dry-run`` of ``tbd train stage1`` and ``stage2``: what a run would take."""
 
 from __future__ import annotations
 

@@ -127,9 +127,9 @@ def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: b
     for line in usable.words():
         say(line)
     request, steps = replace(request, cache=place), stage_settings(request.recipe, request.stage).steps
+    say("loads torch")  # the other mistakes have been told
     if dry_run:
         return tell_plan(request, usable, json)
-    say("loads torch")  # the other mistakes have been told
     from tbd.train.start_state import start_state
     from tbd.train.trainer import train_stage
 
