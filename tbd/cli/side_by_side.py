@@ -38,6 +38,11 @@ class TypedLine:
     line: str
 
     @property
+    def typed(self) -> str:
+        """As it is typed from anywhere."""
+        return f"cd {shlex.quote(str(self.folder))} && tbd {self.line}"
+
+    @property
     def log(self) -> Path:
         """What it says."""
         return self.folder / LOGS / f"{re.sub('[^a-z0-9]+', '-', self.name)}.log"
@@ -69,7 +74,7 @@ def run_side_by_side(lines: Sequence[TypedLine], workers: int, ended: Callable[[
                 if end.code:
                     pool.abandon()
                     say(f"{_last_words(line)}\nerror: {line.name} failed: {line.log}")
-                    say(f"next:  cd {line.folder} && tbd {line.line}")
+                    say(f"next:  {line.typed}")
                     return end.code
                 say(f"{line.name}: {end.seconds:.0f} s")
                 ended(line, end)
@@ -116,4 +121,4 @@ def _program(words: Sequence[str]) -> int:
 
 
 def _crashed(line: TypedLine, failure: JobFailure) -> EndedLine:
-    raise MissingError(f"{line.name}: {failure.reason}", next=f"cd {line.folder} && tbd {line.line}")
+    raise MissingError(f"{line.name}: {failure.reason}", next=line.typed)

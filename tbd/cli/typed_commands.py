@@ -34,8 +34,8 @@ def run_typed(command: Any, folder: Path, line: str, json: bool) -> int:
             code = int(command.main(shlex.split(line), prog_name="tbd", standalone_mode=False) or 0)
     except TbdError as error:
         advice = error.next if error.next and error.next.startswith("tbd ") else f"tbd {line}"
-        error.next = f"cd {folder} && {advice}"
+        error.next = f"cd {shlex.quote(str(folder))} && {advice}"
         raise
     if code:
-        say(f"next:  cd {folder} && tbd {line}")
+        say(f"next:  cd {shlex.quote(str(folder))} && tbd {line}")
     return code

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, field_validator
 
 from tbd.recipe import Recipe
 
@@ -65,11 +65,18 @@ class ReplicationRecipe(Recipe):
     world: DrawnWorld = DrawnWorld()
     steps: TrainingSteps = TrainingSteps()
     rendering: Rendering = Rendering()
-    rows: tuple[AblationRow, ...] = ("label", "describe", "cot", "full")
+    rows: tuple[AblationRow, ...] = Field(("label", "describe", "cot", "full"), min_length=1)
     """Of Table 2; ``full`` is needed by all other claims."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1)
     """Every row is trained and rendered once a seed."""
-    levels: tuple[int, ...] = (1, 3, 4)
+    levels: tuple[Literal[1, 3, 4], ...] = (1, 3, 4)
     """k of Fig. 9 beside the full model's own 2."""
     directions: bool = True
     """Also render with the other reading of Algorithm 2 (coarse prompt at small t)."""
+
+    @field_validator("rows", "seeds", "levels")
+    @classmethod
+    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("one of them stands there twice")
+        return values

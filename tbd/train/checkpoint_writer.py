@@ -134,10 +134,10 @@ def rotate(folder: Path, keep: int, best: int | None) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed runs left: checkpoints that are not whole."""
-    whole = {checkpoint_folder(folder, step) for step in checkpoint_steps(folder)}
-    for path in (*folder.glob(".step-*.tmp"), *folder.glob("step-*")):
-        if path.is_dir() and path not in whole:
+    """Remove what killed runs left: checkpoints that are not whole. What somebody put beside them stays."""
+    torn = (path for path in folder.glob("step-*") if path.name[5:].isdecimal() and not (path / META).exists())
+    for path in (*folder.glob(".step-*.tmp"), *torn):
+        if path.is_dir():
             shutil.rmtree(path)
 
 

@@ -29,6 +29,16 @@ def test_names_are_unique_and_every_file_is_made_before_it_is_read(name):
         made |= set(outputs)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    ["rows=[]", "rows=[cot,cot]", "seeds=[]", "seeds=[-1]", "seeds=[0,0]", "levels=[0]", "levels=[2]", "levels=[5]"],
+)
+def test_what_could_not_be_rendered_is_refused_before_anything_is_drawn(wrong, tmp_path, capsys):
+    assert main(["replicate", str(tmp_path / "new"), "--set", wrong]) == 2
+    assert wrong.partition("=")[0] in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_line_is_one_that_the_program_parses(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -60,6 +60,13 @@ def test_what_killed_runs_left_is_swept_away(tmp_path):
     assert _steps(tmp_path) == ["samples", "step-5"]
 
 
+@pytest.mark.parametrize("name", ["step-3-best", "step-3.bak", "step-0003", "step-best"])
+def test_a_copy_that_somebody_made_of_a_checkpoint_is_not_swept_away(tmp_path, name):
+    shutil.copytree(_write(tmp_path, 3), tmp_path / name)
+    checkpoint_writer.sweep(tmp_path)
+    assert _steps(tmp_path) == sorted([name, "step-3"])
+
+
 def test_rotation_keeps_the_newest_and_the_best(tmp_path):
     for step, loss in ((1, 0.9), (2, 0.3), (3, 0.5), (4, None), (5, 0.4)):
         _write(tmp_path, step, loss)
