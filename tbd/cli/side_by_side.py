@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tbd.cli.typed_commands import typed_in
 from tbd.console import say
 from tbd.errors import MissingError
 from tbd.pools import JobFailure, WorkerPool
@@ -40,7 +41,7 @@ class TypedLine:
     @property
     def typed(self) -> str:
         """As it is typed from anywhere."""
-        return f"cd {shlex.quote(str(self.folder))} && tbd {self.line}"
+        return typed_in(self.folder, f"tbd {self.line}")
 
     @property
     def log(self) -> Path:

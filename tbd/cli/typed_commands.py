@@ -12,6 +12,11 @@ from tbd.console import say
 from tbd.errors import TbdError
 
 
+def typed_in(folder: Path, command: str) -> str:
+    """A command of a folder as it is typed from outside."""
+    return f"cd {shlex.quote(str(folder))} && {command}"
+
+
 def run_typed(command: Any, folder: Path, line: str, json: bool) -> int:
     """Run ``tbd LINE`` inside a folder, as a person would type it there.
 
@@ -34,8 +39,8 @@ def run_typed(command: Any, folder: Path, line: str, json: bool) -> int:
             code = int(command.main(shlex.split(line), prog_name="tbd", standalone_mode=False) or 0)
     except TbdError as error:
         advice = error.next if error.next and error.next.startswith("tbd ") else f"tbd {line}"
-        error.next = f"cd {shlex.quote(str(folder))} && {advice}"
+        error.next = typed_in(folder, advice)
         raise
     if code:
-        say(f"next:  cd {shlex.quote(str(folder))} && tbd {line}")
+        say(f"next:  {typed_in(folder, f'tbd {line}')}")
     return code

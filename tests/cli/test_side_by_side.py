@@ -1,5 +1,6 @@
 """Lines typed side by side: what each said is kept, what fails ends the rest, and nobody waits for nothing."""
 
+import shlex
 import time
 
 import pytest
@@ -54,3 +55,8 @@ def test_an_interruption_reaches_whoever_waits(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run_side_by_side(typed(tmp_path, "--version", "--version"), 1, interrupt)
+
+
+def test_a_folder_with_a_space_can_be_typed(tmp_path):
+    line = TypedLine("one", tmp_path / "my folder", "doctor")
+    assert shlex.split(line.typed) == ["cd", str(tmp_path / "my folder"), "&&", "tbd", "doctor"]
