@@ -19,12 +19,12 @@ from tbd.replicate.plan import MANIFESTS, TEST_CLIPS, portrait_names
 from tbd.replicate.recipe import ReplicationRecipe
 from tbd.selection import ROW_KEYS, Selection, select
 
-GRID_SECONDS = 0.64
-"""Speech of a grid's pictures: 16 frames."""
+GRID_SECONDS = 0.32
+"""Speech of a grid's pictures: 8 frames, one window of the model. More people tell more than more frames of one."""
 
 
 def draw_world(folder: Path, recipe: ReplicationRecipe) -> None:
-    """Draw what a replication needs; what is there is kept.
+    """Draw what a replication needs; clips that are there are kept, portraits are drawn anew: another seed has other people.
 
     Raises:
         InputError: the folder was drawn with other settings, or cannot be written.
@@ -37,9 +37,8 @@ def draw_world(folder: Path, recipe: ReplicationRecipe) -> None:
     for number, name in enumerate(portrait_names(recipe)):
         who = person(world.people + number, world.seed)  # nobody of the data set
         picture = Image.fromarray(Portrait(who, 2 * world.size).draw(Expression({})))
-        if not (folder / f"{name}.png").is_file():
-            workspace.write_whole(folder / f"{name}.png", lambda path, shown=picture: shown.save(path, "PNG"))  # type: ignore[misc]
-            write_wav(folder / f"{name}.wav", speak(GRID_SECONDS, pitch=who.pitch, seed=number))
+        workspace.write_whole(folder / f"{name}.png", lambda path, shown=picture: shown.save(path, "PNG"))  # type: ignore[misc]
+        write_wav(folder / f"{name}.wav", speak(GRID_SECONDS, pitch=who.pitch, seed=number))
 
 
 def write_test_clips(folder: Path, recipe: ReplicationRecipe) -> None:
