@@ -104,7 +104,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []
             exec(compile("".join(cell["source"]), "clips_to_table.ipynb", "exec"), names)
-    assert list(names["table"].index) == ["run", "ground truth", "still reference picture"]
+    assert list(names["table"].index) == ["run", "ground truth", "still frame of the target clip"]
     assert names["table"]["psnr"]["run"] < 100
 
 

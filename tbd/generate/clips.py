@@ -16,6 +16,7 @@ from tbd.hashes import seeded_fraction
 from tbd.manifest import dataset_roots, levels, locate_manifest, read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
+from tbd.manifest.start_frames import start_rows
 from tbd.media.canonical import CanonicalClip
 from tbd.schema import ManifestRow
 from tbd.selection import ROW_KEYS, Selection, select
@@ -123,7 +124,7 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
     places = dataset_roots(file.parent, request.roots)
     rule = clip_rule(file.parent).model_copy(update={"size": size})
     clips = {row["clip_id"]: _canonical(row, places, rule) for row in rows}
-    portraits = _portrait_rows(rows, chosen, recipe.reference)
+    portraits = start_rows(rows, chosen, recipe.reference)
     return [_job(row, clips, portraits[row["clip_id"]], recipe, k) for row in chosen]
 
 
@@ -166,36 +167,6 @@ def _problem(
     if not row["has_audio"]:
         return "no sound"
     return "" if portrait is not None else f"no {'neutral' if reference == 'neutral' else 'other'} clip of this person"
-
-
-def _footage(row: ManifestRow) -> tuple[Any, ...]:
-    """What a row was cut from: two rows of the same piece are one clip."""
-    return row["dataset"], row["file_name"], row["start"], row["end"]
-
-
-def _portrait_rows(
-    rows: Sequence[ManifestRow], chosen: Sequence[ManifestRow], reference: str
-) -> dict[str, ManifestRow | None]:
-    """The row whose frame each chosen row is made from; None where the person has no such clip."""
-    if reference == "clip":
-        return {row["clip_id"]: row for row in chosen}
-    readable = [row for row in rows if row["crop_box"] is not None]
-    neutral_first = sorted(readable, key=lambda row: (row["emotion"] != "neutral", str(row["clip_id"])))
-    of_person: dict[Any, list[ManifestRow]] = {}
-    for row in neutral_first:
-        if reference == "person" or row["emotion"] == "neutral":
-            of_person.setdefault((row["dataset"], row["subject"]), []).append(row)
-    return {
-        row["clip_id"]: next(
-            (
-                other
-                for other in of_person.get((row["dataset"], row["subject"]), ())
-                if reference == "neutral" or _footage(other) != _footage(row)
-            ),
-            None,
-        )
-        for row in chosen
-    }
 
 
 def _canonical(row: ManifestRow, places: Mapping[str, Path], rule: Any) -> CanonicalClip | None:

@@ -12,17 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tbd import __version__
-from tbd.errors import InputError
 from tbd.manifest import token_ids
 from tbd.media import video
-from tbd.media.container import opened
+from tbd.media.recorded import COMMENT
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import Sampling, TalkingHeadPipeline
 
 SAMPLE_RATE = 16_000
-COMMENT = "comment"
-"""The mp4 tag that holds the recipe as JSON."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +80,6 @@ def render_video(
     comment = json.dumps({"made_by": f"tbd {__version__}", "seed": seed, **(details or {})}, ensure_ascii=False)
     count = video.write(path, _counted(frames, told), fps, sound, sample_rate=SAMPLE_RATE, tags={COMMENT: comment})
     return RenderedVideo(path, count, max(guard.drift), guard.corrected + guard.restarted)
-
-
-def recorded_details(path: Path) -> dict[str, Any]:
-    """What the metadata of a video say about its making; empty where they say nothing, or there is no such video."""
-    if not path.is_file():
-        return {}
-    try:
-        with opened(path) as container:
-            found = json.loads(container.metadata.get(COMMENT, "{}"))
-    except (InputError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def fit_prompts(prompts: Sequence[str], chunks: int) -> tuple[list[str], list[str]]:

@@ -18,8 +18,9 @@ from tbd.clip_failures import why_failed
 from tbd.errors import InputError
 from tbd.generate.clips import ClipRequest, RenderJob
 from tbd.generate.recipe import GenerateRecipe
-from tbd.generate.render import RenderedVideo, fit_prompts, recorded_details, render_video
+from tbd.generate.render import RenderedVideo, fit_prompts, render_video
 from tbd.generate.windows import padded_length
+from tbd.media.recorded import recorded_details
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline

@@ -24,7 +24,7 @@ from tbd.media import video
 
 pytestmark = pytest.mark.bench
 
-BASELINES = (RunVideo("ground truth", "truth"), RunVideo("still reference picture", "still"))
+BASELINES = (RunVideo("ground truth", "truth"), RunVideo("still frame of the target clip", "still"))
 SECONDS, FPS = 5, 25
 
 

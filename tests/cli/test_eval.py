@@ -67,7 +67,7 @@ def test_all_runs_in_one_table_with_their_anchors(project, capsys):
     words = run(capsys, "--suite", "quick", "--workers", 0)
     document = scores()
     assert [row["name"] for row in document["runs"]] == ["good", "poor"]
-    assert [row["name"] for row in document["baselines"]] == ["ground truth", "still reference picture"]
+    assert [row["name"] for row in document["baselines"]] == ["ground truth", "still frame of the target clip"]
     values = numbers(document)
     assert values["good", "psnr"][0] > values["poor", "psnr"][0]
     assert values["ground truth", "psnr"][0] == 100 and values["ground truth", "ssim"][0] == 1

@@ -14,8 +14,8 @@ from tbd.cli import main
 from tbd.demo.face import Portrait
 from tbd.demo.identity import PEOPLE
 from tbd.demo.landmarks import Expression
-from tbd.generate.render import recorded_details
 from tbd.media import audio, video
+from tbd.media.recorded import recorded_details
 
 FAST = ["--steps", "1", "--scale", "1"]
 

@@ -49,7 +49,7 @@ def test_a_table_shows_the_truth_through_the_autoencoder_and_that_its_weights_ar
     words = capsys.readouterr().out
     document = json.loads((project / "results/mine/scores.json").read_text())
     rows = {row["name"]: row["scores"] for row in document["baselines"]}
-    assert list(rows) == ["ground truth", CODED, "still reference picture"]
+    assert list(rows) == ["ground truth", CODED, "still frame of the target clip"]
     found = rows[CODED]["psnr"]
     assert (found["status"], found["n"], found["of"]) == ("ok", COUNT, COUNT)
     assert found["weights"]["file"] == "config.json + diffusion_pytorch_model.safetensors"

@@ -17,7 +17,7 @@ from tbd.evaluate.metrics.psnr import METRICS as PSNR
 from tbd.evaluate.metrics.psnr import psnr
 from tbd.media import faces, video
 
-BASELINES = (RunVideo("ground truth", "truth"), RunVideo("still reference picture", "still"))
+BASELINES = (RunVideo("ground truth", "truth"), RunVideo("still frame of the target clip", "still"))
 ALL = (runs.Brightness(), runs.Difference(), runs.Spread())
 
 
@@ -65,14 +65,14 @@ def test_scores_are_those_of_the_decoded_frames(tmp_path, store):
     assert found["a", "psnr"] == pytest.approx(psnr(a, b).mean(), abs=1e-9)
     assert found["ground truth", "brightness"] == pytest.approx(b.mean(), abs=1e-9)
     assert found["ground truth", "difference"] == 0
-    assert found["still reference picture", "brightness"] == pytest.approx(b[0].mean(), abs=1e-9)
-    assert found["still reference picture", "difference"] == pytest.approx(np.abs(b[0] - b.astype(float)).mean())
+    assert found["still frame of the target clip", "brightness"] == pytest.approx(b[0].mean(), abs=1e-9)
+    assert found["still frame of the target clip", "difference"] == pytest.approx(np.abs(b[0] - b.astype(float)).mean())
 
 
 def test_a_set_of_a_still_has_as_many_vectors_as_the_clip_has_frames(tmp_path, store):
     pred, true = films(tmp_path)
     rows = one_pass.score(job(pred, true), store)
-    row = next(row for row in rows if row.name == "still reference picture" and "spread" in row.protocol)
+    row = next(row for row in rows if row.name == "still frame of the target clip" and "spread" in row.protocol)
     first = pixels(true)[0].mean(axis=(0, 1))
     np.testing.assert_allclose(store.get(row.key).features, np.tile(first, (40, 1)))
 

@@ -15,8 +15,8 @@ from tbd.demo.landmarks import Expression
 from tbd.errors import InputError
 from tbd.generate.page import TalkingHeadPage, chain_steps, page_app
 from tbd.generate.recipe import load_generate_recipe
-from tbd.generate.render import recorded_details
 from tbd.media import audio, video
+from tbd.media.recorded import recorded_details
 
 
 @pytest.fixture

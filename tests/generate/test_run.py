@@ -13,12 +13,16 @@ from rendering import CHECKPOINT, FRAMES, RECIPE, jobs, rendered, rendered_until
 from talking_head import SIZE, pipeline
 
 from tbd.errors import InputError, MissingError, UsageError
+from tbd.evaluate.engine.clip import ClipContext
+from tbd.evaluate.inputs.plan import plan
+from tbd.evaluate.inputs.sources import EvaluationRequest
 from tbd.generate.clips import ClipRequest, plan_jobs
 from tbd.generate.recipe import load_generate_recipe
-from tbd.generate.render import fit_prompts, recorded_details, render_video
+from tbd.generate.render import fit_prompts, render_video
 from tbd.generate.run import RUN, make_record, network_calls, open_run, pending_jobs, render_jobs
 from tbd.manifest import count_tokens
 from tbd.media import audio, video
+from tbd.media.recorded import recorded_details
 from tbd.selection import Selection
 
 
@@ -148,6 +152,18 @@ def test_a_portrait_of_the_person_is_never_from_the_clip_itself_and_neutral_wher
     assert found["c000"].portrait.path.name == "002.mp4", "the neutral clip of M900"
     for clip_id, job in found.items():
         assert job.problem == "no other clip of this person" or job.portrait.path != own[clip_id].speech.path
+
+
+def test_an_evaluation_takes_the_pictures_that_the_videos_started_from(pipe, manifest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = load_generate_recipe(["steps=1", "scale=1", "reference=person"])
+    rendered(pipe, tmp_path / "other", manifest, recipe)
+    planned = plan(EvaluationRequest(runs=(tmp_path / "other",), metrics=("psnr",), workers=0))
+    assert planned.record.baselines["still"] == "still picture of another clip"
+    made = {job.clip_id: job for job in jobs(manifest, recipe)}
+    assert [job.clip_id for job in planned.jobs] == ["c000", "c002"], "c001 is the only clip of its person"
+    for job in planned.jobs:
+        np.testing.assert_array_equal(ClipContext(job)._portrait(), made[job.clip_id].picture())
 
 
 def test_rows_that_nobody_may_use_say_why(tmp_path):

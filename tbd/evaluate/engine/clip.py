@@ -112,13 +112,20 @@ class ClipContext:
             return streams.of_file(video.path, fps if self.job.truth.exists else None)
         truth = self.baseline_truth
         if video.kind == "still":
-            return baselines.still(truth, baselines.portrait(truth, self._reference_frame))
+            return baselines.still(truth, self._start(truth))
         return baselines.autoencoded(truth, self.job.settings.device) if video.kind == "vae" else truth
 
     @property
     def _reference_frame(self) -> int | None:
         found = (self.job.truth.row or {}).get("reference_frame")
         return None if found is None else int(found)
+
+    def _start(self, truth: FrameStream) -> Pixels:
+        """The picture that the videos started from, at the size of the ground truth."""
+        other = self.job.truth.start_clip(truth.side)
+        if other is not None:
+            return other.picture(self.job.truth.start_frame)
+        return baselines.portrait(truth, self._reference_frame)
 
     # How they are laid over each other
 
@@ -178,7 +185,7 @@ class ClipContext:
             audio=self._audio(video) if lead.needs_audio else None,
             sound_rate=self.stream(video).sound_rate() if lead.needs_audio else 16_000,
             row=self._row(lead.columns),
-            portrait=self._portrait if lead.needs_portrait else lambda: None,
+            portrait=self._portrait if group.needs_portrait else lambda: None,
             device=self.job.settings.device,
             beside=self._beside(video, group),
             beside_truth=self._beside_truth(group),
@@ -207,7 +214,7 @@ class ClipContext:
     def _portrait(self) -> Pixels | None:
         if self.job.truth.portrait is not None:
             return read_picture(self.job.truth.portrait)
-        return None if self.truth_problem else baselines.portrait(self.truth, self._reference_frame)
+        return None if self.truth_problem else self._start(self.truth)
 
     def _audio(self, video: RunVideo) -> npt.NDArray[np.int16] | None:
         if video not in self._sound:
@@ -238,8 +245,8 @@ class ClipContext:
         """A row must not depend on where files lie on this machine."""
         truth = self.job.truth
         paths = [video.path for video in self.job.videos if video.path] + ([truth.reference] if truth.reference else [])
-        if truth.row is not None:
-            names = [truth.row[name] for name in ("file_name", "audio_file_name") if truth.row.get(name)]
+        for row in filter(None, (truth.row, truth.start)):
+            names = [row[name] for name in ("file_name", "audio_file_name") if row.get(name)]
             paths += [truth.root / str(name) for name in names]
         for path in paths:
             message = message.replace(str(path), path.name)
@@ -255,7 +262,7 @@ class ClipContext:
         """
         lead, row = group.lead, self.job.truth.row or {}
         told: dict[str, Any] = {name: row.get(name) for name in lead.columns}
-        if lead.needs_portrait:
+        if group.needs_portrait:
             told["portrait"] = self._portrait_content()
         if beside := self._beside(video, group):
             told["beside"] = sha256_file(beside)
@@ -295,12 +302,20 @@ class ClipContext:
     def _portrait_content(self) -> Any:
         if self.job.truth.portrait is not None:
             return sha256_file(self.job.truth.portrait)
-        return "" if self.truth_problem else [self._content(self.truth), self._reference_frame]
+        return "" if self.truth_problem else [self._content(self.truth), self._start_content(self.truth)]
+
+    def _start_content(self, truth: FrameStream) -> Any:
+        """What ``_start`` depends on besides the ground truth."""
+        other = self.job.truth.start_clip(truth.side)
+        if other is None:
+            return self._reference_frame
+        crop = {"box": other.crop_box, "side": truth.side, "rule": other.rule.version}
+        return crop | {"file": sha256_file(other.path), "frame": self.job.truth.start_frame}
 
     def _content_of(self, video: RunVideo) -> dict[str, Any]:
         seen = self._content(self.stream(video)) | {"kind": video.kind if video.kind != "run" else "file"}
         if video.kind == "still":
-            seen["still"] = self._reference_frame
+            seen["still"] = self._start_content(self.baseline_truth)
         if video.kind == "vae":
             seen["vae"] = sorted(self.job.weights.get(VAE, ()))
         return seen

@@ -9,19 +9,34 @@ from typing import Any, Literal, Self
 
 from tbd.evaluate.inputs.align import Align, Length, Region
 from tbd.evaluate.metrics.base import ClipScore, Compares, Metric
-from tbd.media.canonical import ClipRule
+from tbd.media.canonical import CanonicalClip, ClipRule
 from tbd.recipe import digest
 from tbd.schema import ManifestRow
 
 Kind = Literal["run", "truth", "still", "vae"]
+Portrait = Literal["clip", "neutral", "person"]
 Status = Literal["ok", "failed", "missing", "extra", "duplicate", "unreadable"]
 
 BASELINES: Mapping[Kind, str] = {
     "truth": "ground truth",
     "vae": "ground truth through the SD VAE",
-    "still": "still reference picture",
+    "still": "still frame of the target clip",
 }
 """What every table shows beside the runs: the truth itself, the ceiling of any SD 1.5 model, the floor."""
+
+STILLS: Mapping[Portrait, str] = {
+    "clip": BASELINES["still"],
+    "neutral": "still picture of a neutral clip",
+    "person": "still picture of another clip",
+}
+"""The floor by the picture that the videos are taken to start from, named as ``tbd generate --reference`` names it."""
+
+PORTRAITS: Mapping[Portrait, str] = {
+    "clip": "a frame of the target clip, whose expression it shows",
+    "neutral": "a frame of a neutral clip of the person, where the runs started",
+    "person": "a frame of another clip of the person, where the runs started",
+}
+"""The same in words."""
 
 VAE = "sd-vae-ft-mse"
 """Catalogue key of the image autoencoder that every SD 1.5 model draws through."""
@@ -54,6 +69,7 @@ class Settings:
     Attributes:
         align, length, region: see ``tbd.evaluate.inputs.align``.
         size: shorter side in pixels to which all pictures are brought; None leaves them.
+        portrait: the picture that the videos are taken to start from; None where there is no ground truth.
         device: where networks run.
         threads: accumulators that may work at the same time.
     """
@@ -62,6 +78,7 @@ class Settings:
     length: Length = "truncate"
     region: Region = "full"
     size: int | None = None
+    portrait: Portrait | None = "clip"
     device: str = "cpu"
     threads: int = 1
 
@@ -75,7 +92,8 @@ class GroundTruth:
         root: where its dataset lies.
         rule: by which the manifest's clips became canonical.
         reference: a file, between two folders.
-        portrait: a picture that the video started from; None takes a frame of the ground truth.
+        portrait: a picture that the video started from; None takes a frame of a clip.
+        start: the manifest row of that clip, of the same dataset; None takes the ground truth itself.
         file: path of either below its folder, as results name it.
     """
 
@@ -84,7 +102,27 @@ class GroundTruth:
     rule: ClipRule = field(default_factory=ClipRule)
     reference: Path | None = None
     portrait: Path | None = None
+    start: ManifestRow | None = None
     file: str = ""
+
+    @property
+    def start_frame(self) -> int:
+        """The frame of ``start`` that the videos started from, counted from 0 at the start of its file."""
+        return int((self.start or {}).get("reference_frame") or 0)
+
+    def start_clip(self, side: int | None = None) -> CanonicalClip | None:
+        """The canonical clip of ``start``; None without one.
+
+        Args:
+            side: of its pictures, in pixels; None takes the manifest's.
+
+        Raises:
+            InputError: the row has no crop box.
+        """
+        if self.start is None:
+            return None
+        rule = self.rule if side is None else self.rule.model_copy(update={"size": side})
+        return CanonicalClip.of_row(self.start, self.root, rule)
 
     @property
     def exists(self) -> bool:
@@ -200,6 +238,11 @@ class MetricGroup:
     def compares(self) -> Compares:
         """What all of them look at."""
         return self.lead.compares
+
+    @property
+    def needs_portrait(self) -> bool:
+        """Whether one of them depends on the picture that the video started from."""
+        return any(metric.needs_portrait for metric in self.metrics)
 
     def region(self, chosen: Region) -> Region:
         """Metrics that seek faces or listen need the whole picture; the others look at the chosen part."""

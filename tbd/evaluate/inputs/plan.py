@@ -11,10 +11,10 @@ from typing import Any, get_args
 
 from tbd import __version__, weights
 from tbd.errors import UsageError
-from tbd.evaluate.inputs import sources
+from tbd.evaluate.inputs import sources, starts
 from tbd.evaluate.inputs.align import Align, Length, Region
 from tbd.evaluate.inputs.geometry import check_geometry
-from tbd.evaluate.inputs.jobs import BASELINES, VAE, ClipJob, Kind, RunVideo, ScoreRow, Settings
+from tbd.evaluate.inputs.jobs import BASELINES, STILLS, VAE, ClipJob, Kind, RunVideo, ScoreRow, Settings
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.inputs.record import EvaluationRecord
 from tbd.evaluate.inputs.sources import EvaluationRequest, TruthSource
@@ -65,10 +65,15 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     manifest = sources.manifest_of(request, runs, documents)
     truth = sources.truth_source(request, manifest, documents)
     pairings = {name: sources.paired(request, folder, truth.rows) for name, folder in runs.items()}
+    truth = starts.checked(truth, pairings)
     ours = all(documents.values())
     metrics, skipped = _possible(chosen, alone=request.alone)
-    shown = _baselines(metrics) if request.baselines and not request.alone else ()
-    settings = replace(_settings(request, base, ours, manifest is not None), device=_device(request, metrics))
+    shown = _baselines(metrics, truth) if request.baselines and not request.alone else {}
+    settings = replace(
+        _settings(request, base, ours, manifest is not None),
+        portrait=None if request.alone else truth.portrait,
+        device=_device(request, metrics),
+    )
     laid = list(_jobs(runs, pairings, truth, metrics, settings, shown))
     metrics, skipped = _with_truth_beside(metrics, skipped, laid)
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
@@ -78,9 +83,9 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
         metrics=tuple(metric.protocol for metric in metrics),
         skipped=skipped,
         weights={name: one.as_record() or {} for name, one in seen.items() if one.files},
-        settings={key: getattr(settings, key) for key in ("align", "length", "region", "size")},
-        baselines={kind: BASELINES[kind] for kind in shown},
-        notes=_notes(request, shown),
+        settings={key: getattr(settings, key) for key in ("align", "length", "region", "size", "portrait")},
+        baselines={str(kind): name for kind, name in shown.items()},
+        notes=_notes(request, shown, truth, documents),
         truth=truth.words,
         version=__version__,
         truth_root={name: path.as_posix() for name, path in truth.roots.items()},
@@ -159,16 +164,24 @@ def _possible(chosen: Sequence[Metric], *, alone: bool) -> tuple[tuple[Metric, .
     return tuple(metric for metric, reason in reasons.items() if not reason), skipped
 
 
-def _baselines(metrics: Sequence[Metric]) -> tuple[Kind, ...]:
+def _baselines(metrics: Sequence[Metric], truth: TruthSource) -> dict[Kind, str]:
+    """The baselines that can be made here, with the names that tables show."""
     if not metrics:
-        return ()
-    return ("truth", "vae", "still") if weights.find(weights.lookup(VAE)) else ("truth", "still")
+        return {}
+    kinds: tuple[Kind, ...] = ("truth", "vae", "still") if weights.find(weights.lookup(VAE)) else ("truth", "still")
+    return {kind: STILLS[truth.portrait] if kind == "still" else BASELINES[kind] for kind in kinds}
 
 
-def _notes(request: EvaluationRequest, shown: Sequence[Kind]) -> tuple[str, ...]:
+def _notes(
+    request: EvaluationRequest,
+    shown: Mapping[Kind, str],
+    truth: TruthSource,
+    documents: Mapping[str, Mapping[str, Any]],
+) -> tuple[str, ...]:
+    notes = () if request.alone else starts.unlike(documents, truth.portrait)
     if request.baselines and shown and "vae" not in shown:
-        return (f"{BASELINES['vae']} is not shown: weights missing; tbd weights pull {VAE}",)
-    return ()
+        notes += (f"{BASELINES['vae']} is not shown: weights missing; tbd weights pull {VAE}",)
+    return notes
 
 
 def _jobs(
@@ -177,7 +190,7 @@ def _jobs(
     truth: TruthSource,
     metrics: tuple[Metric, ...],
     settings: Settings,
-    shown: Sequence[Kind],
+    baselines: Mapping[Kind, str],
 ) -> Iterable[ClipJob]:
     clips: dict[str, list[tuple[str, Pair]]] = {}
     for name, found in pairings.items():
@@ -186,7 +199,7 @@ def _jobs(
     for clip_id in sorted(clips if metrics else ()):
         pairs = clips[clip_id]
         videos = [RunVideo(name, "run", pair.video, sources.below(pair.video, runs[name])) for name, pair in pairs]
-        videos += [RunVideo(BASELINES[kind], kind) for kind in shown]
+        videos += [RunVideo(name, kind) for kind, name in baselines.items()]
         yield ClipJob(clip_id, truth.of(pairs[0][1]), tuple(videos), metrics, settings)
 
 

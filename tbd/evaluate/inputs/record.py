@@ -16,7 +16,7 @@ class EvaluationRecord:
         metrics: protocols that were computed.
         skipped: protocol -> why it was not, with its direction.
         weights: protocol -> ``{file, sha256, published}``; also of the autoencoder, under its catalogue key.
-        settings: align, length, region, size.
+        settings: align, length, region, size, portrait.
         baselines: kind -> name of those that were computed.
         notes: what a reader must know.
         truth: where the ground truth came from, in words.

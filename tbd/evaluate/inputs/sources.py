@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from tbd import workspace
 from tbd.errors import InputError, UsageError
-from tbd.evaluate.inputs import pairing
-from tbd.evaluate.inputs.jobs import GroundTruth
+from tbd.evaluate.inputs import pairing, starts
+from tbd.evaluate.inputs.jobs import GroundTruth, Portrait
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.metrics.base import Metric
 from tbd.filenames import PICTURES, read_name
@@ -183,12 +183,14 @@ class TruthSource:
         of: from a pair to its ground truth.
         words: where it came from.
         roots: the folders below which its files lie, by dataset.
+        portrait: the picture that the videos are taken to start from, as ``tbd generate --reference`` names it.
     """
 
     rows: ExpectedRows
     of: Callable[[Pair], GroundTruth]
     words: str
     roots: Mapping[str, Path]
+    portrait: Portrait = "clip"
 
 
 def truth_source(
@@ -210,8 +212,10 @@ def truth_source(
     from tbd.manifest.rows import as_rows
     from tbd.manifest.run import clip_rule
 
-    file = locate_manifest(manifest)
-    rows = _selected(request, as_rows(read_manifest(file, COLUMNS)), documents)
+    file, portrait = locate_manifest(manifest), starts.said(documents)
+    every = as_rows(read_manifest(file, COLUMNS))
+    rows = _selected(request, every, documents)
+    others = starts.other_clips(every, rows.chosen, portrait)
     places, rule = dataset_roots(file.parent, request.roots), clip_rule(file.parent)
     lost = sorted({row["dataset"] for row in rows.chosen if not places.get(row["dataset"], Path("/nowhere")).is_dir()})
     if lost:
@@ -223,9 +227,10 @@ def truth_source(
     def truth(pair: Pair) -> GroundTruth:
         if pair.reference is not None or pair.row is None:
             return _file_truth(pair, request.reference or Path())
-        return GroundTruth(pair.row, places[pair.row["dataset"]], rule, file=str(pair.row["file_name"] or ""))
+        start, file = others.get(pair.row["clip_id"]), str(pair.row["file_name"] or "")
+        return GroundTruth(pair.row, places[pair.row["dataset"]], rule, start=start, file=file)
 
-    return TruthSource(rows, truth, f"canonical clips of {file.parent.name}", places)
+    return TruthSource(rows, truth, f"canonical clips of {file.parent.name}", places, portrait)
 
 
 def _no_truth(pair: Pair, portraits: Path | None) -> GroundTruth:

@@ -44,7 +44,6 @@ class DrawnMetric(Metric):
     source = "this project; reader of drawn faces"
     compares = "nothing"
     columns = ("start", "subject")
-    needs_portrait = True
     beside_truth = UNITS_FILE
     by_name_only = True
     weights = (WEIGHTS,)
@@ -53,6 +52,7 @@ class DrawnMetric(Metric):
     def __init__(self, key: str, title: str, direction: Direction) -> None:
         self.key, self.title, self.direction = key, title, direction
         self.protocol = f"{key}@drawn"
+        self.needs_portrait = key == "identity"
 
     def open(self, clip: ClipInfo) -> DrawnReading:
         """Start a clip."""

@@ -136,5 +136,6 @@ def _protocol(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
 def _command(record: EvaluationRecord) -> str:
     """The command that makes these numbers again; where the ground truth lies is said in words above."""
     runs = " ".join(str(facts.get("folder", name)) for name, facts in record.runs.items())
-    settings = " ".join(f"--{key} {value}" for key, value in record.settings.items() if value is not None)
+    chosen = {key: value for key, value in record.settings.items() if key != "portrait"}  # the runs say it themselves
+    settings = " ".join(f"--{key} {value}" for key, value in chosen.items() if value is not None)
     return f"tbd eval {runs} --metrics {','.join(record.metrics)} {settings}".strip()

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tbd.evaluate.inputs.jobs import ScoreRow
+from tbd.evaluate.inputs.jobs import PORTRAITS, ScoreRow
 from tbd.evaluate.outputs.scoreboard import ARROWS, columns, direction, low, mark, number, rows, title, warnings
 from tbd.evaluate.outputs.tables import ScoreTable, TableCell, TableRow, ranks
 from tbd.schema import INTENSITIES
@@ -88,8 +88,10 @@ def _cell(one: Mapping[str, Any] | None, rank: Any) -> TableCell:
 
 
 def _caption(document: Mapping[str, Any]) -> str:
-    settings = ", ".join(f"{key} {value}" for key, value in document["settings"].items() if value is not None)
-    return f"Ground truth: {document['truth']}; {settings}"
+    known = {key: value for key, value in document["settings"].items() if value is not None}
+    portrait: Any = known.pop("portrait", None)
+    settings = ", ".join(f"{key} {value}" for key, value in known.items())
+    return f"Ground truth: {document['truth']}; {settings}" + (f"; portrait: {PORTRAITS[portrait]}" if portrait else "")
 
 
 def _mean(values: Sequence[float] | None) -> TableCell:

@@ -78,13 +78,18 @@ def failed(rows: Sequence[ScoreRow], metrics: Sequence[Metric]) -> int:
 def signature(metric: Metric, settings: Mapping[str, Any]) -> str:
     """Everything that names a number: ``ssim@skimage``, ``ssim@skimage/align=face,size=256``.
 
-    What is as usual (canvas, truncate, full, the size of the files) and what cannot change the number is left out.
+    What is as usual (canvas, truncate, full, the size of the files, a portrait from the target clip) and what cannot change the number is left out.
     """
     looks = [] if metric.needs_audio or metric.needs_faces else ["region"]
     looks += [] if metric.compares == "nothing" else ["align"]
     looks += ["length"] if metric.compares == "frames" else []
-    named = [f"{key}={settings[key]}" for key in (*looks, "size") if settings.get(key) != getattr(USUAL, key)]
+    looks += ["portrait"] if metric.needs_portrait else []
+    named = [f"{key}={settings[key]}" for key in (*looks, "size") if _unusual(key, settings.get(key))]
     return f"{metric.protocol}/{','.join(named)}".removesuffix("/")
+
+
+def _unusual(key: str, value: Any) -> bool:
+    return value is not None and value != getattr(USUAL, key)
 
 
 def _of(rows: Sequence[ScoreRow], metric: Metric) -> list[ScoreRow]:
