@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tbd.evaluate.inputs.sources import TruthSource
 
 UNLIKE = (
-    "{} started from another clip, which not every video here records alike: portrait and still picture are a frame of "
-    "the target clip, whose expression it shows; runs that started alike are scored better without the others"
+    "{} started from another clip; not every video here records the same, or no manifest says which frame it was, so "
+    "portrait and still picture are a frame of the target clip, whose expression it shows"
 )
 
 

@@ -78,7 +78,8 @@ def failed(rows: Sequence[ScoreRow], metrics: Sequence[Metric]) -> int:
 def signature(metric: Metric, settings: Mapping[str, Any]) -> str:
     """Everything that names a number: ``ssim@skimage``, ``ssim@skimage/align=face,size=256``.
 
-    What is as usual (canvas, truncate, full, the size of the files, a portrait from the target clip) and what cannot change the number is left out.
+    What is as usual (canvas, truncate, full, the size of the files, a portrait from the target clip) and what cannot
+    change the number is left out.
     """
     looks = [] if metric.needs_audio or metric.needs_faces else ["region"]
     looks += [] if metric.compares == "nothing" else ["align"]
