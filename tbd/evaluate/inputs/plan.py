@@ -65,15 +65,11 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     manifest = sources.manifest_of(request, runs, documents)
     truth = sources.truth_source(request, manifest, documents)
     pairings = {name: sources.paired(request, folder, truth.rows) for name, folder in runs.items()}
-    truth = starts.checked(truth, pairings)
+    truth = sources.with_known_starts(truth, pairings)
     ours = all(documents.values())
     metrics, skipped = _possible(chosen, alone=request.alone)
     shown = _baselines(metrics, truth) if request.baselines and not request.alone else {}
-    settings = replace(
-        _settings(request, base, ours, manifest is not None),
-        portrait=None if request.alone else truth.portrait,
-        device=_device(request, metrics),
-    )
+    settings = _settings(request, base, truth, metrics, known=ours or manifest is None)
     laid = list(_jobs(runs, pairings, truth, metrics, settings, shown))
     metrics, skipped = _with_truth_beside(metrics, skipped, laid)
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
@@ -141,16 +137,20 @@ def check_settings(wanted: Mapping[str, str]) -> None:
             raise UsageError(f"--{key} {wanted[key]}: one of {', '.join(get_args(kinds))}")
 
 
-def _settings(request: EvaluationRequest, base: registry.Suite, ours: bool, manifest: bool) -> Settings:
+def _settings(
+    request: EvaluationRequest, base: registry.Suite, truth: TruthSource, metrics: Sequence[Metric], *, known: bool
+) -> Settings:
+    """How pictures are compared; ``known``: how they lie over the ground truth need not be said."""
     given = {"align": request.align, "length": request.length, "region": request.region}
     wanted = dict(base.settings) | {key: value for key, value in given.items() if value is not None}
     check_settings(wanted)
-    if "align" not in wanted and manifest and not ours:
+    if "align" not in wanted and not known:
         raise UsageError(
             "these videos were not made by tbd, so say how they lie over the ground truth",
             next="--align canvas (same crop and size), crop (same crop, another size) or face (neither)",
         )
-    return Settings(**wanted, size=request.size)  # type: ignore[arg-type]
+    portrait, device = None if request.alone else truth.portrait, _device(request, metrics)
+    return Settings(**wanted, size=request.size, portrait=portrait, device=device)  # type: ignore[arg-type]
 
 
 def _possible(chosen: Sequence[Metric], *, alone: bool) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:

@@ -233,6 +233,13 @@ def truth_source(
     return TruthSource(rows, truth, f"canonical clips of {file.parent.name}", places, portrait)
 
 
+def with_known_starts(truth: TruthSource, pairings: Mapping[str, Pairing]) -> TruthSource:
+    """The ground truth with another clip's frames as portraits only where every video of every run records just these."""
+    if truth.portrait == "clip" or starts.recorded_alike(pairings, truth.of):
+        return truth
+    return replace(truth, of=lambda pair: replace(truth.of(pair), start=None), portrait="clip")
+
+
 def _no_truth(pair: Pair, portraits: Path | None) -> GroundTruth:
     """What is known of a video without ground truth: what its name says, and its portrait."""
     said = read_name(PurePosixPath(pair.clip_id).name)

@@ -7,17 +7,13 @@ beside the runs, and of metrics that hold a video against its portrait.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tbd.evaluate.inputs.jobs import PORTRAITS, GroundTruth, Portrait
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.schema import ManifestRow
-
-if TYPE_CHECKING:
-    from tbd.evaluate.inputs.sources import TruthSource
 
 UNLIKE = (
     "{} started from another clip; not every video here records the same, or no manifest says which frame it was, so "
@@ -44,16 +40,10 @@ def other_clips(
     return {} if portrait == "clip" else start_rows(rows, chosen, portrait)
 
 
-def checked(truth: TruthSource, pairings: Mapping[str, Pairing]) -> TruthSource:
-    """The ground truth with another clip's frames as portraits only where every video of every run records just these."""
+def recorded_alike(pairings: Mapping[str, Pairing], truth_of: Callable[[Pair], GroundTruth]) -> bool:
+    """Whether every video of every run records that it started from the frame of ``GroundTruth.start``."""
     pairs = [pair for found in pairings.values() for pair in found.matched]
-    if truth.portrait == "clip" or all(_started_there(pair.video, truth.of(pair)) for pair in pairs):
-        return truth
-
-    def own(pair: Pair) -> GroundTruth:
-        return replace(truth.of(pair), start=None)
-
-    return replace(truth, of=own, portrait="clip")
+    return all(_started_there(pair.video, truth_of(pair)) for pair in pairs)
 
 
 def unlike(documents: Mapping[str, Mapping[str, Any]], portrait: Portrait) -> tuple[str, ...]:
