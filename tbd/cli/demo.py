@@ -67,7 +67,7 @@ def demo(
     Example: tbd demo
     """
     from tbd.demo.dataset import draw
-    from tbd.replicate.journal import toy_size
+    from tbd.replicate.step_keys import toy_size
 
     size = toy_size(recipe, folder if folder.is_dir() else Path(), "--recipe demo")
     names = [] if until == "draw" else list(STAGES)[: 1 if until == "annotate" else None]

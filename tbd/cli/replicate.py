@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import multiprocessing
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from tbd import recipe as recipes
 from tbd.cli import options
 from tbd.cli.drawn_networks import train_drawn_reader, train_text_encoder
 from tbd.cli.side_by_side import TypedLine, run_side_by_side
-from tbd.cli.typed_commands import run_typed
+from tbd.cli.typed_commands import processor_seconds, run_typed
 from tbd.console import document, human_seconds, out, say
 from tbd.replicate.recipe import ReplicationRecipe
 
@@ -38,30 +39,53 @@ def replicate(
 
     Example: tbd replicate
     """
-    from tbd.replicate.journal import ReplicationJournal, step_keys, toy_size
-    from tbd.replicate.plan import SIDE_BY_SIDE, TEXT_ENCODER, replication_steps
+    from tbd.locks import folder_lock
+    from tbd.replicate.plan import TEXT_ENCODER, replication_steps
+    from tbd.replicate.step_keys import toy_size
 
     chosen = recipes.load(ReplicationRecipe, "replicate", recipe or "hour", set_ or ())
-    steps = replication_steps(chosen)
+    chosen = _with_training_found(chosen, folder)
+    toy_size(chosen.training, folder if folder.is_dir() else Path())
     if dry_run:
-        if not chosen.training.endswith(".toml"):  # a file may come into the folder yet
-            toy_size(chosen.training, Path())
-        lines = [f"tbd {step.line}" for step in steps]
+        lines = [f"tbd {step.line}" for step in replication_steps(chosen)]
         plan = {"folder": str(folder), "commands": lines, "dry_run": True}
         head = f"{chosen.world.clips} clips of {chosen.world.people} drawn people in {folder}, a text encoder in "
         head += f"{folder / TEXT_ENCODER}, then there:"
         document(plan) if json else out("\n".join([head, *lines]))
         return 0
+    with folder_lock(folder, purpose="replicating"):
+        return _replicate(context, folder, chosen, json)
+
+
+def _with_training_found(recipe: ReplicationRecipe, folder: Path) -> ReplicationRecipe:
+    """A recipe of the training that is a file, by its whole path unless it lies in the folder: commands are typed there."""
+    path = Path(recipe.training)
+    if path.suffix != ".toml" or (folder / path).is_file() or not path.is_file():
+        return recipe
+    return recipe.model_copy(update={"training": str(path.absolute())})
+
+
+def _replicate(context: typer.Context, folder: Path, chosen: ReplicationRecipe, json: bool) -> int:
+    from tbd.replicate.journal import ReplicationJournal
+    from tbd.replicate.plan import ENCODER, SIDE_BY_SIDE, TEXT_ENCODER, WORLD, replication_steps
+    from tbd.replicate.step_keys import step_keys, toy_size
     from tbd.replicate.text_encoder import TextEncoderRecipe
     from tbd.replicate.world import draw_world, write_test_clips
 
-    size = toy_size(chosen.training, folder if folder.is_dir() else Path())
-    draw_world(folder, chosen)
-    train_text_encoder(folder / TEXT_ENCODER, TextEncoderRecipe(size))
+    steps = replication_steps(chosen)
     journal = ReplicationJournal(folder, step_keys(chosen, steps, folder))
+    if journal.damaged:
+        say(f"{journal.path}: {journal.damaged} damaged lines; what they were about is done again")
+    with _timed(journal, WORLD):
+        draw_world(folder, chosen)
+    with _timed(journal, ENCODER):
+        train_text_encoder(folder / TEXT_ENCODER, TextEncoderRecipe(toy_size(chosen.training, folder)))
     parts = [list(group) for _, group in itertools.groupby(steps, key=lambda step: step.part)]
     for part in parts:
         waiting = [step for step in part if not journal.is_done(step)]
+        for step in waiting:
+            if aside := journal.begin(step):
+                say(f"{step.name}: it was made from other things; that is in {aside} now")
         if part[0].part == "videos" and waiting:
             write_test_clips(folder, chosen)
         typed = _side_by_side if part[0].part in SIDE_BY_SIDE else _one_by_one
@@ -70,15 +94,24 @@ def replicate(
     return _answer(folder, chosen, journal, json)
 
 
+@contextlib.contextmanager
+def _timed(journal: ReplicationJournal, step: ReplicationStep) -> Iterator[None]:
+    """Write down how long something without a command of its own took, when it was done first."""
+    began, used = time.monotonic(), processor_seconds()
+    yield
+    if not journal.is_done(step):
+        journal.record(step, time.monotonic() - began, processor_seconds() - used)
+
+
 def _one_by_one(
     context: typer.Context, folder: Path, steps: list[ReplicationStep], journal: ReplicationJournal, json: bool
 ) -> int:
     for step in steps:
         say(f"\n{step.name}")
-        began, used = time.monotonic(), _processor_seconds()
+        began, used = time.monotonic(), processor_seconds()
         if code := run_typed(context.find_root().command, folder, step.line, json):
             return code
-        journal.record(step, time.monotonic() - began, _processor_seconds() - used)
+        journal.record(step, time.monotonic() - began, processor_seconds() - used)
     return 0
 
 
@@ -94,23 +127,17 @@ def _side_by_side(
     )
 
 
-def _processor_seconds() -> float:
-    """Of this process and of its children. The workers of a closed pool are waited for: their time is not the next step's."""
-    for child in multiprocessing.active_children():
-        child.join(10)
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
-
-
 def _answer(folder: Path, chosen: ReplicationRecipe, journal: ReplicationJournal, json: bool) -> int:
     from tbd.replicate.findings import measure_replication
-    from tbd.replicate.plan import TEXT_ENCODER
+    from tbd.replicate.plan import READING, TEXT_ENCODER
     from tbd.replicate.readers import read_clip, reader_words
     from tbd.replicate.report import write_report
     from tbd.replicate.text_encoder import text_encoder_words
 
     train_drawn_reader()
-    findings = measure_replication(folder, chosen, read_clip, reader_words(), text_encoder_words(folder / TEXT_ENCODER))
+    with _timed(journal, READING):
+        words = text_encoder_words(folder / TEXT_ENCODER)
+        findings = measure_replication(folder, chosen, read_clip, reader_words(), words)
     seconds = journal.seconds
     path = write_report(folder, chosen, findings, seconds, journal.processor_seconds)
     if json:

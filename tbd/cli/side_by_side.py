@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tbd.cli.typed_commands import typed_in
+from tbd.cli.typed_commands import processor_seconds, typed_in
 from tbd.console import say
 from tbd.errors import MissingError
-from tbd.pools import JobFailure, WorkerPool
+from tbd.pools import JobFailure, WorkerCrashedError, WorkerPool
 
 LOGS = "logs"
 """Folder below the one where the lines are typed; what each said is there."""
@@ -99,14 +99,14 @@ def _last_words(line: TypedLine) -> str:
 
 def _type_line(line: TypedLine) -> EndedLine:
     line.log.parent.mkdir(parents=True, exist_ok=True)
-    began, used = time.monotonic(), time.process_time()
+    began, used = time.monotonic(), processor_seconds()
     with line.log.open("w", encoding="utf-8") as log, contextlib.chdir(line.folder):
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
         code = _program(shlex.split(line.line))
         sys.stdout.flush()
         sys.stderr.flush()
-    return EndedLine(code, time.monotonic() - began, time.process_time() - used)
+    return EndedLine(code, time.monotonic() - began, processor_seconds() - used)
 
 
 def _program(words: Sequence[str]) -> int:
@@ -122,4 +122,6 @@ def _program(words: Sequence[str]) -> int:
 
 
 def _crashed(line: TypedLine, failure: JobFailure) -> EndedLine:
-    raise MissingError(f"{line.name}: {failure.reason}", next=line.typed)
+    gone = isinstance(failure.error, WorkerCrashedError)  # killed from outside, or by the system for want of memory
+    reason = "its process was killed, perhaps for want of memory" if gone else failure.reason
+    raise MissingError(f"{line.name}: {reason}; what it said: {line.log}", next=line.typed)

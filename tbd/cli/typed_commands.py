@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +17,14 @@ from tbd.errors import TbdError
 def typed_in(folder: Path, command: str) -> str:
     """A command of a folder as it is typed from outside."""
     return f"cd {shlex.quote(str(folder))} && {command}"
+
+
+def processor_seconds() -> float:
+    """Of this process and of its children. The workers of a closed pool are waited for: their time is not the next command's."""
+    for child in multiprocessing.active_children():
+        child.join(10)
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def run_typed(command: Any, folder: Path, line: str, json: bool) -> int:

@@ -18,16 +18,27 @@ DRAWS = 2000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % bootstrap interval over clips."""
+    """A mean with its 95 % bootstrap interval.
+
+    Attributes:
+        value, low, high: finite, or nan where there is nothing to tell it from.
+        clips: that it was made of.
+        people: that were resampled, each with all of their clips; 0 where clips were.
+    """
 
     value: float
     low: float
     high: float
     clips: int
+    people: int = 0
 
     def words(self) -> str:
-        """``0.31 (0.20 to 0.42; 8 clips)``"""
-        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}; {self.clips} clips)"
+        """``0.31 (0.20 to 0.42; 8 clips of 3 people)``"""
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}; {self.counted()})"
+
+    def counted(self) -> str:
+        """``8 clips of 3 people``"""
+        return f"{self.clips} clips of {self.people} people" if self.people else f"{self.clips} clips"
 
 
 def recognised(made: Mapping[str, Path], subjects: Mapping[str, str], gallery: Mapping[str, Path]) -> dict[str, bool]:

@@ -31,7 +31,7 @@ def draw_estimates(values: Mapping[str, Estimate], title: str, path: Path) -> No
         axis.errorbar(one.value, -place, xerr=spread, color=colour, marker=marker, capsize=3, label=name)
     axis.set_yticks([-place for place in range(len(values))], list(values))
     axis.axvline(0, color="0.7", linewidth=0.8)
-    axis.set(title=title, xlabel="95 % interval over clips")
+    axis.set(title=title, xlabel="95 % interval over people")
     _save(figure, path)
 
 
@@ -46,6 +46,27 @@ def draw_intensities(grids: Sequence[Mapping[tuple[str, int], float]], path: Pat
     axis.set_xticks((1, 2, 3), ["Mild", "Moderate", "Intense"])
     axis.set(ylabel="strength of its own units")
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    _save(figure, path)
+
+
+def draw_curves(stages: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+    """How training went on clips kept back: the loss, and by how much another clip's text raises it.
+
+    Args:
+        stages: name -> lines of its ``validation.jsonl``.
+        path: of the picture.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, (loss, text) = plt.subplots(1, 2, figsize=(9, 3.2))
+    for place, (name, lines) in enumerate(stages.items()):
+        look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "label": name}
+        steps = [line["step"] for line in lines]
+        loss.plot(steps, [line["loss"] for line in lines], **look)
+        text.plot(steps, [100 * line["conditions"]["text"]["change"] for line in lines], **look)
+    loss.set(title="loss", xlabel="step", yscale="log")
+    text.set(title="another clip's text raises it by, in %", xlabel="step")
+    text.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     _save(figure, path)
 
 

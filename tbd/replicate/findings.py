@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tbd.demo.measures import Estimate
-from tbd.replicate import claims
+from tbd.replicate import claims, face_claims
 from tbd.replicate.claims import Claim, over_clips, steering
 from tbd.replicate.plan import MANIFESTS, RenderedRun, portrait_names, rendered_runs
-from tbd.replicate.readings import ClipReading, Read, read_grid, read_run
+from tbd.replicate.readings import ClipReading, Read, read_drawn, read_grid, read_run
 from tbd.replicate.recipe import ReplicationRecipe
 
 Readings = dict[str, ClipReading]
+DRAWN = "the drawn clips"
+"""Beside the runs: what the reader sees where nothing was generated."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class ReplicationFindings:
     Attributes:
         runs: in their order.
         readings: run -> clip -> what it shows.
+        drawn: clip -> what the same reader sees in the drawn clip itself.
         grids: portrait -> (emotion, level) -> what it shows.
-        steering: run -> correlation of units asked for and measured.
+        steering: run -> correlation of units asked for and measured; the last is that of the drawn clips.
         scores: run, and after the runs baseline -> metric -> score, as in ``scores.json``.
         claims: with their answers.
         reader: how well the reader reads people whom it has not seen: words.
@@ -35,12 +38,19 @@ class ReplicationFindings:
 
     runs: tuple[RenderedRun, ...]
     readings: Mapping[str, Readings]
+    drawn: Readings
     grids: Mapping[str, Mapping[tuple[str, int], ClipReading]]
     steering: Mapping[str, Estimate]
     scores: Mapping[str, Mapping[str, Any]]
     claims: tuple[Claim, ...]
     reader: str
     text_encoder: str
+
+    @property
+    def of_one_training(self) -> list[ClipReading]:
+        """The clips of the full model's first seed, each once: a clip is not its own neighbour."""
+        first = next((run for run in self.runs if run.row == "full"), None)
+        return list(self.readings[first.name].values()) if first else []
 
 
 def measure_replication(
@@ -61,19 +71,21 @@ def measure_replication(
     runs = rendered_runs(recipe)
     readings = {run.name: read_run(folder, run.name, MANIFESTS[run.row], read) for run in runs}
     grids = {name: read_grid(folder, name, read) for name in portrait_names(recipe)} if "full" in recipe.rows else {}
-    found = {run.name: over_clips(list(readings[run.name].values()), steering) for run in runs}
+    drawn = read_drawn(folder, MANIFESTS[recipe.rows[-1]], read)
+    shown = {**readings, DRAWN: drawn}
+    found = {name: over_clips(list(clips.values()), steering) for name, clips in shown.items()}
     document = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))
     scores = {one["name"]: one["scores"] for one in (*document["runs"], *document["baselines"])}
-    answers = _claims(recipe, runs, readings, list(grids.values()), found)
-    return ReplicationFindings(tuple(runs), readings, grids, found, scores, tuple(answers), reader, text_encoder)
+    answers = _claims(recipe, runs, readings, drawn, list(grids.values()))
+    return ReplicationFindings(tuple(runs), readings, drawn, grids, found, scores, tuple(answers), reader, text_encoder)
 
 
 def _claims(
     recipe: ReplicationRecipe,
     runs: Sequence[RenderedRun],
     readings: Mapping[str, Readings],
+    drawn: Readings,
     grids: Sequence[Mapping[tuple[str, int], ClipReading]],
-    correlations: Mapping[str, Estimate],
 ) -> list[Claim]:
     rows = {row: _of_row(row, runs, readings) for row in recipe.rows}
     found: list[Claim] = []
@@ -86,16 +98,15 @@ def _claims(
             found.append(claims.better_row(name, question, rows[better], rows[worse]))
     if "full" not in rows:
         return found
+    first = [run for run in runs if run.row == "full" and run.seed == recipe.seeds[0] and run.direction == "denoising"]
+    levels = {run.k or 2: list(readings[run.name].values()) for run in first}
     full = list(rows["full"].values())
-    first = recipe.seeds[0]
-    levels = {run.k or 2: correlations[run.name] for run in runs if run.row == "full" and run.seed == first
-              and run.direction == "denoising"}  # fmt: skip
     found = [claims.prompts_steer(full), *found]
     if len(levels) > 1:
         found.append(claims.best_levels(levels))
-    found += [claims.intensities_graded(grids), claims.happy_is_not_sad(grids)]
-    once = [one for key, one in rows["full"].items() if key.startswith(f"{first}/")]  # a clip is not its own neighbour
-    return [*found, claims.mouth_follows(full), claims.people_apart(once)]
+    found += [face_claims.intensities_graded(grids), face_claims.happy_is_not_sad(grids)]
+    found += [face_claims.mouth_follows(full), face_claims.people_apart(levels[2], list(drawn.values()))]
+    return found
 
 
 def _of_row(row: str, runs: Sequence[RenderedRun], readings: Mapping[str, Readings]) -> Readings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,11 +16,16 @@ TEXTS = "--set model.guidance.schedule=none"
 """Of the common stage 1: the prompts of all rows, each joined into one text."""
 MOUTH = "--set hardware.batch=2 --set loss.lips=20"
 """Of stage 2, whose samples are windows: eq. 1 says little of a mouth that is a hundredth of the picture."""
+GRID_SECONDS = 0.32
+"""Speech of a grid's pictures: 8 frames, one window of the model. More people tell more than more frames of one."""
 TEST_CLIPS = "test.txt"
 """The clips that every run renders, whatever its seed (``world.write_test_clips``)."""
+DRAWN_CLIPS = "drawn_clips"
+"""The same clips as they were drawn, cut out as the models saw them: what the best model could show."""
+AUTOENCODER = "checkpoints/autoencoder"
 TEXT_ENCODER = "text-encoder"
 """Made with the world, before the first step (``text_encoder.ensure_text_encoder``)."""
-ENCODERS = f"--set weights.vae=checkpoints/autoencoder --set weights.text_encoder={TEXT_ENCODER} --cache cache --clips common.txt"
+ENCODERS = f"--set weights.vae={AUTOENCODER} --set weights.text_encoder={TEXT_ENCODER} --cache cache --clips common.txt"
 
 
 SIDE_BY_SIDE = ("stage1", "stage2", "videos")
@@ -32,13 +38,26 @@ class ReplicationStep:
 
     Attributes:
         name: unique, for the journal and the report.
-        line: arguments of ``tbd``, as typed in the replication's folder.
-        part: what it belongs to: ``data``, ``base``, ``stage1``, ``stage2``, ``videos`` or ``scores``.
+        line: arguments of ``tbd``, as typed in the replication's folder; empty for what has no command of its own.
+        part: what it belongs to: ``world``, ``data``, ``base``, ``stage1``, ``stage2``, ``videos``, ``scores`` or ``answers``.
     """
 
     name: str
     line: str
     part: str
+
+    @property
+    def output(self) -> str:
+        """What it makes, below the replication's folder; empty if it names nothing."""
+        words = shlex.split(self.line)
+        return words[words.index("-o") + 1] if "-o" in words else ""
+
+
+WORLD = ReplicationStep("drawn people", "", "world")
+ENCODER = ReplicationStep("text encoder", "", "world")
+READING = ReplicationStep("videos read, claims answered", "", "answers")
+WITHOUT_COMMAND = (WORLD, ENCODER, READING)
+"""What ``tbd replicate`` does itself before, and after, the commands that it types."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +110,9 @@ def _data(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
 
 
 def _base(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
-    named, source = f"--recipe {recipe.training}", f"data_manifests/{MANIFESTS[recipe.rows[-1]]}"
+    named, source = f"--recipe {shlex.quote(recipe.training)}", f"data_manifests/{MANIFESTS[recipe.rows[-1]]}"
     every = " ".join(f"data_manifests/{mode}" for mode in dict.fromkeys(MANIFESTS[row] for row in recipe.rows))
-    line = f"train autoencoder {source} {named} -o checkpoints/autoencoder"
+    line = f"train autoencoder {source} {named} -o {AUTOENCODER}"
     yield ReplicationStep("autoencoder", line, "base")
     yield ReplicationStep("cache", f"train cache {every} {named} {TEXTS} {ENCODERS}", "base")
     steps = f"--set stage1.steps={recipe.steps.base}"
@@ -115,7 +134,7 @@ def _models(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
 
 def _training(recipe: ReplicationRecipe, row: AblationRow, seed: int, stage: str) -> ReplicationStep:
     name = f"{row}-seed{seed}"
-    line = f"train {stage} data_manifests/{MANIFESTS[row]} --recipe {recipe.training} {ENCODERS} --seed {seed}"
+    line = f"train {stage} data_manifests/{MANIFESTS[row]} --recipe {shlex.quote(recipe.training)} {ENCODERS} --seed {seed}"
     line += f" --set model.guidance.schedule={SCHEDULES[row]}"
     if stage == "stage1":
         line += f" --from checkpoints/base --set stage1.steps={recipe.steps.stage1} -o checkpoints/{name}-stage1"
@@ -127,6 +146,8 @@ def _training(recipe: ReplicationRecipe, row: AblationRow, seed: int, stage: str
 
 def _videos(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     shown = recipe.rendering
+    line = f"prepare data_manifests/{MANIFESTS[recipe.rows[-1]]} --clips {TEST_CLIPS} --quiet -o {DRAWN_CLIPS}"
+    yield ReplicationStep("drawn clips", line, "videos")
     how = f"--preset {shown.preset} --scale {shown.scale:g}"
     for run in rendered_runs(recipe):
         line = (
@@ -148,5 +169,5 @@ def _guidance(run: RenderedRun) -> str:
 
 def _scores(recipe: ReplicationRecipe) -> Iterator[ReplicationStep]:
     runs = " ".join(f"runs/{run.name}" for run in rendered_runs(recipe))
-    source = f"--manifest data_manifests/{MANIFESTS[recipe.rows[-1]]} --clips {TEST_CLIPS}"
+    source = f"--manifest data_manifests/{MANIFESTS[recipe.rows[-1]]} --clips {TEST_CLIPS} --vae {AUTOENCODER}"
     yield ReplicationStep("scores", f"eval {runs} {source} --suite drawn --size 64 -o results/replication", "scores")

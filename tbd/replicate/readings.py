@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tbd.evaluate.networks.drawn_reader import UNITS, Readings
 from tbd.manifest import read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.media.drawn_units import BLINK, read_units
+from tbd.replicate.plan import DRAWN_CLIPS, TEST_CLIPS
 from tbd.schema import INTENSITIES, ManifestRow
 
 Values = npt.NDArray[Any]
@@ -54,7 +56,7 @@ class ClipReading:
 
 
 def read_run(folder: Path, run: str, manifest: str, read: Read) -> dict[str, ClipReading]:
-    """All videos of a run, by clip.
+    """The videos of a run, by clip: of the clips that the replication chose, and no others that may lie there.
 
     Args:
         folder: of the replication.
@@ -63,14 +65,45 @@ def read_run(folder: Path, run: str, manifest: str, read: Read) -> dict[str, Cli
         read: looks at a video.
 
     Raises:
-        InputError: a clip has no truth beside it, or no emotion label.
+        InputError: a clip has no video, no truth beside it, or no emotion label.
     """
+    return _read_clips(folder, manifest, lambda clip: Path("runs") / run / "videos" / f"{clip}.mp4", read)
+
+
+def read_drawn(folder: Path, manifest: str, read: Read) -> dict[str, ClipReading]:
+    """What the same reader sees in the drawn clips themselves: the ceiling of every run.
+
+    Args:
+        folder: of the replication.
+        manifest: below ``data_manifests/``.
+        read: looks at a video.
+
+    Raises:
+        InputError: as ``read_run``.
+    """
+    return _read_clips(folder, manifest, drawn_clip, read)
+
+
+def drawn_clip(clip: str) -> Path:
+    """A drawn test clip as the models saw it, below the replication's folder."""
+    return Path(DRAWN_CLIPS) / clip / "video.mp4"
+
+
+def chosen_clips(folder: Path) -> list[str]:
+    """The clips that every run renders."""
+    return (folder / TEST_CLIPS).read_text(encoding="utf-8").split()
+
+
+def _read_clips(folder: Path, manifest: str, place: Callable[[str], Path], read: Read) -> dict[str, ClipReading]:
     columns = ["clip_id", "subject", "emotion", "level", "file_name"]
     rows = {row["clip_id"]: row for row in as_rows(read_manifest(folder / "data_manifests" / manifest, columns))}
-    videos = sorted((folder / "runs" / run / "videos").glob("*.mp4"))
-    return {
-        video.stem: _reading(video, rows[video.stem], folder / "mead", read) for video in videos if video.stem in rows
-    }
+    clips = chosen_clips(folder)
+    if lost := [clip for clip in clips if clip not in rows or not (folder / place(clip)).is_file()]:
+        raise InputError(
+            f"{folder / place(lost[0])}: {len(lost)} of {len(clips)} test clips are not there",
+            next=f"tbd replicate {shlex.quote(str(folder))}   # after its journal.jsonl was removed, if that says done",
+        )
+    return {clip: _reading(folder / place(clip), rows[clip], folder / "mead", read) for clip in clips}
 
 
 def read_grid(folder: Path, portrait: str, read: Read) -> dict[tuple[str, int], ClipReading]:

@@ -53,7 +53,7 @@ class Rendering(Recipe):
     """Of ``tbd generate``."""
     scale: float = Field(3.0, ge=0)
     """Of classifier-free guidance."""
-    portraits: int = Field(4, ge=1)
+    portraits: int = Field(6, ge=1)
     """People outside the data set whose portrait shows every emotion at every intensity (Fig. 10)."""
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
+import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,8 @@ from tbd import __version__, workspace
 from tbd.evaluate.outputs.tables import environment
 from tbd.replicate import figures
 from tbd.replicate.findings import ReplicationFindings
-from tbd.replicate.plan import replication_steps
-from tbd.replicate.readings import emotion_strength
+from tbd.replicate.plan import ENCODER, READING, WORLD, replication_steps
+from tbd.replicate.readings import drawn_clip, emotion_strength
 from tbd.replicate.recipe import ReplicationRecipe
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +55,7 @@ def write_report(
         "recipe": recipe.model_dump(mode="json"),
         "reader": findings.reader,
         "text_encoder": findings.text_encoder,
+        "steering": {name: asdict(one) for name, one in findings.steering.items()},
         "claims": [claim.as_json() for claim in findings.claims],
         "scores": {name: _scores(scores) for name, scores in findings.scores.items()},
         "seconds": dict(seconds),
@@ -70,36 +74,28 @@ def write_report(
             seconds=seconds,
             processor_seconds=processor_seconds,
             steps=replication_steps(recipe),
+            timed=[WORLD, ENCODER, *replication_steps(recipe), READING],
         )
     )
-    workspace.write_json(folder / "findings.json", document)
+    workspace.write_json(folder / "findings.json", _known(document))
     workspace.write_text(folder / "report.html", text)
     return folder / "report.html"
 
 
 def _figures(folder: Path, findings: ReplicationFindings, place: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    names = ("rows", "faces", "intensities", "people", *(f"grid {name}" for name in findings.grids))
+    names = ("rows", "curves", "faces", "intensities", "people", *(f"grid {name}" for name in findings.grids))
     paths = {name: place / f"{name.replace(' ', '-')}.png" for name in names}
     figures.draw_estimates(findings.steering, "Units asked for against units measured", paths["rows"])
-    clips = sorted(next(iter(findings.readings.values())))[:FACES]
+    if curves := _curves(folder, findings):
+        figures.draw_curves(curves, paths["curves"])
+    clips = sorted(findings.drawn)[:FACES]
     rows = {
         run.name: [folder / "runs" / run.name / "videos" / f"{clip}.mp4" for clip in clips] for run in findings.runs
     }
-    media = {
-        reading.clip_id: folder / "mead" / reading.file_name
-        for one in findings.readings.values()
-        for reading in one.values()
-    }
-    figures.draw_faces({"drawn": [media[clip] for clip in clips], **rows}, paths["faces"])
+    figures.draw_faces({"drawn": [folder / drawn_clip(clip) for clip in clips], **rows}, paths["faces"])
     captions = {}
-    full = [
-        one
-        for run in findings.runs
-        if run.row == "full" and run.k is None
-        for one in findings.readings[run.name].values()
-    ]
-    if full:
-        captions["people"] = figures.draw_people(full, paths["people"].with_suffix(""))
+    if once := findings.of_one_training:
+        captions["people"] = figures.draw_people(once, paths["people"].with_suffix(""))
     strengths = [
         {key: emotion_strength(one, key[0]) for key, one in grid.items() if key[0] != "neutral"}
         for grid in findings.grids.values()
@@ -109,6 +105,27 @@ def _figures(folder: Path, findings: ReplicationFindings, place: Path) -> tuple[
     for name in findings.grids:
         paths[f"grid {name}"] = folder / "grids" / f"{name}.png"
     return {name: path for name, path in paths.items() if path.is_file()}, captions
+
+
+def _curves(folder: Path, findings: ReplicationFindings) -> dict[str, list[dict[str, Any]]]:
+    """Stage -> what was measured on clips kept back while it was trained: the common stages, and the first full model's."""
+    full = [f"{run.row}-seed{run.seed}" for run in findings.runs if run.row == "full"][:1]
+    places = ["base", "base-stage2", *(f"{name}{stage}" for name in full for stage in ("-stage1", ""))]
+    found = {}
+    for place in places:
+        path = folder / "checkpoints" / place / "validation.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        found[place] = [one for one in map(json.loads, lines) if "of" not in one]
+    return {place: lines for place, lines in found.items() if lines}
+
+
+def _known(document: Any) -> Any:
+    """The same with null for what is no number: JSON has no NaN."""
+    if isinstance(document, Mapping):
+        return {key: _known(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_known(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def _scores(scores: Mapping[str, Any]) -> dict[str, str]:

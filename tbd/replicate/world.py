@@ -15,12 +15,9 @@ from tbd.demo.voice import speak
 from tbd.manifest import read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.media.audio import write_wav
-from tbd.replicate.plan import MANIFESTS, TEST_CLIPS, portrait_names
+from tbd.replicate.plan import GRID_SECONDS, MANIFESTS, TEST_CLIPS, portrait_names
 from tbd.replicate.recipe import ReplicationRecipe
 from tbd.selection import ROW_KEYS, Selection, select
-
-GRID_SECONDS = 0.32
-"""Speech of a grid's pictures: 8 frames, one window of the model. More people tell more than more frames of one."""
 
 
 def draw_world(folder: Path, recipe: ReplicationRecipe) -> None:

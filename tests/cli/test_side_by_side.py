@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tbd.cli.replicate import _processor_seconds
 from tbd.cli.side_by_side import LAST, TypedLine, _last_words, run_side_by_side
+from tbd.cli.typed_commands import processor_seconds
 
 
 def typed(folder, *lines):
@@ -26,9 +26,9 @@ def test_every_line_is_typed_in_its_folder_and_what_it_says_is_kept(tmp_path):
 
 def test_the_workers_time_is_not_counted_again_for_what_comes_after(tmp_path):
     assert run_side_by_side(typed(tmp_path, "--version", "--version"), 2, lambda *_: None) == 0
-    before = _processor_seconds()
+    before = processor_seconds()
     time.sleep(0.5)  # in which a worker that still ends would be waited for
-    assert _processor_seconds() - before < 0.2
+    assert processor_seconds() - before < 0.2
 
 
 def test_a_line_that_fails_ends_the_rest_and_says_why_and_what_to_type(tmp_path, capfd):

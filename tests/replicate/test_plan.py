@@ -2,15 +2,19 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from tbd import recipe as recipes
 from tbd.cli import app, main
-from tbd.replicate.journal import JOURNAL, ReplicationJournal, step_keys
+from tbd.replicate.journal import JOURNAL, ReplicationJournal
 from tbd.replicate.plan import SIDE_BY_SIDE, rendered_runs, replication_steps
 from tbd.replicate.recipe import ReplicationRecipe
+from tbd.replicate.step_keys import step_keys
 from tbd.train.recipe import TrainRecipe
 
 SHIPPED = recipes.recipes("replicate")
@@ -114,6 +118,59 @@ def test_what_was_made_from_something_else_is_not_done(change, tmp_path):
     assert kept == (["autoencoder", "cache"] if change == "steps.base=3" else kept)
 
 
+def test_what_was_made_from_other_things_is_moved_aside_before_its_step_is_typed_again(tmp_path):
+    """A training finds its own checkpoints and would go on from them, or call itself done."""
+    steps, journal = journal_of(tmp_path)
+    base, stage1 = (next(step for step in steps if step.name == name) for name in ("base", "stage 1: full-seed0"))
+    for step in (base, stage1):
+        (tmp_path / step.output).mkdir(parents=True)
+        (tmp_path / step.output / "of").write_text("the first recipe")
+    assert journal.begin(base) is None, "nobody knows of anything else"
+    journal.record(base, 1.0, 1.0)
+    journal.begin(stage1)  # and killed
+    _, again = journal_of(tmp_path)
+    assert again.begin(stage1) is None, "the same command goes on where it was"
+    _, other = journal_of(tmp_path, ReplicationRecipe().model_copy(update={"seeds": (0, 1)}))
+    assert other.is_done(base) and other.begin(stage1) is None, "other seeds are other steps"
+    _, changed = journal_of(tmp_path, recipes.load(ReplicationRecipe, "replicate", None, ["steps.base=3"]))
+    for step in (base, stage1):
+        aside = changed.begin(step)
+        assert (aside / "of").read_text() == "the first recipe" and not (tmp_path / step.output).exists()
+        (tmp_path / step.output).mkdir()
+    back = journal_of(tmp_path)[1]
+    assert back.begin(base).is_relative_to(tmp_path / "replaced") and not back.is_done(base)
+
+
+def test_a_damaged_line_is_counted_and_only_its_step_is_done_again(tmp_path):
+    steps, journal = journal_of(tmp_path)
+    for step in steps[:3]:
+        journal.record(step, 1.0, 1.0)
+    lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
+    (tmp_path / JOURNAL).write_bytes(lines[0] + b"\xff[1]\n" + b"[1]\n" + lines[2])
+    again = journal_of(tmp_path)[1]
+    assert again.damaged == 2
+    assert [again.is_done(step) for step in steps[:3]] == [True, False, True]
+
+
+def test_time_of_steps_that_the_recipe_no_longer_has_is_not_counted(tmp_path):
+    steps, journal = journal_of(tmp_path)
+    for step in steps:
+        journal.record(step, 1.0, 2.0)
+    fewer, now = journal_of(tmp_path, ReplicationRecipe(directions=False))
+    assert "render: full-timestep-seed0" in journal.seconds
+    assert now.seconds.keys() == now.processor_seconds.keys() == {step.name for step in fewer} - {"scores"}
+
+
+def test_two_do_not_replicate_in_one_folder(tmp_path, capsys):
+    from tbd.locks import folder_lock
+
+    script = f"from tbd.cli import main; import sys; sys.exit(main(['replicate', {str(tmp_path)!r}]))"
+    with folder_lock(tmp_path, purpose="replicating"):
+        found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert found.returncode == 3 and "replicating" in found.stderr
+    assert not (tmp_path / "mead").exists()
+
+
 TINY = '[model.network]\nsize = "tiny"\n'
 
 
@@ -124,6 +181,21 @@ def test_the_recipe_of_the_training_may_be_a_file_of_the_folder(tmp_path):
     first.record(step := next(one for one in replication_steps(chosen) if one.name == "base"), 1.0, 1.0)
     assert first.is_done(step)
     (tmp_path / "mine.toml").write_text(f"{TINY}[stage1]\nsteps = 2\n")
+    assert not journal_of(tmp_path, chosen)[1].is_done(step)
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "my own.toml", "a=b.toml"])
+def test_the_recipe_of_the_training_may_lie_where_the_command_is_typed(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(TINY)
+    assert main(["replicate", "there", "--set", f"training={name}", "--dry-run", "--json"]) == 0
+    commands = [shlex.split(one) for one in json.loads(capsys.readouterr().out)["commands"]]
+    named = {words[words.index("--recipe") + 1] for words in commands if "--recipe" in words}
+    assert named == {str(tmp_path / name)}
+    chosen = ReplicationRecipe(training=str(tmp_path / name))
+    _, journal = journal_of(tmp_path, chosen)
+    journal.record(step := next(one for one in replication_steps(chosen) if one.name == "base"), 1.0, 1.0)
+    (tmp_path / name).write_text(f"{TINY}[stage1]\nsteps = 2\n")
     assert not journal_of(tmp_path, chosen)[1].is_done(step)
 
 

@@ -56,19 +56,14 @@ def separation(
     Returns:
         None where fewer than two labels have two points.
     """
-    values, names = np.asarray(features, np.float64), np.asarray(labels)
-    counts = Counter(names.tolist())
-    kept = np.array([counts[name] > 1 for name in names.tolist()], bool)
-    values, names = values[kept], names[kept]
-    if len(set(names.tolist())) < 2 or len(names) < 4:
+    values, names, kept = _in_company(features, labels)
+    if _too_few(names):
         return None
     from sklearn.metrics import calinski_harabasz_score, silhouette_score
 
-    unit = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    apart = np.maximum(1 - unit @ unit.T, 0)
-    np.fill_diagonal(apart, 0)
+    unit, apart = _apart(values)
     allowed = _allowed(names, None if groups is None else np.asarray(groups)[kept])
-    order, generator = np.argsort(np.where(allowed, apart, np.inf), axis=1, kind="stable"), np.random.default_rng(seed)
+    order, generator = _nearest(apart, allowed), np.random.default_rng(seed)
     k = _neighbours(names, allowed)
     shuffles = [generator.permutation(names) for _ in range(SHUFFLES)]
     return Separation(
@@ -83,6 +78,50 @@ def separation(
         labels=len(set(names.tolist())),
         leave_out=bool((~allowed).sum() > len(names)),
     )
+
+
+def neighbour_shares(features: npt.ArrayLike, labels: Sequence[str]) -> list[tuple[str, float]] | None:
+    """Label of every point, and the share of its nearest neighbours that have it: their mean is ``Separation.purity``.
+
+    Args:
+        features, labels: as of ``separation``.
+
+    Returns:
+        None where fewer than two labels have two points.
+    """
+    values, names, _ = _in_company(features, labels)
+    if _too_few(names):
+        return None
+    allowed = _allowed(names, None)
+    order, k = _nearest(_apart(values)[1], allowed), _neighbours(names, allowed)
+    return list(zip(names.tolist(), _shares(names, order, k).tolist(), strict=True))
+
+
+def _in_company(
+    features: npt.ArrayLike, labels: Sequence[str]
+) -> tuple[Features, npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
+    """Points that are not alone with their label, their labels, and which of all points they are."""
+    values, names = np.asarray(features, np.float64), np.asarray(labels)
+    counts = Counter(names.tolist())
+    kept = np.array([counts[name] > 1 for name in names.tolist()], bool)
+    return values[kept], names[kept], kept
+
+
+def _too_few(names: npt.NDArray[np.str_]) -> bool:
+    return len(set(names.tolist())) < 2 or len(names) < 4
+
+
+def _apart(values: Features) -> tuple[Features, Features]:
+    """Points of length 1, and ``(n, n)`` their cosine distances."""
+    unit = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    apart = np.maximum(1 - unit @ unit.T, 0)
+    np.fill_diagonal(apart, 0)
+    return unit, apart
+
+
+def _nearest(apart: Features, allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """``(n, n)``: the points in the order of their distance from each."""
+    return np.argsort(np.where(allowed, apart, np.inf), axis=1, kind="stable")
 
 
 def _allowed(names: npt.NDArray[np.str_], groups: npt.NDArray[np.str_] | None) -> npt.NDArray[np.bool_]:
@@ -102,4 +141,9 @@ def _neighbours(names: npt.NDArray[np.str_], allowed: npt.NDArray[np.bool_]) -> 
 
 
 def _purity(names: npt.NDArray[np.str_], order: npt.NDArray[np.intp], k: int) -> float:
-    return float((names[order[:, :k]] == names[:, None]).mean())
+    return float(_shares(names, order, k).mean())
+
+
+def _shares(names: npt.NDArray[np.str_], order: npt.NDArray[np.intp], k: int) -> Features:
+    """Share of the ``k`` nearest neighbours of each point that have its label."""
+    return np.asarray((names[order[:, :k]] == names[:, None]).mean(axis=1))
