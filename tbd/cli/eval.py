@@ -114,6 +114,14 @@ def eval_(
             rich_help_panel=HOW,
         ),
     ] = True,
+    vae: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The autoencoder of the runs, for their ceiling. Default: SD 1.5's.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes. Default: one a core.", rich_help_panel=HOW)
     ] = None,
@@ -170,7 +178,7 @@ def eval_(
         alone=alone, portraits=portraits,
         metrics=tuple(filter(None, (metrics or "").split(","))), suite=suite, align=align, length=length,
         region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
-        seed=seed or 0, workers=workers, device=device, baselines=baselines,
+        seed=seed or 0, workers=workers, device=device, baselines=baselines, vae=vae,
         engine=engine.value, address=options.address_of(engine, address, workers=workers),
     )  # fmt: skip
     if not dry_run:

@@ -1,6 +1,7 @@
 """The anchors of a table: the truth, the truth through the autoencoder, and the still picture."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -57,6 +58,22 @@ def test_a_table_shows_the_truth_through_the_autoencoder_and_that_its_weights_ar
     assert any("not the published weights" in warning for warning in found["warnings"])
     assert rows["ground truth"]["psnr"]["weights"] is None and not document["notes"]
     assert next(line for line in words.splitlines() if line.startswith(CODED)).count("!") == 3
+
+
+def test_the_ceiling_may_be_that_of_the_runs_own_autoencoder(project, autoencoder, monkeypatch, capsys):
+    monkeypatch.delenv("TBD_WEIGHTS")
+    shutil.move(autoencoder / "sd-vae-ft-mse", project / "mine")
+    try:
+        assert main(["eval", "runs/mine", "--metrics", "psnr", "--vae", "mine", "--workers", "2", "-o", "r"]) == 0
+    finally:
+        shutil.move(project / "mine", autoencoder / "sd-vae-ft-mse")
+    document = json.loads((project / "r/scores.json").read_text())
+    rows = {row["name"]: row["scores"]["psnr"] for row in document["baselines"]}
+    own = rows["ground truth through the runs' VAE"]
+    assert own["n"] == COUNT and own["weights"]["published"] is False and own["value"] < 40
+    assert "--vae mine" in (project / "r/report.html").read_text()
+    assert main(["eval", "runs/mine", "--metrics", "psnr", "--vae", "runs"]) == 2
+    assert "--vae runs: no config.json, " in capsys.readouterr().err
 
 
 def test_frames_go_through_it_as_floats_from_minus_one_to_one_and_odd_sizes_are_cut_back(project, autoencoder):

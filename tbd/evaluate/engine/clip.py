@@ -113,7 +113,11 @@ class ClipContext:
         truth = self.baseline_truth
         if video.kind == "still":
             return baselines.still(truth, self._start(truth))
-        return baselines.autoencoded(truth, self.job.settings.device) if video.kind == "vae" else truth
+        return (
+            baselines.autoencoded(truth, self.job.settings.device, self.job.settings.vae)
+            if video.kind == "vae"
+            else truth
+        )
 
     @property
     def _reference_frame(self) -> int | None:

@@ -90,6 +90,7 @@ def folders(jobs: Sequence[ClipJob], weights_folder: Path | None) -> list[Path]:
     for job in jobs:
         truth = job.truth
         files = (*(video.path for video in job.videos), truth.reference, truth.portrait)
+        found.add(job.settings.vae)
         found |= {file.parent for file in files if file} | {truth.root if truth.row and truth.exists else None}
     return sorted(path for path in found if path)
 
@@ -106,8 +107,8 @@ def _hashes(keys: Sequence[str]) -> str:
 
 
 def _drawn(plan: EvaluationPlan) -> tuple[str, ...]:
-    """Weights that a baseline is drawn through."""
-    return (VAE,) if "vae" in plan.record.baselines else ()
+    """Weights of the catalogue that a baseline is drawn through."""
+    return (VAE,) if "vae" in plan.record.baselines and plan.request.vae is None else ()
 
 
 def _remote(job: ClipJob, store: ScoreCache, device: str, threads: int) -> RemoteClip:

@@ -46,13 +46,14 @@ class AutoencodedStream(FrameStream):
     """The ground truth through the autoencoder: the best that a model which draws through it can score."""
 
     device: str = "cpu"
+    vae: Path | None = None
 
     def raw(self) -> Iterator[tuple[int, Pixels]]:
         """Every frame encoded (the mean of its distribution) and decoded."""
         frames = super().raw()
         while batch := list(islice(frames, BATCH)):
             pictures = np.stack([super(AutoencodedStream, self).picture(frame) for _, frame in batch])
-            yield from zip((i for i, _ in batch), _through(pictures, self.device), strict=True)
+            yield from zip((i for i, _ in batch), _through(pictures, self.device, self.vae), strict=True)
 
     def picture(self, frame: Pixels) -> Pixels:
         """What comes out of the autoencoder is shown as it is."""
@@ -68,9 +69,13 @@ def still(truth: FrameStream, picture: Pixels) -> StillStream:
     return StillStream(**_same(truth), still=picture)
 
 
-def autoencoded(truth: FrameStream, device: str = "cpu") -> AutoencodedStream:
-    """The truth through the autoencoder, whose weights must be on this machine."""
-    return AutoencodedStream(**_same(truth), device=device)
+def autoencoded(truth: FrameStream, device: str = "cpu", vae: Path | None = None) -> AutoencodedStream:
+    """The truth through the autoencoder, whose weights must be on this machine.
+
+    Args:
+        vae: folder of another one than SD 1.5's, in the layout of diffusers.
+    """
+    return AutoencodedStream(**_same(truth), device=device, vae=vae)
 
 
 def portrait(truth: FrameStream, reference_frame: int | None = None) -> Pixels:
@@ -92,13 +97,13 @@ def _same(truth: FrameStream) -> dict[str, Any]:
     return {one.name: getattr(truth, one.name) for one in fields(FrameStream)}
 
 
-def _through(pictures: Pixels, device: str) -> Pixels:
+def _through(pictures: Pixels, device: str, folder: Path | None = None) -> Pixels:
     """``(B, H, W, 3)`` uint8 through the autoencoder; sides that are no multiple of 8 are padded by their edge."""
     import torch
 
     _, height, width, _ = pictures.shape
     padded = np.pad(pictures, ((0, 0), (0, -height % 8), (0, -width % 8), (0, 0)), mode="edge")
-    vae = _vae(device)
+    vae = _vae(device, folder)
     with torch.inference_mode():
         frames = torch.from_numpy(padded).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         out = vae.decode(vae.encode(frames).latent_dist.mode()).sample
@@ -107,11 +112,10 @@ def _through(pictures: Pixels, device: str) -> Pixels:
 
 
 @functools.cache
-def _vae(device: str) -> Any:
+def _vae(device: str, folder: Path | None) -> Any:
     from diffusers import AutoencoderKL
 
     from tbd import weights
 
-    folder = weights.resolve(VAE)
     autoencoder: Any = AutoencoderKL
-    return autoencoder.from_pretrained(Path(folder), local_files_only=True).to(device).eval()
+    return autoencoder.from_pretrained(folder or weights.resolve(VAE), local_files_only=True).to(device).eval()

@@ -38,6 +38,8 @@ PORTRAITS: Mapping[Portrait, str] = {
 }
 """The same in words."""
 
+OWN_VAE = "ground truth through the runs' VAE"
+"""Name of the ceiling where the autoencoder is given: that of models with another one than SD 1.5's."""
 VAE = "sd-vae-ft-mse"
 """Catalogue key of the image autoencoder that every SD 1.5 model draws through."""
 
@@ -70,6 +72,7 @@ class Settings:
         align, length, region: see ``tbd.evaluate.inputs.align``.
         size: shorter side in pixels to which all pictures are brought; None leaves them.
         portrait: the picture that the videos are taken to start from; None where there is no ground truth.
+        vae: folder of the autoencoder of the runs; None takes SD 1.5's.
         device: where networks run.
         threads: accumulators that may work at the same time.
     """
@@ -79,6 +82,7 @@ class Settings:
     region: Region = "full"
     size: int | None = None
     portrait: Portrait | None = "clip"
+    vae: Path | None = None
     device: str = "cpu"
     threads: int = 1
 

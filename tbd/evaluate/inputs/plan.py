@@ -14,7 +14,7 @@ from tbd.errors import UsageError
 from tbd.evaluate.inputs import sources, starts
 from tbd.evaluate.inputs.align import Align, Length, Region
 from tbd.evaluate.inputs.geometry import check_geometry
-from tbd.evaluate.inputs.jobs import BASELINES, STILLS, VAE, ClipJob, Kind, RunVideo, ScoreRow, Settings
+from tbd.evaluate.inputs.jobs import BASELINES, OWN_VAE, STILLS, VAE, ClipJob, Kind, RunVideo, ScoreRow, Settings
 from tbd.evaluate.inputs.pairing import Pair, Pairing
 from tbd.evaluate.inputs.record import EvaluationRecord
 from tbd.evaluate.inputs.sources import EvaluationRequest, TruthSource
@@ -68,18 +68,20 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     truth = sources.with_known_starts(truth, pairings)
     ours = all(documents.values())
     metrics, skipped = _possible(chosen, alone=request.alone)
-    shown = _baselines(metrics, truth) if request.baselines and not request.alone else {}
-    settings = _settings(request, base, truth, metrics, known=ours or manifest is None)
+    vae = _vae(request)
+    shown = _baselines(metrics, truth, vae) if request.baselines and not request.alone else {}
+    settings = replace(_settings(request, base, truth, metrics, known=ours or manifest is None), vae=vae)
     laid = list(_jobs(runs, pairings, truth, metrics, settings, shown))
     metrics, skipped = _with_truth_beside(metrics, skipped, laid)
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
-    seen |= {VAE: registry.seen([VAE])} if "vae" in shown else {}
+    seen |= {VAE: registry.seen([VAE], vae)} if "vae" in shown else {}
     record = EvaluationRecord(
         runs={name: _facts(runs[name], pairings[name], documents[name]) for name in runs},
         metrics=tuple(metric.protocol for metric in metrics),
         skipped=skipped,
         weights={name: one.as_record() or {} for name, one in seen.items() if one.files},
-        settings={key: getattr(settings, key) for key in ("align", "length", "region", "size", "portrait")},
+        settings={key: getattr(settings, key) for key in ("align", "length", "region", "size", "portrait")}
+        | ({"vae": request.vae.as_posix()} if request.vae else {}),
         baselines={str(kind): name for kind, name in shown.items()},
         notes=_notes(request, shown, truth, documents),
         truth=truth.words,
@@ -164,12 +166,29 @@ def _possible(chosen: Sequence[Metric], *, alone: bool) -> tuple[tuple[Metric, .
     return tuple(metric for metric, reason in reasons.items() if not reason), skipped
 
 
-def _baselines(metrics: Sequence[Metric], truth: TruthSource) -> dict[Kind, str]:
+def _vae(request: EvaluationRequest) -> Path | None:
+    """The autoencoder that was named.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if request.vae is None:
+        return None
+    if lack := weights.lacking(weights.lookup(VAE), request.vae):
+        raise UsageError(
+            f"--vae {request.vae}: no {', '.join(lack)} there",
+            next="--vae checkpoints/autoencoder   # what tbd train autoencoder wrote, or a folder of diffusers' AutoencoderKL",
+        )
+    return request.vae.absolute()
+
+
+def _baselines(metrics: Sequence[Metric], truth: TruthSource, vae: Path | None) -> dict[Kind, str]:
     """The baselines that can be made here, with the names that tables show."""
     if not metrics:
         return {}
-    kinds: tuple[Kind, ...] = ("truth", "vae", "still") if weights.find(weights.lookup(VAE)) else ("truth", "still")
-    return {kind: STILLS[truth.portrait] if kind == "still" else BASELINES[kind] for kind in kinds}
+    named = {**BASELINES, "still": STILLS[truth.portrait]} | ({"vae": OWN_VAE} if vae else {})
+    kinds: tuple[Kind, ...] = ("truth", "vae", "still")
+    return {kind: named[kind] for kind in kinds if kind != "vae" or vae or weights.find(weights.lookup(VAE))}
 
 
 def _notes(

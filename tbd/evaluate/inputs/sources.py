@@ -45,6 +45,7 @@ class EvaluationRequest:
         workers: processes; 0 works in this one; None takes one a core, or one on a GPU.
         size: shorter side to which all pictures are brought.
         baselines: also score the ground truth, through the VAE, and the still picture.
+        vae: folder of the autoencoder of the runs, in the layout of diffusers; None takes SD 1.5's, where it is here.
         chosen: metrics themselves, for programs; wins over ``metrics`` and ``suite``.
         engine: where clips are scored: ``ray`` spreads them over a cluster; ``workers`` and ``device`` are then its.
         address: of the Ray cluster; see ``tbd.cluster.connection.joined``.
@@ -70,6 +71,7 @@ class EvaluationRequest:
     device: str = "auto"
     size: int | None = None
     baselines: bool = True
+    vae: Path | None = None
     chosen: tuple[Metric, ...] = ()
     engine: Literal["local", "ray"] = "local"
     address: str | None = None

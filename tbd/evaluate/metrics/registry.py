@@ -167,14 +167,18 @@ def lacking(metric: Metric) -> str:
     return "; ".join(filter(None, [*reasons, metric.missing()]))
 
 
-def seen(keys: Sequence[str]) -> WeightsSeen:
+def seen(keys: Sequence[str], folder: Path | None = None) -> WeightsSeen:
     """The files behind catalogue keys that are on this machine; what is not there is left out.
 
     Settings beside the weights (``config.json``) have no published hash and spoil nothing.
+
+    Args:
+        keys: of the catalogue.
+        folder: whose files are taken instead of those that are found.
     """
     files = []
     for entry in map(weights.lookup, keys):
-        place = weights.find(entry)
+        place = folder or weights.find(entry)
         hashed = any(file.sha256 for file in entry.files)
         for file in entry.files if place else ():
             path = place if place and place.is_file() else (place or Path()) / file.name
