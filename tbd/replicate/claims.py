@@ -134,6 +134,31 @@ def better_row(name: str, question: str, first: Mapping[str, ClipReading], secon
     return Claim(name, question, verdict(found), words, {"difference": asdict(found)})
 
 
+def beyond_labels(rows: Mapping[str, Sequence[ClipReading]]) -> Claim:
+    """Do prompts tell the face what their label does not? Takes of one label differ, and a label tells only what is usual.
+
+    Args:
+        rows: row of Table 2 -> its clips; ``label`` is among them, and ``cot``.
+    """
+    known = {row: [one for one in clips if np.isfinite(one.usual).all()] for row, clips in rows.items()}
+    told = ", ".join(f"{row} {over_clips(clips, beyond_usual).words()}" for row, clips in known.items())
+    gain = _gain(known["cot"], known["label"], beyond_usual)
+    words = (
+        "What the units asked for have beyond the mean of the training clips with that emotion and level, against the same of the "
+        f"units measured: {told}. Fine prompts in one text are above labels by {gain.words()}."
+    )
+    numbers = {row: asdict(over_clips(clips, beyond_usual)) for row, clips in known.items()}
+    question = "Do fine prompts tell what their labels do not?"
+    return Claim("beyond-labels", question, verdict(gain), words, numbers | {"difference": asdict(gain)})
+
+
+def beyond_usual(readings: Sequence[ClipReading]) -> float:
+    """``unit_correlation`` of what is asked for and measured beyond what is usual for the label."""
+    asked, measured = _units(readings)
+    usual = np.stack([one.usual for one in readings])
+    return unit_correlation(asked - usual, measured - usual)
+
+
 def best_levels(runs: Mapping[int, Sequence[ClipReading]]) -> Claim:
     """Is k = 2 best (Fig. 9)? The same clips of k = 2 and of each other k, differences resampled in pairs.
 
@@ -143,7 +168,7 @@ def best_levels(runs: Mapping[int, Sequence[ClipReading]]) -> Claim:
         runs: k -> clips of it.
     """
     told = ", ".join(f"k = {k}: {over_clips(one, steering).words()}" for k, one in sorted(runs.items()))
-    gains = {k: _steering_gain(runs[2], one, 0.025 / (len(runs) - 1)) for k, one in sorted(runs.items()) if k != 2}
+    gains = {k: _gain(runs[2], one, steering, 0.025 / (len(runs) - 1)) for k, one in sorted(runs.items()) if k != 2}
     verdicts = {verdict(one) for one in gains.values()}
     answer = FAILS if FAILS in verdicts else HOLDS if verdicts == {HOLDS} else UNKNOWN
     above = ", ".join(f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}) above k = {k}" for k, one in gains.items())
@@ -158,14 +183,19 @@ def best_levels(runs: Mapping[int, Sequence[ClipReading]]) -> Claim:
     )
 
 
-def _steering_gain(first: Sequence[ClipReading], second: Sequence[ClipReading], tail: float) -> Estimate:
-    """How much better the first run's clips show what they were asked for than the second's."""
-    others = {one.clip_id: one for one in second}
-    pairs = [(one, others[one.clip_id]) for one in first if one.clip_id in others]
+def _gain(
+    first: Sequence[ClipReading],
+    second: Sequence[ClipReading],
+    statistic: Callable[[Sequence[ClipReading]], float],
+    tail: float = 0.025,
+) -> Estimate:
+    """How much greater a statistic of the first run's clips is than of the second's, in pairs of one clip and seed."""
+    pairs = list(zip(*(sorted(part, key=lambda one: one.clip_id) for part in (first, second)), strict=True))
     return over_people(
         pairs,
         lambda pair: pair[0].subject,
-        lambda chosen: steering([one for one, _ in chosen]) - steering([other for _, other in chosen]),
+        lambda chosen: statistic([one for one, _ in chosen]) - statistic([other for _, other in chosen]),
+        clip=lambda pair: pair[0].clip_id,
         tail=tail,
     )
 

@@ -12,7 +12,7 @@ from tbd.demo.measures import Estimate
 from tbd.replicate import claims, face_claims
 from tbd.replicate.claims import Claim, over_clips, steering
 from tbd.replicate.plan import MANIFESTS, RenderedRun, portrait_names, rendered_runs
-from tbd.replicate.readings import ClipReading, Read, read_drawn, read_grid, read_run
+from tbd.replicate.readings import ClipReading, Read, read_drawn, read_grid, read_run, usual_units
 from tbd.replicate.recipe import ReplicationRecipe
 
 Readings = dict[str, ClipReading]
@@ -69,9 +69,11 @@ def measure_replication(
         InputError: a clip has no truth beside it, or there are no scores.
     """
     runs = rendered_runs(recipe)
-    readings = {run.name: read_run(folder, run.name, MANIFESTS[run.row], read) for run in runs}
+    manifest = MANIFESTS[recipe.rows[-1]]
+    usual = usual_units(folder, manifest)
+    readings = {run.name: read_run(folder, run.name, MANIFESTS[run.row], read, usual) for run in runs}
     grids = {name: read_grid(folder, name, read) for name in portrait_names(recipe)} if "full" in recipe.rows else {}
-    drawn = read_drawn(folder, MANIFESTS[recipe.rows[-1]], read)
+    drawn = read_drawn(folder, manifest, read, usual)
     shown = {**readings, DRAWN: drawn}
     found = {name: over_clips(list(clips.values()), steering) for name, clips in shown.items()}
     document = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))
@@ -96,6 +98,8 @@ def _claims(
     ):
         if better in rows and worse in rows:
             found.append(claims.better_row(name, question, rows[better], rows[worse]))
+    if {"label", "cot"} <= rows.keys():
+        found.insert(0, claims.beyond_labels({row: list(clips.values()) for row, clips in rows.items()}))
     if "full" not in rows:
         return found
     first = [run for run in runs if run.row == "full" and run.seed == recipe.seeds[0] and run.direction == "denoising"]

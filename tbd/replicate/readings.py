@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ Values = npt.NDArray[Any]
 
 Read = Callable[[Path], Readings]
 """What a video shows: ``tbd.replicate.readers.read_clip``."""
+LabelUnits = Mapping[tuple[str | None, int], Values]
+"""Emotion and level -> ``(U,)`` strengths."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class ClipReading:
         energy: ``(T,)`` of the voice. Empty for a grid's.
         identity: ``(D,)`` the reader's embedding of the person.
         file_name: of the drawn clip, below the data set; empty for a grid's.
+        usual: ``(U,)`` mean true strength of all training clips with its emotion and level: what a label tells. Empty for a
+            grid's.
     """
 
     clip_id: str
@@ -53,9 +57,10 @@ class ClipReading:
     energy: Values
     identity: Values
     file_name: str = ""
+    usual: Values = field(default_factory=lambda: np.zeros(0))
 
 
-def read_run(folder: Path, run: str, manifest: str, read: Read) -> dict[str, ClipReading]:
+def read_run(folder: Path, run: str, manifest: str, read: Read, usual: LabelUnits) -> dict[str, ClipReading]:
     """The videos of a run, by clip: of the clips that the replication chose, and no others that may lie there.
 
     Args:
@@ -63,25 +68,27 @@ def read_run(folder: Path, run: str, manifest: str, read: Read) -> dict[str, Cli
         run: below ``runs/``.
         manifest: below ``data_manifests/``.
         read: looks at a video.
+        usual: of ``usual_units``.
 
     Raises:
         InputError: a clip has no video, no truth beside it, or no emotion label.
     """
-    return _read_clips(folder, manifest, lambda clip: Path("runs") / run / "videos" / f"{clip}.mp4", read)
+    return _read_clips(folder, manifest, lambda clip: Path("runs") / run / "videos" / f"{clip}.mp4", read, usual)
 
 
-def read_drawn(folder: Path, manifest: str, read: Read) -> dict[str, ClipReading]:
+def read_drawn(folder: Path, manifest: str, read: Read, usual: LabelUnits) -> dict[str, ClipReading]:
     """What the same reader sees in the drawn clips themselves: the ceiling of every run.
 
     Args:
         folder: of the replication.
         manifest: below ``data_manifests/``.
         read: looks at a video.
+        usual: of ``usual_units``.
 
     Raises:
         InputError: as ``read_run``.
     """
-    return _read_clips(folder, manifest, drawn_clip, read)
+    return _read_clips(folder, manifest, drawn_clip, read, usual)
 
 
 def drawn_clip(clip: str) -> Path:
@@ -94,16 +101,44 @@ def chosen_clips(folder: Path) -> list[str]:
     return (folder / TEST_CLIPS).read_text(encoding="utf-8").split()
 
 
-def _read_clips(folder: Path, manifest: str, place: Callable[[str], Path], read: Read) -> dict[str, ClipReading]:
-    columns = ["clip_id", "subject", "emotion", "level", "file_name"]
-    rows = {row["clip_id"]: row for row in as_rows(read_manifest(folder / "data_manifests" / manifest, columns))}
+def _read_clips(
+    folder: Path, manifest: str, place: Callable[[str], Path], read: Read, usual: LabelUnits
+) -> dict[str, ClipReading]:
+    rows = {row["clip_id"]: row for row in _rows(folder, manifest)}
     clips = chosen_clips(folder)
     if lost := [clip for clip in clips if clip not in rows or not (folder / place(clip)).is_file()]:
         raise InputError(
             f"{folder / place(lost[0])}: {len(lost)} of {len(clips)} test clips are not there",
             next=f"tbd replicate {shlex.quote(str(folder))}   # after its journal.jsonl was removed, if that says done",
         )
-    return {clip: _reading(folder / place(clip), rows[clip], folder / "mead", read) for clip in clips}
+    return {clip: _reading(folder / place(clip), rows[clip], folder / "mead", read, usual) for clip in clips}
+
+
+def usual_units(folder: Path, manifest: str) -> LabelUnits:
+    """Emotion and level -> ``(U,)`` mean true strength of the training clips that have them: all that a label tells.
+
+    Args:
+        folder: of the replication.
+        manifest: below ``data_manifests/``.
+
+    Raises:
+        InputError: a clip has no truth beside it.
+    """
+    found: dict[tuple[str | None, int], list[Values]] = {}
+    for row in _rows(folder, manifest):
+        if row["split"] != "test":
+            truth = read_units(folder / "mead" / row["file_name"]).mean(UNITS).mean(0)
+            found.setdefault(_label(row), []).append(truth)
+    return {label: np.mean(values, axis=0) for label, values in found.items()}
+
+
+def _rows(folder: Path, manifest: str) -> list[ManifestRow]:
+    columns = ["clip_id", "subject", "emotion", "level", "file_name", "split"]
+    return as_rows(read_manifest(folder / "data_manifests" / manifest, columns))
+
+
+def _label(row: ManifestRow) -> tuple[str | None, int]:
+    return row["emotion"], int(row["level"] or 1)
 
 
 def read_grid(folder: Path, portrait: str, read: Read) -> dict[tuple[str, int], ClipReading]:
@@ -137,7 +172,7 @@ def emotion_strength(reading: ClipReading, emotion: str) -> float:
     return float(reading.measured[columns].mean()) if columns else float("nan")
 
 
-def _reading(video: Path, row: ManifestRow, media: Path, read: Read) -> ClipReading:
+def _reading(video: Path, row: ManifestRow, media: Path, read: Read, usual: LabelUnits) -> ClipReading:
     if row["emotion"] is None:
         raise InputError(f"{row['clip_id']}: it has no emotion label")
     truth = read_units(media / row["file_name"])
@@ -145,4 +180,5 @@ def _reading(video: Path, row: ManifestRow, media: Path, read: Read) -> ClipRead
     return ClipReading(
         row["clip_id"], row["subject"], row["emotion"], int(row["level"] or 1), UNITS, truth.mean(UNITS).mean(0),
         seen.units.mean(0), seen.opening, truth.energy, seen.embedding, row["file_name"],
+        usual.get(_label(row), np.full(len(UNITS), np.nan)),
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """Claims over readings whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -157,6 +159,30 @@ def test_people_are_apart_when_their_embeddings_are():
     assert face_claims.people_apart(apart).verdict == HOLDS
     assert face_claims.people_apart(mixed).verdict == FAILS
     assert face_claims.people_apart(apart[:1]).verdict == UNKNOWN
+
+
+def test_a_prompt_tells_more_than_its_label_only_if_the_face_shows_the_take_and_not_what_is_usual():
+    random = np.random.default_rng(0)
+    usual = random.random((8, len(UNITS)))[np.arange(40) % 8]
+    takes = usual + 0.3 * random.standard_normal(usual.shape)
+
+    def shown(measured):
+        return [
+            replace(_reading(i, asked, face, subject=_person(i)), usual=mean)
+            for i, (asked, face, mean) in enumerate(zip(takes, measured, usual, strict=True))
+        ]
+
+    noise = 0.1 * random.standard_normal(usual.shape)
+    obeys, label = shown(takes + noise), shown(usual + noise)
+    assert claims.steering(label) > 0.5, "who shows what is usual for a label comes far"
+    found = claims.beyond_labels({"label": label, "cot": obeys})
+    assert found.verdict == HOLDS and abs(found.numbers["label"]["value"]) < 0.2
+    assert found.numbers["cot"]["value"] > 0.8
+    assert claims.beyond_labels({"label": obeys, "cot": label}).verdict == FAILS
+    assert claims.beyond_labels({"label": label, "cot": label}).verdict == UNKNOWN
+    assert abs(claims.beyond_usual(shown(0 * takes))) < 0.2, "a face that never moves obeys nothing"
+    lost = [replace(label[0], usual=np.full(len(UNITS), np.nan)), *label[1:]]
+    assert claims.beyond_labels({"label": lost, "cot": [lost[0], *obeys[1:]]}).numbers["difference"]["clips"] == 39
 
 
 def test_k_2_is_best_only_when_it_is_so_on_the_same_clips():
