@@ -99,7 +99,9 @@ def _claims(
         if better in rows and worse in rows:
             found.append(claims.better_row(name, question, rows[better], rows[worse]))
     if {"label", "cot"} <= rows.keys():
-        found.insert(0, claims.beyond_labels({row: list(clips.values()) for row, clips in rows.items()}))
+        found.insert(
+            0, claims.beyond_labels({row: list(clips.values()) for row, clips in {**rows, DRAWN: drawn}.items()})
+        )
     if "full" not in rows:
         return found
     first = [run for run in runs if run.row == "full" and run.seed == recipe.seeds[0] and run.direction == "denoising"]
