@@ -68,13 +68,12 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
     truth = sources.with_known_starts(truth, pairings)
     ours = all(documents.values())
     metrics, skipped = _possible(chosen, alone=request.alone)
-    vae = _vae(request)
-    shown = _baselines(metrics, truth, vae) if request.baselines and not request.alone else {}
-    settings = replace(_settings(request, base, truth, metrics, known=ours or manifest is None), vae=vae)
+    settings = _settings(request, base, truth, metrics, known=ours or manifest is None)
+    shown = _baselines(metrics, truth, settings.vae) if request.baselines and not request.alone else {}
     laid = list(_jobs(runs, pairings, truth, metrics, settings, shown))
     metrics, skipped = _with_truth_beside(metrics, skipped, laid)
     seen = {metric.protocol: registry.seen(metric.weights) for metric in metrics}
-    seen |= {VAE: registry.seen([VAE], vae)} if "vae" in shown else {}
+    seen |= {VAE: registry.seen([VAE], settings.vae)} if "vae" in shown else {}
     record = EvaluationRecord(
         runs={name: _facts(runs[name], pairings[name], documents[name]) for name in runs},
         metrics=tuple(metric.protocol for metric in metrics),
@@ -152,7 +151,7 @@ def _settings(
             next="--align canvas (same crop and size), crop (same crop, another size) or face (neither)",
         )
     portrait, device = None if request.alone else truth.portrait, _device(request, metrics)
-    return Settings(**wanted, size=request.size, portrait=portrait, device=device)  # type: ignore[arg-type]
+    return Settings(**wanted, size=request.size, portrait=portrait, vae=_vae(request), device=device)  # type: ignore[arg-type]
 
 
 def _possible(chosen: Sequence[Metric], *, alone: bool) -> tuple[tuple[Metric, ...], dict[str, dict[str, str]]]:
