@@ -86,6 +86,11 @@ class Settings:
     device: str = "cpu"
     threads: int = 1
 
+    def as_record(self) -> dict[str, Any]:
+        """What of it belongs to the protocol, for ``scores.json``."""
+        known = {key: getattr(self, key) for key in ("align", "length", "region", "size", "portrait")}
+        return known | ({"vae": self.vae.as_posix()} if self.vae else {})
+
 
 @dataclass(frozen=True)
 class GroundTruth:
@@ -159,7 +164,8 @@ class ClipJob:
         truth, root = self.truth, self.truth.root.absolute()
         true = replace(truth, root=root, reference=_absolute(truth.reference), portrait=_absolute(truth.portrait))
         videos = tuple(replace(video, path=_absolute(video.path)) for video in self.videos)
-        return replace(self, truth=true, videos=videos)
+        settings = replace(self.settings, vae=_absolute(self.settings.vae))
+        return replace(self, truth=true, videos=videos, settings=settings)
 
 
 def _absolute(path: Path | None) -> Path | None:

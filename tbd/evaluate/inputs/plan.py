@@ -79,8 +79,7 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
         metrics=tuple(metric.protocol for metric in metrics),
         skipped=skipped,
         weights={name: one.as_record() or {} for name, one in seen.items() if one.files},
-        settings={key: getattr(settings, key) for key in ("align", "length", "region", "size", "portrait")}
-        | ({"vae": request.vae.as_posix()} if request.vae else {}),
+        settings=settings.as_record(),
         baselines={str(kind): name for kind, name in shown.items()},
         notes=_notes(request, shown, truth, documents),
         truth=truth.words,
@@ -178,7 +177,7 @@ def _vae(request: EvaluationRequest) -> Path | None:
             f"--vae {request.vae}: no {', '.join(lack)} there",
             next="--vae checkpoints/autoencoder   # what tbd train autoencoder wrote, or a folder of diffusers' AutoencoderKL",
         )
-    return request.vae.absolute()
+    return request.vae
 
 
 def _baselines(metrics: Sequence[Metric], truth: TruthSource, vae: Path | None) -> dict[Kind, str]:
