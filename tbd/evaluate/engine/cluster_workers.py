@@ -112,7 +112,8 @@ def _drawn(plan: EvaluationPlan) -> tuple[str, ...]:
 
 
 def _remote(job: ClipJob, store: ScoreCache, device: str, threads: int) -> RemoteClip:
-    there = replace(job.absolute(), settings=replace(job.settings, device=device, threads=threads))
+    there = job.absolute()
+    there = replace(there, settings=replace(there.settings, device=device, threads=threads))
     return RemoteClip(there, store.of_clip(there.name))
 
 
