@@ -138,23 +138,30 @@ def progress(label: str, total: int, *, done: int = 0, warm_up: int = 0, quiet: 
 
 
 @contextmanager
-def interruptible(under_way: str, signals: tuple[signal.Signals, ...] = (signal.SIGINT,)) -> Iterator[threading.Event]:
+def interruptible(
+    under_way: str, signals: tuple[signal.Signals, ...] = (signal.SIGINT,), *, at_once: bool = True
+) -> Iterator[threading.Event]:
     """The first Ctrl-C sets the event (drain and save); a second ends the process at once.
 
-    That is safe where everything finished is on disk already.
+    That is safe where everything finished is on disk already. Of other signals only the first counts: queues and launchers
+    send them twice, and what is being saved then must be.
 
     Args:
         under_way: what is still finished, for the message: ``calls under way``.
         signals: that mean so; the event's ``signal`` is the first that came.
+        at_once: whether a second Ctrl-C ends the process; not under a launcher, which hands its own on to processes that
+            the terminal has told already.
     """
     stopping = threading.Event()
 
     def handle(number: int, _: object) -> None:
         if stopping.is_set():
-            os._exit(128 + number)
+            if at_once and number == signal.SIGINT:
+                os._exit(128 + number)
+            return
         stopping.signal = signal.Signals(number)  # type: ignore[attr-defined]
         stopping.set()
-        say(f"stopping: {under_way} are finished and saved (Ctrl-C again stops at once)")
+        say(f"stopping: {under_way} are finished and saved{' (Ctrl-C again stops at once)' if at_once else ''}")
 
     main = threading.current_thread() is threading.main_thread()
     before = {number: signal.signal(number, handle) for number in signals} if main else {}

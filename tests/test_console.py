@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,3 +147,20 @@ def test_durations_are_written_in_the_unit_a_person_would_choose(seconds, words)
 )
 def test_sizes_are_written_in_powers_of_a_thousand(count, words):
     assert console.human_bytes(count) == words
+
+
+@pytest.mark.parametrize(
+    ("sent", "at_once", "code"),
+    [("INT INT", True, 130), ("INT INT", False, 0), ("USR1 USR1", True, 0), ("USR1 TERM", True, 0), ("TERM INT", True, 130)],
+)  # fmt: skip
+def test_a_second_signal_leaves_time_for_what_is_saved_unless_it_is_a_persons(sent, at_once, code):
+    script = f"""
+import os, signal
+from tbd.console import interruptible
+numbers = [signal.Signals["SIG" + name] for name in {sent.split()}]
+with interruptible("all", (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), at_once={at_once}) as stopping:
+    for number in numbers:
+        os.kill(os.getpid(), number)
+    assert stopping.is_set() and stopping.signal == numbers[0]
+"""
+    assert subprocess.run([sys.executable, "-c", script]).returncode == code

@@ -10,5 +10,7 @@ if [ "$gpus" -lt 1 ]; then
 fi
 several= # accelerate starts one process, whatever it was asked for, where it sees no second GPU and is not told this
 [ "$gpus" -eq 1 ] || several=yes
+trap '' USR1 # it means to save and to end, and is for the processes of the run: the launcher would die of it
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-600}" # seconds after SIGTERM or Ctrl-C; 30 by default
 exec accelerate launch --num_processes "$gpus" ${several:+--multi_gpu} --num_machines 1 --main_process_port 0 \
   --mixed_precision no --dynamo_backend no -m tbd train "$@"

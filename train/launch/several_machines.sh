@@ -11,5 +11,7 @@ if [ "$gpus" -lt 1 ]; then
   echo "next: GPUS=2 before the same command   (two processes on the CPU)" >&2
   exit 4
 fi
+trap '' USR1 # it means to save and to end, and is for the processes of the run: the launcher would die of it
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-600}" # seconds after SIGTERM or Ctrl-C; 30 by default
 exec torchrun --nnodes "$MACHINES" --node-rank "$MACHINE" --nproc-per-node "$gpus" \
   --master-addr "$FIRST" --master-port "${PORT:-29500}" -m tbd train "$@"

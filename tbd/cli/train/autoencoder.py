@@ -6,7 +6,6 @@ from dataclasses import asdict
 
 from tbd.cli import options
 from tbd.cli.train.common import (
-    SIGNALS,
     Device,
     Manifests,
     Output,
@@ -16,8 +15,9 @@ from tbd.cli.train.common import (
     say_what_is_read,
     selection,
     training_recipe,
+    until_stopped,
 )
-from tbd.console import Progress, document, interruptible, out, progress, say
+from tbd.console import Progress, document, out, progress, say
 
 
 def autoencoder(
@@ -60,7 +60,7 @@ def autoencoder(
 
     steps = loaded.autoencoder.steps
     with (
-        interruptible("the step", SIGNALS) as stopping,
+        until_stopped("the step") as stopping,
         progress("autoencoder", steps, warm_up=1, quiet=quiet) as bar,
     ):
         ended = train_autoencoder(

@@ -9,7 +9,6 @@ import typer
 
 from tbd.cli import options
 from tbd.cli.train.common import (
-    SIGNALS,
     CacheFolder,
     Device,
     Manifests,
@@ -20,9 +19,10 @@ from tbd.cli.train.common import (
     say_what_is_read,
     selection,
     training_recipe,
+    until_stopped,
 )
 from tbd.clip_failures import raise_if_all_bugs
-from tbd.console import document, human_bytes, interruptible, out, progress, say
+from tbd.console import document, human_bytes, out, progress, say
 from tbd.errors import MissingError
 from tbd.workspace import refuse_elsewhere
 
@@ -94,7 +94,7 @@ def cache(
         document(summary) if json else out(f"{len(plan.clips)} clips would go to {place}")
         return 0
     networks = cache_builder.caching_encoders(loaded, device_name(device))
-    with interruptible("clips under way", SIGNALS) as stopping, progress("cache", len(plan.clips), quiet=quiet) as bar:
+    with until_stopped("clips under way") as stopping, progress("cache", len(plan.clips), quiet=quiet) as bar:
         made = cache_builder.build_cache(plan, loaded, networks, callback=lambda _: bar.advance(), stopping=stopping)
     for name, reason in made.failed.items():
         say(f"{name}: {reason}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tbd.cli import options
-from tbd.console import hush, say
+from tbd.console import hush, interruptible, say
 from tbd.errors import UsageError
 from tbd.selection import Selection
 
@@ -49,6 +51,18 @@ Changed = Annotated[
     ),
 ]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Each ends a command with everything saved. Under torchrun's agent USR1 alone is given time for it."""
+
+
+def until_stopped(under_way: str) -> AbstractContextManager[Event]:
+    """``interruptible`` by one of ``SIGNALS``.
+
+    Args:
+        under_way: what is still finished.
+    """
+    from tbd.train.launch import launched_share
+
+    return interruptible(under_way, SIGNALS, at_once=launched_share(os.environ).world == 1)
 
 
 def training_recipe(

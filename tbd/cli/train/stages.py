@@ -10,7 +10,6 @@ import typer
 
 from tbd.cli import options
 from tbd.cli.train.common import (
-    SIGNALS,
     CacheFolder,
     Changed,
     Device,
@@ -23,9 +22,10 @@ from tbd.cli.train.common import (
     say_what_is_read,
     selection,
     training_recipe,
+    until_stopped,
 )
 from tbd.cli.train.dry_run import tell_plan
-from tbd.console import Progress, document, interruptible, out, progress, say
+from tbd.console import Progress, document, out, progress, say
 from tbd.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def stage1(
 ) -> int:
     """Stage 1: single frames teach the ReferenceNet and the spatial layers. The same command resumes.
 
-    Ends with 0 after the last step, with 143 after SIGTERM and 130 after Ctrl-C, each time with everything saved.
+    Ends with 0 after the last step, with 143 after SIGTERM or USR1 and 130 after Ctrl-C, each time with everything saved.
 
     Example: tbd train stage1 data_manifests/mead --recipe paper --gpu-memory 48 -o checkpoints/stage1
     """
@@ -93,7 +93,7 @@ def stage2(
 ) -> int:
     """Stage 2: 14 frames and the two before them teach the audio and motion layers. The same command resumes.
 
-    Ends with 0 after the last step, with 143 after SIGTERM and 130 after Ctrl-C, each time with everything saved.
+    Ends with 0 after the last step, with 143 after SIGTERM or USR1 and 130 after Ctrl-C, each time with everything saved.
 
     Example: tbd train stage2 data_manifests/mead --recipe paper -o checkpoints/stage2 --from checkpoints/stage1
     """
@@ -143,7 +143,7 @@ def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: b
         document(done) if json else out(f"{request.output}: all {steps} steps are done; {start.resumed}")
         return 0
     with (
-        interruptible("the step", SIGNALS) as stopping,
+        until_stopped("the step") as stopping,
         progress(f"stage {request.stage}", steps, done=start.step, warm_up=1, quiet=quiet) as bar,
     ):
         ended = train_stage(request, usable, start, _Shown(bar), stopping)
