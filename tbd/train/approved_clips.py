@@ -14,7 +14,7 @@ from tbd.manifest.run import clip_rule
 from tbd.media.canonical import CanonicalClip, ClipRule
 from tbd.schema import ManifestRow
 from tbd.selection import ROW_KEYS, Selection, select, value_of
-from tbd.train.clips import TrainingClip, TrainingClips
+from tbd.train.clips import TrainingClip, TrainingClips, footage_names
 from tbd.train.face_region import face_region
 from tbd.train.recipe import TrainRecipe
 
@@ -173,12 +173,21 @@ def _frames(row: ManifestRow, clip: CanonicalClip) -> int:
 
 
 def _kept_back(clips: Sequence[TrainingClip], recipe: TrainRecipe) -> set[str]:
-    """The validation clips: those whose names draw the lowest numbers, so that new rows move as few as can be."""
+    """The validation clips: those whose names draw the lowest numbers, so that new rows move as few as can be.
+
+    What several manifests cut from the same footage draws one number, and is kept back whole.
+    """
     if not recipe.data.validation:
         return set()
     wanted = max(recipe.data.validation_clips, round(recipe.data.validation * len(clips)))
-    order = sorted((clip.name for clip in clips), key=lambda name: (seeded_fraction(recipe.seed, name), name))
-    return set(order[: min(wanted, len(clips) // 2)])
+    same: dict[str, list[str]] = {}
+    for name, first in footage_names(clips).items():
+        same.setdefault(first, []).append(name)
+    kept: set[str] = set()
+    for first in sorted(same, key=lambda name: (seeded_fraction(recipe.seed, name), name)):
+        if len(kept) + len(same[first]) <= min(wanted, len(clips) // 2):
+            kept.update(same[first])
+    return kept
 
 
 def _named(manifests: Sequence[Path]) -> dict[str, Path]:

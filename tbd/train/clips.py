@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class TrainingClip:
         return tuple(file for file in files if file is not None)
 
     @property
+    def footage(self) -> tuple[Any, ...]:
+        """What is seen and heard, whatever a manifest calls it and however it crops it: files and seconds."""
+        return self.media, self.canonical.start or 0.0, self.canonical.end
+
+    @property
     def window(self) -> list[Any]:
         """What of those files it is: plain values for hashes."""
         clip = self.canonical
@@ -75,11 +81,20 @@ class TrainingClips:
     manifests: dict[str, Path] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    @property
-    def digest(self) -> str:
-        """Changes whenever training on these clips would: other rows, texts, windows or sides."""
+    def digest(self, labels: Sequence[str] = ()) -> str:
+        """Changes whenever training on these clips would: other rows, texts, windows or sides, and other labels.
+
+        Args:
+            labels: attributes of a clip that decide about this training besides; see ``request.labels_that_count``.
+        """
         sides = ("train", self.train), ("validation", self.validation)
-        return digest([[side, c.manifest, c.clip_id, c.prompts, c.window] for side, part in sides for c in part])
+        return digest(
+            [
+                [side, clip.manifest, clip.clip_id, clip.prompts, clip.window, *(getattr(clip, name) for name in labels)]
+                for side, part in sides
+                for clip in part
+            ]
+        )
 
     def words(self) -> list[str]:
         """What was found and what was left out, a line each."""
@@ -87,3 +102,10 @@ class TrainingClips:
         for reason, rows in self.left_out.items():
             lines.append(f"left out: {len(rows)} {reason} (e.g. {rows[0]})")
         return [*lines, *self.notes]
+
+
+def footage_names(clips: Iterable[TrainingClip]) -> dict[str, str]:
+    """Name of a clip -> the first, in order, of the names of its footage: the same for what two manifests have in common."""
+    first: dict[tuple[Any, ...], str] = {}
+    ordered = sorted(clips, key=lambda clip: clip.name)
+    return {clip.name: first.setdefault(clip.footage, clip.name) for clip in ordered}

@@ -35,14 +35,18 @@ class Heard:
 
 
 def other_clip(clips: Sequence[TrainingClip], index: int, condition: str) -> int | None:
-    """The next clip whose text, sound or person differs from that of ``index``; None where none does."""
+    """The next clip whose text, sound or person differs from that of ``index``; None where none does.
+
+    What another manifest has of the same footage is neither another's sound nor another's picture.
+    """
     mine = clips[index]
     for step in range(1, len(clips)):
         other = clips[(index + step) % len(clips)]
+        elsewhere = other.footage != mine.footage
         differs = {
             "text": other.prompts != mine.prompts,
-            "sound": other.name != mine.name,
-            "picture": other.person != mine.person,
+            "sound": elsewhere,
+            "picture": elsewhere and other.person != mine.person,
         }
         if differs[condition]:
             return (index + step) % len(clips)

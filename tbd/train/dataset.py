@@ -104,8 +104,7 @@ class TrainingDataset(Dataset[Sample]):
 
     def _others(self, clip: TrainingClip) -> list[TrainingClip]:
         """The person's other clips; the same one in another manifest, with other texts, is none."""
-        own = (clip.media, clip.window)
-        return [other for other in self._of_person.get(clip.person, ()) if (other.media, other.window) != own]
+        return [other for other in self._of_person.get(clip.person, ()) if other.footage != clip.footage]
 
     def _is_cached(self, clip: TrainingClip) -> bool:
         if self.keep is None or clip.name in self._rewritten or not self.keep.knows(clip):

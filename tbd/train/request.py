@@ -52,7 +52,23 @@ class TrainingRequest:
 def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, Any]:
     """What decides about every weight of a run: it must not change between two checkpoints."""
     essence = _of_a_stage(recipes.essence(request.recipe))
-    return {"stage": request.stage, "recipe": essence, "clips": clips.digest}
+    return {"stage": request.stage, "recipe": essence, "clips": clips.digest(labels_that_count(request.recipe, request.stage))}
+
+
+def labels_that_count(recipe: TrainRecipe, stage: int) -> list[str]:
+    """What of each clip decides about a run besides its row, texts and window, as attributes of ``TrainingClip``.
+
+    Args:
+        recipe: where references are from, what is drawn equally often, where the loss looks.
+        stage: 1 or 2.
+    """
+    data, loss = recipe.data, recipe.loss
+    counts = {
+        "person": data.reference == "person",
+        data.balance: data.balance != "none",
+        "face": loss.by_region or (stage == 2 and loss.sync > 0),
+    }
+    return [name for name, does in counts.items() if does]
 
 
 def recorded_recipe(meta: CheckpointMeta) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,10 @@ import training
 from review_events import decide
 
 from tbd.errors import InputError, UsageError
+from tbd.hashes import seeded_fraction
 from tbd.selection import Selection
 from tbd.train.approved_clips import read_training_clips
+from tbd.train.request import TrainingRequest, labels_that_count, run_identity
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,9 @@ def _names(clips):
 
 
 def _many(folder, count, **changes):
-    return training.manifest(folder, [training.a_row(f"c{i:04d}", i, **changes) for i in range(count)])
+    """Rows over windows of their own, so that no two show the same."""
+    rows = [training.a_row(f"c{i:04d}", i, start=i / 10_000, **changes) for i in range(count)]
+    return training.manifest(folder, rows)
 
 
 @pytest.mark.parametrize(("stage", "silent"), [(1, ["y_silent"]), (2, [])])
@@ -78,7 +83,7 @@ def test_a_review_counts_from_the_next_run_on(tmp_path):
     before = read_training_clips([toy], training.recipe(), 1)
     decide(toy, "c000", "reject", training.usable(1)[0]["prompts"])
     after = read_training_clips([toy], training.recipe(), 1)
-    assert set(_names(before)) - set(_names(after)) == {"c000"} and before.digest != after.digest
+    assert set(_names(before)) - set(_names(after)) == {"c000"} and before.digest() != after.digest()
 
 
 def test_the_canonical_clip_has_the_size_of_the_recipe_and_the_rule_of_the_manifest(toy):
@@ -104,6 +109,22 @@ def test_validation_hangs_on_the_seed_and_not_on_the_order_or_the_other_clips(tm
     few, many = kept(_many(tmp_path / "few" / "toy", 40)), kept(_many(tmp_path / "many" / "toy", 60))
     assert many <= few | {f"c{i:04d}" for i in range(40, 60)}  # an old clip never begins to be kept back
     assert kept(tmp_path / "few" / "toy") == few != kept(tmp_path / "few" / "toy", seed=1)
+
+
+def test_what_two_manifests_have_of_the_same_footage_is_kept_back_in_both_or_in_neither(tmp_path):
+    """The second manifest calls the clips otherwise, and has a wider crop and clips of its own besides."""
+    rows = [training.a_row(f"c{i:03d}", i) for i in range(10)]
+    wider = [0.0, 0.0, training.SIZE + 2.0, training.SIZE + 2.0]
+    own = [training.a_row(f"own{i}", i, start=0.1) for i in range(6)]
+    twins = [training.a_row(f"twin{i}", i, crop_box=wider) for i in range(10)]
+    both = [training.manifest(tmp_path / "one", rows), training.manifest(tmp_path / "two", [*twins, *own])]
+    chosen = training.recipe({"data.validation": 0.4, "data.validation_clips": 1})
+    clips = read_training_clips(both, chosen, 1)
+    assert {clip.footage for clip in clips.train}.isdisjoint(clip.footage for clip in clips.validation)
+    assert 8 <= len(clips.validation) <= 10 and {clip.manifest for clip in clips.validation} == {"one", "two"}
+    alone = read_training_clips(both[:1], chosen, 1).validation
+    order = sorted((f"one/{row['clip_id']}" for row in rows), key=lambda name: (seeded_fraction(0, name), name))
+    assert {clip.name for clip in alone} == set(order[:4])  # as it always was
 
 
 def test_clips_of_the_test_side_are_neither_learned_from_nor_kept_back(tmp_path):
@@ -177,9 +198,9 @@ def test_several_manifests_are_told_apart_by_their_folders(tmp_path, toy):
 
 
 def test_the_digest_changes_with_what_is_learned_and_not_with_where_it_lies(tmp_path):
-    def digest(rows, **how):
+    def digest(rows, labels=(), **how):
         folder = tmp_path / str(len(list(tmp_path.iterdir()))) / "toy"
-        return read_training_clips([training.manifest(folder, rows, **how)], training.recipe(), 1).digest
+        return read_training_clips([training.manifest(folder, rows, **how)], training.recipe(), 1).digest(labels)
 
     rows = training.usable(4)
     moved = tmp_path / "moved"
@@ -189,6 +210,36 @@ def test_the_digest_changes_with_what_is_learned_and_not_with_where_it_lies(tmp_
     others = [rows[:3], [rows[0] | {"crop_box": [1.0, 0.0, 64.0, 64.0]}, *rows[1:]],
               [rows[0] | {"start": 0.1, "end": 0.9}, *rows[1:]], [*rows[:3], training.a_row("c003", 3, prompts=["a", "b"])]]  # fmt: skip
     assert len({same, *map(digest, others)}) == 5
+    changed = {"person": {"subject": "W009"}, "level": {"level": 3}, "emotion": {"emotion": "fear"},
+               "face": {"face_box": [8.0, 8.0, 24.0, 24.0]}}  # fmt: skip
+    for label, change in changed.items():  # counts where it plays a part, and nowhere else
+        other = [rows[0] | change, *rows[1:]]
+        assert digest(other) == same and digest(other, [label]) != digest(rows, [label])
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage1", "stage2"),
+    [
+        ({}, [], []),
+        ({"data.reference": "person"}, ["person"], ["person"]),
+        ({"data.balance": "level"}, ["level"], ["level"]),
+        ({"data.balance": "emotion"}, ["emotion"], ["emotion"]),
+        ({"loss.face": 2.0}, ["face"], ["face"]),
+        ({"loss.lips": 2.0}, ["face"], ["face"]),
+        ({"loss.sync": 0.1}, [], ["face"]),
+    ],
+)
+def test_a_run_goes_on_only_with_the_labels_that_decide_about_it(changes, stage1, stage2):
+    chosen = training.recipe(changes)
+    assert (labels_that_count(chosen, 1), labels_that_count(chosen, 2)) == (stage1, stage2)
+
+
+def test_a_run_whose_references_are_from_the_person_does_not_go_on_with_other_people(tmp_path):
+    first = training.clips(2)
+    second = replace(first, train=tuple(replace(clip, person="mead/other") for clip in first.train))
+    for reference, same in (("clip", True), ("person", False)):
+        asked = TrainingRequest((), training.recipe({"data.reference": reference}), 1, tmp_path)
+        assert (run_identity(asked, first) == run_identity(asked, second)) is same
 
 
 def test_a_person_with_one_clip_is_told_where_the_reference_should_be_another(tmp_path):

@@ -207,6 +207,16 @@ def test_a_condition_that_no_other_clip_has_is_not_measured():
     assert {other_clip(same, 0, name) for name in ("text", "picture")} == {None} and other_clip(same, 2, "sound") == 0
 
 
+def test_anothers_sound_and_picture_are_not_ones_own_of_another_manifest():
+    own = training.clip(0)
+    wider = replace(own.canonical, crop_box=(0.0, 0.0, 40.0, 40.0))
+    twin = replace(own, manifest="second", clip_id="t", person="mead-2/M001", prompts=("a", "b"), canonical=wider)
+    clips = [own, twin, training.clip(1)]
+    found = {name: other_clip(clips, 0, name) for name in ("text", "sound", "picture")}
+    assert found == {"text": 1, "sound": 2, "picture": 2}
+    assert other_clip([own, twin], 0, "sound") is None
+
+
 def test_the_t_value_is_that_of_scipy():
     own, others = np.random.default_rng(0).random((2, 9, 2))
     found = heard(own, others + 0.2)

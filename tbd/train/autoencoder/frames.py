@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from tbd.errors import InputError
 from tbd.train.autoencoder.regions import FaceRegions
-from tbd.train.clips import TrainingClip
+from tbd.train.clips import TrainingClip, footage_names
 from tbd.train.recipe import TrainRecipe
 from tbd.train.sampling import AUTOENCODER
 
@@ -37,19 +37,24 @@ class People:
 
 
 def split_people(clips: Sequence[TrainingClip], share: float, seed: int) -> People:
-    """Keep people back for judging: whole people where there are two or more.
+    """Keep people back for judging: whole people where there are two or more, else whole clips.
+
+    Nothing is learned from the footage of a clip that is kept back, whatever another manifest calls it.
 
     Raises:
-        InputError: there is only one clip.
+        InputError: there is only one clip, or all show the same.
     """
-    if len(clips) < 2:
-        raise InputError("an autoencoder is judged by clips that it did not see, and there is only one clip")
-    people = sorted({clip.person for clip in clips})
-    names = people if len(people) > 1 else sorted(clip.name for clip in clips)
+    apart, first = len({clip.person for clip in clips}) > 1, footage_names(clips)
+    groups = {clip.name: clip.person if apart else first[clip.name] for clip in clips}
+    names = sorted(set(groups.values()))
     order = np.random.default_rng([seed, AUTOENCODER]).permutation(len(names))
-    kept = {names[i] for i in order[: max(1, round(share * len(names)))]}
-    held = [clip for clip in clips if (clip.person if len(people) > 1 else clip.name) in kept]
-    return People(tuple(clip for clip in clips if clip not in held), tuple(held), len(people) > 1)
+    kept = {names[i] for i in order[: min(max(1, round(share * len(names))), len(names) - 1)]}
+    held = tuple(clip for clip in clips if groups[clip.name] in kept)
+    seen = {clip.footage for clip in held}
+    train = tuple(clip for clip in clips if clip.footage not in seen)
+    if not (train and held):
+        raise InputError("an autoencoder is judged by clips that it did not see, and there is only one clip")
+    return People(train, held, apart)
 
 
 class FaceFrames(Dataset[dict[str, Any]]):

@@ -89,7 +89,7 @@ class AutoencoderTrainer:
         self.device = torch.device(device)
         keep_freed_memory(self.device.type)
         people = split_people((*clips.train, *clips.validation), self.settings.held_out, recipe.seed)
-        self.identity: dict[str, Any] = {"recipe": _essence(recipe), "clips": clips.digest}
+        self.identity: dict[str, Any] = {"recipe": _essence(recipe), "clips": clips.digest(["person"])}
         regions = self._regions(people)
         self.frames = FaceFrames(people.train, regions[: len(people.train)], recipe)
         self.judge = ReconstructionJudge(people.held_out, regions[len(people.train) :])
