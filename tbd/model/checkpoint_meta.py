@@ -35,6 +35,8 @@ class CheckpointMeta(BaseModel):
     validation: dict[str, Any] | None = None
     bad_steps: int = 0
     """Steps without a finite loss, which changed nothing."""
+    left_out: dict[str, str] = {}
+    """Clip -> why it could not be read when it was its turn; another was shown instead."""
     average_steps: int = 0
     scheduler: dict[str, Any] = {}
     guidance: dict[str, Any] = {}

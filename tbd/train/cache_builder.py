@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,8 +28,7 @@ from tbd.train.batch import clip_layers, clip_moments
 from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.latent_cache import LatentCache, write_tensors
 from tbd.train.prefetch import prefetch
-from tbd.train.recipe import TrainRecipe, stage_settings
-from tbd.train.sampling import clip_order
+from tbd.train.recipe import TrainRecipe
 
 MARGIN = 1.1
 """Free disk that must be there for every byte to be written."""
@@ -81,7 +80,7 @@ class CacheResult:
 
 
 def plan_cache(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) -> CachePlan:
-    """What is missing; files that are new or have changed are read in full.
+    """What is missing or damaged; media that are new or have changed are read in full.
 
     Args:
         clips: to train on and to validate with.
@@ -91,13 +90,14 @@ def plan_cache(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) -> 
     Raises:
         InputError: a file cannot be read.
     """
-    mine = sorted((*clips.train, *clips.validation), key=lambda clip: (clip.manifest, clip.clip_id))
+    # where two rows share a file of the cache, the one that has sound makes it
+    mine = sorted((*clips.train, *clips.validation), key=lambda clip: (clip.has_audio, clip.manifest, clip.clip_id))
     rewritten = keep.hash_media(mine)
     stale = sum(not rewritten.isdisjoint(clip.media) for clip in mine)
-    lacking = {keep.path(clip): clip for clip in mine if not keep.path(clip).is_file()}
+    lacking = {keep.path(clip): clip for clip in mine if not keep.holds(clip)}
     chunks = recipe.model.chunks
     wanted = dict.fromkeys(["", *(text for clip in mine for text in clip.prompts)])
-    texts = tuple(text for text in wanted if not keep.text_path(text, chunks).is_file())
+    texts = tuple(text for text in wanted if not keep.holds_text(text, chunks))
     size = sum(_clip_bytes(clip, recipe) for clip in lacking.values()) + len(texts) * _text_bytes(recipe)
     free = shutil.disk_usage(keep.folder).free
     return CachePlan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), stale, clips.left_out, size, free)
@@ -182,13 +182,6 @@ def build_cache(
             done.failed |= {clip.name: wrong} if wrong else {}
             callback(clip.name)
     return done
-
-
-def drawn_clips(clips: TrainingClips, recipe: TrainRecipe, stage: int, per_step: int) -> TrainingClips:
-    """The clips that a run of a stage will draw: which ones is known from its seed."""
-    samples = stage_settings(recipe, stage).steps * per_step
-    drawn = set(clip_order(clips.train, recipe, stage, samples).tolist())
-    return replace(clips, train=tuple(clip for i, clip in enumerate(clips.train) if i in drawn))
 
 
 def _one(

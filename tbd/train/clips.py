@@ -90,7 +90,14 @@ class TrainingClips:
         sides = ("train", self.train), ("validation", self.validation)
         return digest(
             [
-                [side, clip.manifest, clip.clip_id, clip.prompts, clip.window, *(getattr(clip, name) for name in labels)]
+                [
+                    side,
+                    clip.manifest,
+                    clip.clip_id,
+                    clip.prompts,
+                    clip.window,
+                    *(getattr(clip, name) for name in labels),
+                ]
                 for side, part in sides
                 for clip in part
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from tbd.model.speech import windows
 from tbd.train.clips import TrainingClip
 from tbd.train.face_region import region_weights
 from tbd.train.latent_cache import LatentCache
+from tbd.train.left_out import first_readable, most_left_out, reading
 from tbd.train.recipe import TrainRecipe
-from tbd.train.sampling import SampleDraw, draw_sample
+from tbd.train.sampling import Portraits, SampleDraw, draw_sample
 from tbd.train.sync_window import sync_window
 
 Sample = dict[str, Any]
@@ -49,50 +51,49 @@ class TrainingDataset(Dataset[Sample]):
         self.factor = factor
         # read from media: they were rewritten after they had been cached, and that was said
         self._rewritten = {clip.name for clip in clips if keep is not None and keep.changed(clip)}
-        self._of_person: dict[str, list[TrainingClip]] = {}
-        for clip in clips if recipe.data.reference == "person" else ():
-            self._of_person.setdefault(clip.person, []).append(clip)
+        self._portraits = Portraits(clips, recipe)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, sample: int) -> Sample:
-        """A training example before its network sees it; an unreadable clip gives ``{"error": message}``.
+        """A training example before its network sees it, of the next clip in the list where one cannot be read.
+
+        ``{"error": message, "next": …}`` where too many cannot, or a file was rewritten meanwhile.
 
         Keys: ``draw``; from the cache ``moments (1 + M + F, 8 or 4, h, w)``, ``windows (F, window, layers, channels)``,
         ``text (k, L, D)``; from media ``frames (1 + M + F, S, S, 3)``, ``sound (n,)``, ``prompts``; and ``noise
         (4, F, h, w)``, ``posterior (1 + M + F, 4, h, w)``. Pictures stand in the order reference, earlier, targets. ``region
         (h, w)`` is there where the recipe weighs the loss by place, ``lips (5,)`` and ``mfcc (13, 20)`` where SyncNet judges.
+        ``left_out``: name -> reason of the clips that could not be read.
         """
-        index = int(self.order[sample])
-        clip = self.clips[index]
-        try:
-            return self.example(clip, self.draw(int(sample), index, clip))
-        except InputError as error:
-            return {"error": f"{clip.name}: {error.message}", "next": error.next}
+
+        def make(index: int) -> Sample:
+            return self.example(self.clips[index], self.draw(int(sample), index, self.clips[index]))
+
+        most = most_left_out(len(self.clips), self.recipe)
+        return first_readable(self.clips, int(self.order[sample]), make, most)
 
     def draw(self, sample: int, index: int, clip: TrainingClip) -> SampleDraw:
         """What chance decides about sample number ``sample`` of a clip."""
-        return draw_sample(sample, index, clip, self.recipe, self.stage, self._others(clip))
+        return draw_sample(sample, index, clip, self.recipe, self.stage, self._portraits.others(clip))
 
     def example(self, clip: TrainingClip, drawn: SampleDraw) -> Sample:
-        """The example of one draw; see ``__getitem__``.
+        """The example of one draw; see ``__getitem__``. What is damaged in the cache counts as missing there.
 
         Raises:
-            InputError: the clip cannot be read.
+            UnreadableClip: the clip, or the one that its reference is from, cannot be read.
+            InputError: a file was rewritten while training, or SyncNet cannot judge such clips.
         """
         earlier = self.recipe.network.motion_frames if self.stage == 2 else 0
         count = (self.recipe.stage1 if self.stage == 1 else self.recipe.stage2).frames
         targets = np.arange(drawn.start, drawn.start + count)
         before = np.arange(drawn.start - earlier, drawn.start)
-        own = clip if drawn.portrait is None else self._others(clip)[drawn.portrait]
-        cached = self._is_cached(clip) and self._is_cached(own)
-        read, kind = (self._cached_pictures, "moments") if cached else (self._live_pictures, "frames")
+        own = clip if drawn.portrait is None else self._portraits.others(clip)[drawn.portrait]
         places = np.concatenate([[drawn.reference], before.clip(0), targets])
-        pictures = read(clip, places) if own is clip else torch.cat([read(own, places[:1]), read(clip, places[1:])])
-        found = {kind: pictures, **(self._cached(clip, targets) if cached else self._live(clip, targets))}
+        found = self._read(clip, own, places, targets)
         whole = drawn.keep_motion and drawn.start >= earlier  # at a clip's very start there are no earlier frames
-        chance = self._chance(drawn, len(pictures), count)
+        chance = self._chance(drawn, len(places), count)
         return {
             "draw": drawn,
             "keep_motion": whole,
@@ -102,14 +103,31 @@ class TrainingDataset(Dataset[Sample]):
             **self._heard(clip, drawn, found),
         }
 
-    def _others(self, clip: TrainingClip) -> list[TrainingClip]:
-        """The person's other clips; the same one in another manifest, with other texts, is none."""
-        return [other for other in self._of_person.get(clip.person, ()) if other.footage != clip.footage]
+    def _read(
+        self, clip: TrainingClip, own: TrainingClip, places: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]
+    ) -> Sample:
+        """From the cache where both clips are there, whole; else from the media."""
+        if self._is_cached(clip) and self._is_cached(own):
+            try:
+                pictures = self._pictures(clip, own, places, self._cached_pictures)
+                return {"moments": pictures, **self._cached(clip, targets)}
+            except _NotInCacheError:
+                pass
+        return {"frames": self._pictures(clip, own, places, self._live_pictures), **self._live(clip, targets)}
+
+    def _pictures(self, clip: TrainingClip, own: TrainingClip, places: np.ndarray[Any, Any], read: Any) -> torch.Tensor:
+        """The first is of ``own``."""
+        found: torch.Tensor = (
+            read(clip, places) if own is clip else torch.cat([read(own, places[:1]), read(clip, places[1:])])
+        )
+        return found
 
     def _is_cached(self, clip: TrainingClip) -> bool:
         if self.keep is None or clip.name in self._rewritten or not self.keep.knows(clip):
             return False
-        if self.keep.changed(clip):
+        with reading(clip):
+            changed = self.keep.changed(clip)
+        if changed:
             raise InputError("its file was rewritten while training", next="the same command goes on with --changed")
         return self.keep.path(clip).is_file()
 
@@ -148,14 +166,16 @@ class TrainingDataset(Dataset[Sample]):
                 part = file.get_slice("layers")[first : int(targets[-1]) + context + 1]
             found["windows"] = windows(part, torch.from_numpy(targets - first), context)
         texts = [self.keep.text_path(text, self.recipe.model.chunks) for text in clip.prompts]
-        if all(path.is_file() for path in texts):
+        try:
             return found | {"text": torch.stack([_text(path) for path in texts])}
-        return found | {"prompts": clip.prompts}
+        except _NotInCacheError:
+            return found | {"prompts": clip.prompts}
 
     def _live_pictures(self, clip: TrainingClip, places: np.ndarray[Any, Any]) -> torch.Tensor:
         canonical = clip.canonical
-        wanted, order = np.unique(places.clip(max=canonical.num_frames - 1), return_inverse=True)
-        return torch.from_numpy(np.stack(list(canonical.some(wanted.tolist())))[order])
+        with reading(clip):
+            wanted, order = np.unique(places.clip(max=canonical.num_frames - 1), return_inverse=True)
+            return torch.from_numpy(np.stack(list(canonical.some(wanted.tolist())))[order])
 
     def _live(self, clip: TrainingClip, targets: np.ndarray[Any, Any]) -> Sample:
         found: Sample = {"prompts": clip.prompts}
@@ -172,14 +192,15 @@ def clip_sound(clip: TrainingClip) -> np.ndarray[Any, np.dtype[np.float32]]:
     """``(n,)`` the whole clip's sound.
 
     Raises:
-        InputError: there is none, or it has no length.
+        UnreadableClip: there is none, or it has no length.
     """
-    samples = clip.canonical.audio()
-    if not len(samples) or not np.abs(samples).max() > 0:
-        raise InputError(
-            "its sound is empty or all zeros", next="tbd annotate --update, or --where with clips that have sound"
-        )
-    return samples
+    with reading(clip):
+        samples = clip.canonical.audio()
+        if not len(samples) or not np.abs(samples).max() > 0:
+            raise InputError(
+                "its sound is empty or all zeros", next="tbd annotate --update, or --where with clips that have sound"
+            )
+        return samples
 
 
 def data_loader(samples: Dataset[Sample], numbers: Sequence[int], batch: int, workers: int) -> DataLoader[Sample]:
@@ -240,15 +261,19 @@ def collate(samples: Sequence[Sample]) -> Sample:
     return found
 
 
-def _opened(path: Path) -> Any:
+class _NotInCacheError(Exception):
+    """A file of the cache is gone, damaged, or lacks what is asked for."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        return safe_open(path, framework="pt")
-    except OSError:
-        raise InputError("it is not in the cache", next="tbd train cache, with the same options") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: damaged ({error})", next=f"rm {path} && tbd train cache …") from None
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError):
+        raise _NotInCacheError from None
 
 
 def _text(path: Path) -> torch.Tensor:

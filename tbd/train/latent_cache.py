@@ -64,8 +64,23 @@ class LatentCache:
         return all(str(file) in self._known for file in clip.media)
 
     def has(self, clip: TrainingClip) -> bool:
-        """Whether the clip's tensors are there, of its file as it is now."""
-        return not self.changed(clip) and self.path(clip).is_file()
+        """Whether the clip's tensors are there, whole and of its file as it is now."""
+        return not self.changed(clip) and self.holds(clip)
+
+    def holds(self, clip: TrainingClip) -> bool:
+        """Whether the clip's file is there with all that it should have; a damaged one is not.
+
+        Sound that could not be made is not asked for, as long as that is remembered. ``hash_media`` comes first.
+
+        Raises:
+            InputError: a file of the clip was never looked at.
+        """
+        sound = clip.has_audio and not self.failure(clip)
+        return is_whole(self.path(clip), "moments", *(["layers"] if sound else []))
+
+    def holds_text(self, text: str, chunks: int) -> bool:
+        """Whether a text's embedding is there, whole."""
+        return is_whole(self.text_path(text, chunks), "text")
 
     def hash_media(self, clips: Iterable[TrainingClip]) -> set[Path]:
         """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies.
@@ -127,6 +142,17 @@ class LatentCache:
 
     def _index(self) -> Database:
         return open_database(self.folder / INDEX, what="the index of a cache of tbd", schema=_SCHEMA)
+
+
+def is_whole(path: Path, *names: str) -> bool:
+    """Whether a safetensors file is as long as its header says, and has tensors of these names; no tensor is read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return set(names).issubset(file.keys())
+    except (OSError, SafetensorError):
+        return False
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -205,6 +205,8 @@ class Watch(Recipe):
     """tensorboard, wandb or another that accelerate knows; none."""
     max_bad_steps: int = operational(10, ge=1)
     """Steps in a row without a finite loss after which training stops."""
+    max_unreadable: float = operational(0.05, ge=0, le=1)
+    """Share of the clips that may prove unreadable (rounded up); the next one in the list is shown instead. More end the run."""
 
 
 class TrainRecipe(Recipe):

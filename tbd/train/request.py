@@ -52,7 +52,11 @@ class TrainingRequest:
 def run_identity(request: TrainingRequest, clips: TrainingClips) -> dict[str, Any]:
     """What decides about every weight of a run: it must not change between two checkpoints."""
     essence = _of_a_stage(recipes.essence(request.recipe))
-    return {"stage": request.stage, "recipe": essence, "clips": clips.digest(labels_that_count(request.recipe, request.stage))}
+    return {
+        "stage": request.stage,
+        "recipe": essence,
+        "clips": clips.digest(labels_that_count(request.recipe, request.stage)),
+    }
 
 
 def labels_that_count(recipe: TrainRecipe, stage: int) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,12 @@ from tbd.errors import UsageError
 from tbd.train.clips import TrainingClip
 from tbd.train.recipe import Drop, TrainRecipe
 
+T = TypeVar("T")
+
 POOL, ROUND, SAMPLE, AUTOENCODER, LIPS = 1, 2, 3, 4, 5
 """What a stream of random numbers is for: no two streams are the same."""
+VALIDATION = 1 << 40
+"""Number of the first validation sample, far from any training sample."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,12 @@ class SampleDraw:
     portrait: int | None = None
 
 
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """Up to ``most`` items, evenly spread from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)
+    return [items[place] for place in places]
+
+
 def clip_order(clips: Sequence[TrainingClip], recipe: TrainRecipe, stage: int, samples: int) -> npt.NDArray[np.int64]:
     """Which clip each sample of a run shows. A longer run begins as a shorter one.
 
@@ -75,6 +86,24 @@ def clip_order(clips: Sequence[TrainingClip], recipe: TrainRecipe, stage: int, s
         places = np.flatnonzero(pool_of == number)
         found[places] = _rounds(pool, len(places), [recipe.seed, stage, ROUND, number])
     return found
+
+
+class Portraits:
+    """Whose picture the reference of a clip may be.
+
+    Args:
+        clips: to train on.
+        recipe: ``data.reference``.
+    """
+
+    def __init__(self, clips: Sequence[TrainingClip], recipe: TrainRecipe) -> None:
+        self._of_person: dict[str, list[TrainingClip]] = {}
+        for clip in clips if recipe.data.reference == "person" else ():
+            self._of_person.setdefault(clip.person, []).append(clip)
+
+    def others(self, clip: TrainingClip) -> list[TrainingClip]:
+        """The person's other clips; the same footage in another manifest, with other texts, is none."""
+        return [other for other in self._of_person.get(clip.person, ()) if other.footage != clip.footage]
 
 
 def draw_sample(

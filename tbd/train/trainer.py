@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import torch
 
-from tbd.errors import MissingError, TbdError
+from tbd.errors import MissingError
 from tbd.hashes import sha256_file
 from tbd.locks import folder_lock
 from tbd.manifest import locate_manifest
@@ -27,12 +27,14 @@ from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.encoder_folders import encoder_folders
 from tbd.model.noise import noise_scheduler
 from tbd.train import checkpoint_writer, memory_presets
+from tbd.train.bad_steps import BadSteps
 from tbd.train.batch import BatchEncoder
 from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.conditions import words_of
 from tbd.train.dataset import TrainingDataset, data_loader, process_share
 from tbd.train.host_memory import keep_freed_memory
 from tbd.train.latent_cache import LatentCache
+from tbd.train.left_out import LeftOutClips
 from tbd.train.loss import min_snr_weights, sample_losses
 from tbd.train.optimizer import learning_rate, set_learning_rate
 from tbd.train.recipe import stage_settings
@@ -52,7 +54,8 @@ class TrainingCallback(Protocol):
 
     def step(self, step: int, values: dict[str, float]) -> None:
         """A step is done: ``loss`` (eq. 1), ``grad_norm``, ``lr``, ``frames_per_second`` over all processes, ``waiting``
-        (share of the time spent on waiting for data), ``memory_gb`` (peak on the GPU), ``sync`` (where ``loss.sync`` is on)."""
+        (share of the time spent on waiting for data), ``memory_gb`` (peak on the GPU), ``sync`` (where ``loss.sync`` is on),
+        ``left_out`` (clips that could not be read, where there are any)."""
 
     def note(self, words: str) -> None:
         """Something a person should know."""
@@ -77,6 +80,7 @@ class TrainingResult:
         validation: the last one.
         bad: steps without a finite loss, which changed nothing.
         checkpoint: the newest.
+        left_out: clips that could not be read; the checkpoint's ``meta.json`` names them.
     """
 
     step: int
@@ -85,6 +89,7 @@ class TrainingResult:
     validation: dict[str, Any] | None
     bad: int
     checkpoint: Path | None
+    left_out: int = 0
 
 
 class Trainer:
@@ -117,11 +122,16 @@ class Trainer:
         )
         self.sync = make_sync_loss(self.recipe, self.stage, self.encoders.base.image, self.schedule)
         self.state = TrainingState(self.accelerator, start.network, self.recipe, self.stage)
+        known: dict[str, str] = {}
         if start.resumed:
-            self.state.restore(checkpoints.read_checkpoint(start.resumed))
+            before = checkpoints.read_checkpoint(start.resumed)
+            self.state.restore(before)
+            known = before.meta.left_out
+        everything = len(clips.train) + len(clips.validation)
+        self.left_out = LeftOutClips(everything, self.recipe, self.callback.note, known)
+        self.bad_steps = BadSteps(self.recipe.watch.max_bad_steps, self.callback.note, self._last, "optimizer.lr")
         self.validation: Validation | None = None
         self.validated, self.saved = -1, start.step if start.resumed else -1
-        self.bad_in_a_row = 0
         self.history = self._history()
         self.samples = self._dataset()
         self.validator = self._validator()
@@ -141,7 +151,7 @@ class Trainer:
 
         Raises:
             TbdError: too many steps in a row without a finite loss.
-            InputError: a clip cannot be read.
+            InputError: too many clips cannot be read, or one was rewritten meanwhile.
             MissingError: the disk or the GPU's memory is full.
         """
         loss = None
@@ -170,9 +180,9 @@ class Trainer:
             raise self._out_of_memory(error) from None
         self._save()
         self.log.end()
-        last = checkpoints.latest_checkpoint(self.request.output)
         done = self.validation.as_json() if self.validation else None
-        return TrainingResult(self.step, self.settings.steps, loss, done, self.state.bad, last.path if last else None)
+        passed = len(self.left_out.record())
+        return TrainingResult(self.step, self.settings.steps, loss, done, self.state.bad, self._last(), passed)
 
     def _batches(self) -> Iterator[list[Any]]:
         """For each step that is left, the batches of this process; the first sample is the one nobody has seen."""
@@ -181,7 +191,7 @@ class Trainer:
         numbers = list(process_share(first, first + left * self.per_step, self.rank, self.world, hardware.batch))
         source = iter(data_loader(self.samples, numbers, hardware.batch, self.recipe.data.workers))
         for _ in range(left):
-            yield [next(source) for _ in range(hardware.accumulate)]
+            yield [self.left_out.seen(next(source)) for _ in range(hardware.accumulate)]
 
     def _step(self, parts: list[Any]) -> tuple[float, float]:
         """One step of the optimizer over its accumulated batches; its loss and the norm of its gradient."""
@@ -196,11 +206,10 @@ class Trainer:
         state.wrapped.zero_grad(set_to_none=True)
         state.step += 1
         state.samples += self.per_step
+        state.bad += not finite
         if finite:
             state.average.step()  # after the weights, before anybody looks at them
-            self.bad_in_a_row = 0
-        else:
-            self._skipped()
+        self.bad_steps.judge(self.step, finite)
         return loss, norm
 
     def _backward(self, part: Any, last: bool) -> torch.Tensor:
@@ -214,18 +223,9 @@ class Trainer:
             self.accelerator.backward(whole / self.recipe.hardware.accumulate)
         return loss.detach()
 
-    def _skipped(self) -> None:
-        """A step without a finite loss changes nothing; too many in a row end the run."""
-        self.state.bad += 1
-        self.bad_in_a_row += 1
-        self.callback.note(f"step {self.step}: the loss or its gradient is not finite; the step is skipped")
-        if self.bad_in_a_row >= self.recipe.watch.max_bad_steps:
-            last = checkpoints.latest_checkpoint(self.request.output)
-            raise TbdError(
-                f"{self.bad_in_a_row} steps in a row without a finite loss; "
-                f"the last good checkpoint is {last.path if last else None}",
-                next="a smaller optimizer.lr, or hardware.precision=float32",
-            )
+    def _last(self) -> Path | None:
+        last = checkpoints.latest_checkpoint(self.request.output)
+        return last.path if last else None
 
     def _log(self, loss: float, norm: float, *, seconds: float, waited: float) -> None:
         values = {
@@ -236,6 +236,7 @@ class Trainer:
             "waiting": waited / seconds,
             "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0,
             **({} if self.sync is None else self.sync.figures(self.accelerator.reduce)),
+            **({"left_out": float(len(self.left_out.found))} if self.left_out.found else {}),
         }
         self.log.step(self.step, values)
         self.callback.step(self.step, values)
@@ -270,7 +271,9 @@ class Trainer:
     def _measure(self, validator: Validator) -> Validation:
         how = "mean" if self.state.sharded else "sum"  # where weights are spread, all processes do the same
         with self.state.averaged() as network:
-            return validator.measure(network, lambda sums: self.accelerator.reduce(sums, how))
+            found = validator.measure(network, lambda sums: self.accelerator.reduce(sums, how))
+        self.left_out.add(validator.left_out)
+        return found
 
     def _sample(self) -> None:
         if self.validator is None:
@@ -308,6 +311,7 @@ class Trainer:
             samples_per_step=self.per_step,
             validation=now.as_json() if now else None,
             bad_steps=state.bad,
+            left_out=self.left_out.record(),
             average_steps=state.average.steps,
             scheduler=dict(self.schedule.config),
             guidance=self.recipe.model.guidance.model_dump(mode="json"),
@@ -383,7 +387,9 @@ def train_stage(
     """
     if start.resumed and start.step >= stage_settings(request.recipe, request.stage).steps:
         meta = checkpoints.read_checkpoint(start.resumed).meta  # finished before: nothing is written
-        return TrainingResult(meta.step, meta.step, None, meta.validation, meta.bad_steps, start.resumed)
+        return TrainingResult(
+            meta.step, meta.step, None, meta.validation, meta.bad_steps, start.resumed, len(meta.left_out)
+        )
     trainer = Trainer(request, clips, start, callback)
     with folder_lock(request.output, purpose="training") if trainer.rank == 0 else nullcontext():
         if trainer.rank == 0:

@@ -15,18 +15,17 @@ import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
+from tbd.errors import InputError
 from tbd.model.noise import standard_noise
 from tbd.train.batch import Batch, BatchEncoder, merge_batches
 from tbd.train.clips import TrainingClip
 from tbd.train.conditions import CONDITIONS, Heard, heard, other_clip, words_of
 from tbd.train.dataset import TrainingDataset, collate
+from tbd.train.left_out import UnreadableClip
 from tbd.train.loss import sample_losses
 from tbd.train.recipe import TrainRecipe
-from tbd.train.sampling import SampleDraw
+from tbd.train.sampling import VALIDATION, SampleDraw, evenly
 from tbd.train.stages import predict
-
-FIRST = 1 << 40
-"""Number of the first validation sample, far from any training sample."""
 
 Question = tuple[int, int, str]
 """A clip, a range of timesteps, and which condition is another clip's; an empty one: none."""
@@ -69,7 +68,7 @@ class Validation:
 
 
 class Validator:
-    """Measures a network on fixed samples.
+    """Measures a network on fixed samples. A clip that cannot be read is left out, and ``left_out`` says why.
 
     Args:
         clips: kept back; up to ``count`` of them are looked at, evenly spread.
@@ -96,8 +95,8 @@ class Validator:
         count: int | None = None,
         bins: Sequence[int] | None = None,
     ) -> None:
-        chosen = np.linspace(0, len(clips) - 1, min(len(clips), count or recipe.watch.clips)).round().astype(int)
-        self.clips = [clips[i] for i in chosen]
+        self.clips = evenly(clips, count or recipe.watch.clips)
+        self.left_out: dict[str, str] = {}
         self.recipe, self.stage, self.samples = recipe, stage, samples
         self.encoders, self.schedule = encoders, schedule
         self.rank, self.world = rank, world
@@ -111,17 +110,26 @@ class Validator:
         Args:
             network: ``TBDNetwork``, also wrapped.
             reduce: sums a tensor over all processes.
+
+        Raises:
+            InputError: none of the clips can be read.
         """
-        plain = [(clip, which, "") for clip in range(len(self.clips)) for which in self.bins]
+        plain = [(clip, which, "") for clip in self._able() for which in self.bins]
         own = self._losses(network, plain, reduce)
-        asked = own[:, self.bins]
+        if not self._able():
+            name, reason = next(iter(self.left_out.items()))
+            raise InputError(
+                f"none of the {len(self.clips)} clips that validate can be read (e.g. {name}: {reason})",
+                next="tbd train cache, with the same manifests, names all such clips",
+            )
+        asked = own[np.ix_(self._able(), self.bins)]
         loss, means = float(asked.mean()), asked.mean(0).tolist()
         return Validation(loss, tuple(means), asked.size, self._heard(network, own, reduce))
 
     def _heard(self, network: torch.nn.Module, own: Any, reduce: Any) -> dict[str, Heard]:
         middle, found = middle_bins(self.recipe.watch.bins), {}
         for condition in CONDITIONS if self.stage == 2 else ("text", "picture"):
-            able = [i for i in range(len(self.clips)) if other_clip(self.clips, i, condition) is not None]
+            able = [clip for clip in self._able() if self._other(clip, condition) is not None]
             asked = [(clip, which, condition) for clip in able for which in middle]
             others = self._losses(network, asked, reduce)
             if (one := heard(own[:, middle], others[:, middle])) is not None:
@@ -129,21 +137,46 @@ class Validator:
         return found
 
     def _losses(self, network: torch.nn.Module, asked: Sequence[Question], reduce: Any) -> Any:
-        """``(clips, bins)`` float64, NaN where nothing was asked; each process computes its part."""
+        """``(clips, bins)`` float64, NaN where nothing was asked or could be read; each process computes its part."""
         shape, batch = (len(self.clips), self.recipe.watch.bins), self.recipe.hardware.batch
-        sums = torch.zeros(shape, dtype=torch.float64, device=self.encoders.device)
-        mine = asked[self.rank :: self.world]
+        sums = torch.zeros((2, *shape), dtype=torch.float64, device=self.encoders.device)
+        mine = []
+        for one in asked[self.rank :: self.world]:
+            if self._is_readable(one[0]):
+                mine.append(one)
+            else:
+                sums[1, one[0], one[1]] = 1
         for start in range(0, len(mine), batch):
             chosen = mine[start : start + batch]
             given = self.batch(chosen)
             losses = sample_losses(*predict(network, given, self.encoders.empty, self.schedule, self.recipe))
             for (clip, which, _), value in zip(chosen, losses.double(), strict=True):
-                sums[clip, which] = value
-        found = reduce(sums).cpu().numpy()
+                sums[0, clip, which] = value
+        found, unread = reduce(sums).cpu().numpy()
+        for clip in np.flatnonzero(unread.any(1)):  # on every process, whoever met it
+            self.left_out.setdefault(self.clips[clip].name, "it cannot be read")
         there = np.zeros(shape, bool)
         for clip, which, _ in asked:
-            there[clip, which] = True
+            there[clip, which] = not unread[clip, which]
         return np.where(there, found, np.nan)
+
+    def _able(self) -> list[int]:
+        return [number for number, clip in enumerate(self.clips) if clip.name not in self.left_out]
+
+    def _other(self, clip: int, condition: str) -> int | None:
+        able = self._able()
+        found = other_clip([self.clips[number] for number in able], able.index(clip), condition)
+        return None if found is None else able[found]
+
+    def _is_readable(self, clip: int) -> bool:
+        if self.clips[clip].name in self.left_out:
+            return False
+        try:
+            self._clip(clip)
+        except UnreadableClip as error:
+            self.left_out[self.clips[clip].name] = f"{error.clip}: {error.message}"
+            return False
+        return True
 
     def batch(self, asked: Sequence[Question]) -> Batch:
         """Samples side by side on the device."""
@@ -161,13 +194,13 @@ class Validator:
         generator = torch.Generator().manual_seed(drawn.noise_seed + which)
         noise = standard_noise(tuple(found.noise.shape[1:]), self.recipe.model.noise, generator)
         timestep = torch.tensor([low + (drawn.timestep + 7919 * which) % (high - low)])
-        other = other_clip(self.clips, clip, condition) if condition else None
+        other = self._other(clip, condition) if condition else None
         changed = {} if other is None else {CONDITIONS[condition]: getattr(self._clip(other), CONDITIONS[condition])}
         return replace(found, noise=noise[None], timesteps=timestep, **changed)
 
     def drawn(self, clip: int) -> SampleDraw:
         """The fixed frames of a clip."""
-        drawn = self.samples.draw(FIRST + clip, clip, self.clips[clip])
+        drawn = self.samples.draw(VALIDATION + clip, clip, self.clips[clip])
         return replace(drawn, keep_reference=True, keep_text=True, keep_audio=True, keep_motion=True)
 
     def _clip(self, clip: int) -> Batch:

@@ -266,6 +266,33 @@ def test_training_is_told_what_is_not_in_the_cache(tmp_path):
     assert cache_state.cache_state(training.clips(2), RECIPE, keep) == cache_state.CacheState(missing=1, changed=0)
 
 
+def test_what_is_damaged_in_the_cache_counts_as_missing_and_is_made_again(tmp_path):
+    clips = training.clips(4)
+    keep = training.filled(tmp_path, clips, RECIPE)
+    cut, mute = (keep.path(clip) for clip in clips.train[:2])
+    text = keep.text_path(clips.train[3].prompts[0], 1)
+    whole = _files(tmp_path)
+    for file in (cut, text):
+        file.write_bytes(file.read_bytes()[:-20])
+    save_file({"moments": load_file(mute)["moments"]}, mute)
+    assert [keep.has(clip) for clip in clips.train] == [False, False, True, True]
+    (note,) = cache_state.cached_clips(clips, RECIPE, 2, keep).notes
+    assert "3 clips or texts" in note
+    plan = cache_builder.plan_cache(clips, RECIPE, keep)
+    assert (plan.clips, plan.texts, plan.present) == (clips.train[:2], (clips.train[3].prompts[0],), 2)
+    cache_builder.build_cache(plan, RECIPE, training.base())
+    assert _files(tmp_path) == whole
+
+
+def test_of_two_rows_over_one_file_the_one_with_sound_is_made(tmp_path):
+    loud, quiet = training.clip(0), replace(training.clip(0, has_audio=False), manifest="a_second")
+    keep = training.filled(tmp_path, TrainingClips((quiet,), ()), RECIPE)
+    plan = cache_builder.plan_cache(TrainingClips((loud, quiet), ()), RECIPE, keep)
+    assert plan.clips == (loud,)
+    keep.path(loud).unlink()
+    assert cache_builder.plan_cache(TrainingClips((loud, quiet), ()), RECIPE, keep).clips == (loud,)
+
+
 def test_a_file_that_is_no_index_is_named(tmp_path):
     (tmp_path / "index.sqlite").write_text("not a database, and long enough to be seen as none" * 20)
     with pytest.raises(InputError, match="not the index of a cache of tbd"):

@@ -5,6 +5,7 @@ import pytest
 import torch
 import training
 from media import cut_off
+from safetensors.torch import load_file, save_file
 
 from tbd.errors import InputError
 from tbd.media import audio, video
@@ -141,13 +142,64 @@ def test_a_clip_that_cannot_be_read_ends_its_batch_with_its_name(tmp_path, clips
     assert collate([_samples(clips, 1)[0], found]) == found
 
 
-def test_a_damaged_file_of_the_cache_is_named(tmp_path):
-    clips = training.clips(1)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_clip_that_cannot_be_read_gives_its_turn_to_the_next_that_can(tmp_path, clips, workers):
+    broken = training.clip(7, path=cut_off(tmp_path / "cut.mp4", 0.5, frames=25, size=(64, 64)))
+    recipe = training.recipe({"stage2.frames": 4, "watch.max_unreadable": 0.5})
+    odd = TrainingDataset((clips[0], broken, broken, clips[3]), [1, 0, 2, 3], recipe, 2, None, training.FACTOR)
+    whole = TrainingDataset(clips, [3, 0, 3, 3], recipe, 2, None, training.FACTOR)
+    for found, wanted in zip(data_loader(odd, range(4), 1, workers), data_loader(whole, range(4), 1, 0), strict=True):
+        left_out, number = found.pop("left_out"), found["draw"][0].sample
+        assert list(left_out[0]) == (["toy/c007"] if number in (0, 2) else []) and wanted.pop("left_out") == [{}]
+        assert _equal(found, wanted)
+
+
+def test_where_more_clips_than_may_be_cannot_be_read_the_sample_is_an_error(tmp_path, clips):
+    gone = [training.clip(number, path=tmp_path / f"{number}.mp4") for number in range(3)]
+    recipe = training.recipe({"watch.max_unreadable": 0.25})
+    found = TrainingDataset((*gone, clips[3]), [0, 3], recipe, 1, None, training.FACTOR)
+    assert found[0]["error"].startswith("toy/c000: ") and "nor can the 1 after it be read" in found[0]["error"]
+    assert found[1]["left_out"] == {} and found[1]["draw"].clip == 3
+
+
+def test_a_reference_that_cannot_be_read_is_what_is_named(tmp_path):
+    gone = replace(training.clip(0, path=tmp_path / "gone.mp4"), person="one")
+    clips = (replace(training.clip(1), person="one"), gone, replace(training.clip(2), person="two"))
+    found = TrainingDataset(clips, [0], training.recipe({"data.reference": "person", "watch.max_unreadable": 0.5}), 1,
+                            None, training.FACTOR)[0]  # fmt: skip
+    assert list(found["left_out"]) == ["toy/c000"] and found["draw"].clip == 2
+
+
+def test_a_cached_clip_whose_medium_is_gone_is_left_out(tmp_path, clips):
+    file = tmp_path / "clip.mp4"
+    file.write_bytes((training.media() / "000.mp4").read_bytes())
+    both = training.TrainingClips((training.clip(0, path=file), clips[1]), ())
+    samples = _samples(both.train, 2, training.filled(tmp_path / "cache", both, STAGE2), count=4)
+    file.unlink()
+    found = [samples[number] for number in range(4)]
+    assert {one["draw"].clip for one in found} == {1} and any(one["left_out"] for one in found)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "without sound", "gone"])
+def test_a_damaged_file_of_the_cache_counts_as_missing(tmp_path, damage):
+    clips = training.clips(2)
     keep = training.filled(tmp_path, clips, STAGE2)
-    file = keep.path(clips.train[0])
-    file.write_bytes(file.read_bytes()[:-100])
-    found = _samples(clips.train, 2, keep)[0]
-    assert "damaged" in found["error"] and "tbd train cache" in found["next"]
+    whole, file = _samples(clips.train, 2, keep)[0], keep.path(clips.train[int(_samples(clips.train, 2).order[0])])
+    if damage == "without sound":
+        save_file({"moments": load_file(file)["moments"]}, file)
+    elif damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-100] if damage == "cut" else b"")
+    text = keep.text_path(clips.train[int(_samples(clips.train, 2).order[1])].prompts[1], 1)
+    text.write_bytes(text.read_bytes()[:-1])
+    first, second = (_samples(clips.train, 2, keep)[number] for number in (0, 1))
+    assert "moments" in whole and "frames" in first and "error" not in first and first["left_out"] == {}
+    assert "moments" in second and "prompts" in second
+    encoders = BatchEncoder(training.base(), STAGE2, torch.device("cpu"))
+    one, other = (encoders.batch(collate([found])) for found in (whole, first))
+    for field in fields(one):
+        torch.testing.assert_close(getattr(one, field.name), getattr(other, field.name), rtol=2e-3, atol=2e-3)
 
 
 def test_what_the_cache_lacks_is_read_from_the_media_and_the_rest_from_the_cache(tmp_path):
@@ -271,5 +323,5 @@ def test_the_same_clip_in_another_manifest_is_no_other_clip():
     both = [*one, *(replace(clip, manifest="other", prompts=("other words", "for it")) for clip in one)]
     samples = TrainingDataset(both, [0, 1, 2, 3], PERSON, 1, None, training.FACTOR)
     for number in range(4):
-        shown = samples._others(both[number])[samples[number]["draw"].portrait]
+        shown = samples._portraits.others(both[number])[samples[number]["draw"].portrait]
         assert shown.clip_id != both[number].clip_id

@@ -100,6 +100,30 @@ def test_processes_share_the_clips_and_add_up_to_the_whole():
     assert whole.samples == 15
 
 
+def test_processes_agree_on_a_clip_that_only_one_of_them_met(tmp_path):
+    """Two processes, the second of which would have to read the clip that is gone, with the sums of both."""
+    alone, network = _validator(clips=4), _network()
+    alone.clips[1] = training.clip(1, path=tmp_path / "gone.mp4")
+    wanted = _measured(alone, network)
+    assert wanted.samples == 15 and list(alone.left_out) == ["toy/c001"] and "gone.mp4" in alone.left_out["toy/c001"]
+    assert {one.clips for one in wanted.conditions.values()} == {3}
+    sums = []
+    _validator_without(alone).measure(network, lambda mine: sums.append(mine.clone()) or mine)
+    other = _validator(clips=4, rank=0, world=2)
+    other.clips[1] = alone.clips[1]
+    other._is_readable = lambda clip: True  # it never has to read it: the other process does
+    other.sample = lambda *asked: alone.sample(*asked) if asked[0] != 1 else alone.sample(0, *asked[1:])
+    found = other.measure(network, lambda mine: sums.pop(0))
+    assert list(other.left_out) == ["toy/c001"] and found == wanted
+
+
+def _validator_without(alone):
+    """One of the same clips that has met nothing yet."""
+    fresh = _validator(clips=4)
+    fresh.clips = list(alone.clips)
+    return fresh
+
+
 def test_a_clip_is_read_once_a_run(monkeypatch):
     validator, network, read = _validator(), _network(), []
     example = TrainingDataset.example

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,8 +28,8 @@ from tbd.errors import MissingError
 from tbd.workspace import refuse_elsewhere
 
 if TYPE_CHECKING:
-    from tbd.train.cache_builder import CachePlan
     from tbd.train.clips import TrainingClips
+    from tbd.train.latent_cache import LatentCache
     from tbd.train.recipe import TrainRecipe
 
 
@@ -43,9 +44,9 @@ def cache(
         str | None, typer.Option(metavar="both|mean", help="mean: half the size, and the VAE's mode.")
     ] = None,
     stage: Annotated[
-        int | None, typer.Option(min=1, max=2, help="Only the clips that a run of this stage will draw.")
+        int | None, typer.Option(min=1, max=2, help="Only the clips that a run of this stage will read.")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Of that run.")] = 1,
+    processes: Annotated[int | None, typer.Option(min=1, help="Of that run. Default: as many as these.")] = None,
     shard: options.Shard = None,
     where: options.Where = None,
     clips: options.ClipFile = None,
@@ -68,19 +69,20 @@ def cache(
     settings = [f"data.moments={moments}"] if moments else []
     loaded = training_recipe(recipe, [*settings, *(set_ or ())], gpu_memory, seed)
     say_what_is_read(manifests)
-    found = read_training_clips(manifests, loaded, 1, selection(where, clips, own_shard(shard)), options.roots(root))
+    part = own_shard(shard)
+    found = read_training_clips(manifests, loaded, stage or 1, selection(where, clips), options.roots(root))
     say(f"{len(found.train) + len(found.validation)} approved clips; loads torch")
     from tbd.train import cache_builder
     from tbd.train.cache_state import default_cache_folder
+    from tbd.train.drawn_clips import clips_of_shard
 
-    if stage is not None:
-        batch = loaded.hardware.batch * loaded.hardware.accumulate * processes
-        found = cache_builder.drawn_clips(found, loaded, stage, batch)
-    for line in found.words():
-        say(line)
     place = folder or default_cache_folder()
     refuse_elsewhere(place)
-    plan = _planned(found, loaded, place, dry_run)
+    keep = _opened(loaded, place, dry_run)
+    chosen = clips_of_shard(found if stage is None else _drawn(found, loaded, stage, processes, keep), part)
+    for line in chosen.words():
+        say(line)
+    plan = cache_builder.plan_cache(chosen, loaded, keep) if keep else cache_builder.plan_unseen(chosen, loaded, place)
     stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
     say(
         f"{plan.present} clips are in {place}; {len(plan.clips)} clips{stale} and {len(plan.texts)} texts to make: "
@@ -98,6 +100,10 @@ def cache(
         made = cache_builder.build_cache(plan, loaded, networks, callback=lambda _: bar.advance(), stopping=stopping)
     for name, reason in made.failed.items():
         say(f"{name}: {reason}")
+    if made.failed and stage is not None:
+        say(
+            f"a run of stage {stage} draws others instead of those that it cannot use: the same command caches them too"
+        )
     summary |= {"clips": made.clips, "texts": made.texts, "failed": made.failed}
     document(summary) if json else out(f"{made.clips} clips and {made.texts} texts made, {len(made.failed)} failed")
     raise_if_stopped(stopping if made.stopped else None)
@@ -105,10 +111,24 @@ def cache(
     return int(options.too_many(len(made.failed), len(plan.clips), max_failed))
 
 
-def _planned(clips: TrainingClips, recipe: TrainRecipe, place: Path, dry_run: bool) -> CachePlan:
-    """What is to be made. A dry run needs no weights: without them everything is, and that is said."""
+def _drawn(
+    clips: TrainingClips, recipe: TrainRecipe, stage: int, processes: int | None, keep: LatentCache | None
+) -> TrainingClips:
+    """What a run of a stage will read, of the list that it will have with this cache."""
+    from tbd.train.cache_state import UNREADABLE, usable_clips
+    from tbd.train.drawn_clips import drawn_clips
+    from tbd.train.launch import launched_share
+
+    usable = usable_clips(clips, stage, keep) if keep else clips
+    if UNREADABLE in usable.left_out:
+        say("what could not be read before is tried again without --stage")
+    world = processes or launched_share(os.environ).world
+    return drawn_clips(usable, recipe, stage, recipe.hardware.batch * recipe.hardware.accumulate * world)
+
+
+def _opened(recipe: TrainRecipe, place: Path, dry_run: bool) -> LatentCache | None:
+    """The cache. A dry run makes none, and needs no weights: None is an empty one, and without weights that is said."""
     from tbd.model.encoder_files import encoder_identities
-    from tbd.train import cache_builder
     from tbd.train.latent_cache import LatentCache
 
     try:
@@ -117,7 +137,5 @@ def _planned(clips: TrainingClips, recipe: TrainRecipe, place: Path, dry_run: bo
         if not dry_run:
             raise
         say(f"{error.message}: counted as if nothing were in the cache yet (next: {error.next})")
-        return cache_builder.plan_unseen(clips, recipe, place)
-    if dry_run and not place.is_dir():
-        return cache_builder.plan_unseen(clips, recipe, place)
-    return cache_builder.plan_cache(clips, recipe, LatentCache(place, names, recipe.data.moments))
+        return None
+    return None if dry_run and not place.is_dir() else LatentCache(place, names, recipe.data.moments)

@@ -15,7 +15,7 @@ import typer
 from tbd.cli import options
 from tbd.console import hush, interruptible, say
 from tbd.errors import UsageError
-from tbd.selection import Selection
+from tbd.selection import Selection, shard_part
 
 if TYPE_CHECKING:
     from tbd.train.recipe import TrainRecipe
@@ -74,9 +74,9 @@ def training_recipe(
     return load_recipe(name, [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())], gigabytes)
 
 
-def selection(where: str | None, clips: Path | None, shard: str | None = None) -> Selection:
-    """``--where``, ``--clips`` and ``--shard``."""
-    return Selection(options.pairs(where, "--where"), options.lines(clips), shard=shard)
+def selection(where: str | None, clips: Path | None) -> Selection:
+    """``--where`` and ``--clips``."""
+    return Selection(options.pairs(where, "--where"), options.lines(clips))
 
 
 def say_what_is_read(manifests: Sequence[Path]) -> None:
@@ -111,11 +111,13 @@ def own_shard(asked: str | None) -> str | None:
     """``--shard``; of several processes that a launcher started each takes the part of its rank.
 
     Raises:
-        UsageError: both are asked for, or the processes would not know of each other.
+        UsageError: both are asked for, it is none, or the processes would not know of each other.
     """
     from tbd.train.launch import launched_share
 
     share = launched_share(os.environ)
+    if asked is not None:
+        shard_part(asked)  # said before anything is read
     if share.world == 1:
         return asked
     if asked is not None:

@@ -151,7 +151,8 @@ def _train(request: TrainingRequest, folder: Path | None, live: bool, dry_run: b
         document(asdict(ended) | {"output": str(request.output), "checkpoint": str(ended.checkpoint)})
     else:
         loss = f", validation loss {ended.validation['loss']:.4f}" if ended.validation else ""
-        out(f"step {ended.step} of {ended.of}{loss}: {ended.checkpoint}")
+        left = f", {ended.left_out} unreadable clips left out (meta.json names them)" if ended.left_out else ""
+        out(f"step {ended.step} of {ended.of}{loss}{left}: {ended.checkpoint}")
     if ended.step < ended.of:
         raise_if_stopped(stopping)
     return 0

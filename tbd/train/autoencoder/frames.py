@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch.utils.data import Dataset
 from tbd.errors import InputError
 from tbd.train.autoencoder.regions import FaceRegions
 from tbd.train.clips import TrainingClip, footage_names
+from tbd.train.left_out import first_readable, most_left_out, reading
 from tbd.train.recipe import TrainRecipe
 from tbd.train.sampling import AUTOENCODER
 
@@ -64,51 +64,67 @@ class FaceFrames(Dataset[dict[str, Any]]):
 
     Args:
         clips: to draw from, each equally often.
-        regions: of each.
         recipe: size, seed, weight of the regions.
+        find: looks for a clip's regions, when a picture of it is first drawn.
     """
 
-    def __init__(self, clips: Sequence[TrainingClip], regions: Sequence[FaceRegions], recipe: TrainRecipe) -> None:
-        self.clips, self.regions, self.recipe = clips, regions, recipe
+    def __init__(
+        self, clips: Sequence[TrainingClip], recipe: TrainRecipe, find: Callable[[TrainingClip], FaceRegions]
+    ) -> None:
+        self.clips, self.recipe, self.find = clips, recipe, find
+        self._hold = sum(clip.frames for clip in clips) * recipe.data.size**2 * 3 <= IN_MEMORY
+        self._regions: dict[int, FaceRegions] = {}
+        self._held: dict[int, npt.NDArray[np.uint8]] = {}
 
     def __getitem__(self, sample: int) -> dict[str, Any]:
-        """``picture (3, S, S)`` uint8 and ``weight (1, S, S)`` float32; an unreadable clip gives its ``error``."""
-        random = np.random.default_rng([self.recipe.seed, AUTOENCODER, int(sample)])
-        index, mirrored = int(random.integers(len(self.clips))), bool(random.integers(2))
-        try:
-            picture = self._picture(index, random.random())
-        except InputError as error:
-            return {"error": f"{self.clips[index].name}: {error.message}", "next": error.next}
-        weight = self.weight(index)
-        if mirrored:
-            picture, weight = picture[:, ::-1], weight[:, ::-1]
-        if self.recipe.autoencoder.jitter:
-            picture = recoloured(picture, self.recipe.autoencoder.jitter, random)
-        return {
-            "picture": torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1),
-            "weight": torch.from_numpy(np.ascontiguousarray(weight))[None],
-        }
+        """``picture (3, S, S)`` uint8, ``weight (1, S, S)`` float32, and whether the face was ``found`` where one was looked for.
 
-    def weight(self, index: int) -> npt.NDArray[np.float32]:
-        """``(S, S)``: 1, and more where a clip's eyes and mouth are."""
-        regions, size = self.regions[index], self.recipe.data.size
+        Of the next clip in the list where one cannot be read, which ``left_out`` names; an ``error`` where too many cannot.
+        """
+        random = np.random.default_rng([self.recipe.seed, AUTOENCODER, int(sample)])
+        first, mirrored, place = int(random.integers(len(self.clips))), bool(random.integers(2)), random.random()
+
+        def make(index: int) -> dict[str, Any]:
+            picture, (weight, found) = self._picture(index, place), self.weight(index)
+            if mirrored:
+                picture, weight = picture[:, ::-1], weight[:, ::-1]
+            if self.recipe.autoencoder.jitter:
+                picture = recoloured(picture, self.recipe.autoencoder.jitter, random)
+            return {
+                "picture": torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1),
+                "weight": torch.from_numpy(np.ascontiguousarray(weight))[None],
+                "found": found,
+            }
+
+        return first_readable(self.clips, first, make, most_left_out(len(self.clips), self.recipe))
+
+    def weight(self, index: int) -> tuple[npt.NDArray[np.float32], bool]:
+        """``(S, S)``: 1, and more where a clip's eyes and mouth are; False where no face was found, and they are guessed.
+
+        Raises:
+            UnreadableClip: the clip cannot be read.
+        """
+        size, weight = self.recipe.data.size, self.recipe.autoencoder.region_weight
+        if weight == 1:  # no face need be looked for
+            return np.ones((size, size), np.float32), True
+        if index not in self._regions:
+            with reading(self.clips[index]):
+                self._regions[index] = self.find(self.clips[index])
+        regions = self._regions[index]
         close = regions.mask(regions.eyes, size) | regions.mask(regions.mouth, size)
-        return np.where(close, self.recipe.autoencoder.region_weight, 1.0).astype(np.float32)
+        return np.where(close, weight, 1.0).astype(np.float32), regions.found
 
     def _picture(self, index: int, place: float) -> npt.NDArray[np.uint8]:
-        if self._held is not None:
-            frames = self._held[index]
-            found: npt.NDArray[np.uint8] = frames[int(place * len(frames))]
-            return found
+        """A picture at a share of the clip; all of them are held where memory has room."""
         canonical = self.clips[index].canonical
-        return next(iter(canonical.some([int(place * canonical.num_frames)])))
-
-    @cached_property
-    def _held(self) -> list[npt.NDArray[np.uint8]] | None:
-        """Every picture, where memory has room for them."""
-        if sum(clip.frames for clip in self.clips) * self.recipe.data.size**2 * 3 > IN_MEMORY:
-            return None
-        return [np.stack(list(clip.canonical.frames())) for clip in self.clips]
+        with reading(self.clips[index]):
+            if not self._hold:
+                return next(iter(canonical.some([int(place * canonical.num_frames)])))
+            if index not in self._held:
+                self._held[index] = np.stack(list(canonical.frames()))
+        frames = self._held[index]
+        found: npt.NDArray[np.uint8] = frames[int(place * len(frames))]
+        return found
 
 
 def recoloured(picture: npt.NDArray[np.uint8], strength: float, random: np.random.Generator) -> npt.NDArray[np.uint8]:

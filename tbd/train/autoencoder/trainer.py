@@ -22,13 +22,15 @@ from tbd.model.autoencoder import ImageAutoencoder
 from tbd.model.encoder_files import RANDOM
 from tbd.model.frozen_encoders import random_encoders
 from tbd.model.weight_files import WEIGHTS, read_pickle
-from tbd.train.autoencoder.frames import FaceFrames, People, split_people
+from tbd.train.autoencoder.frames import FaceFrames, split_people
 from tbd.train.autoencoder.loss import reconstruction_loss
 from tbd.train.autoencoder.quality import Reconstruction, ReconstructionJudge
-from tbd.train.autoencoder.regions import FaceRegions, face_regions
+from tbd.train.autoencoder.regions import face_regions
+from tbd.train.bad_steps import BadSteps
 from tbd.train.clips import TrainingClips
-from tbd.train.dataset import data_loader
+from tbd.train.dataset import collate, data_loader
 from tbd.train.host_memory import keep_freed_memory
+from tbd.train.left_out import LeftOutClips
 from tbd.train.optimizer import set_learning_rate
 from tbd.train.recipe import TrainRecipe
 
@@ -58,6 +60,7 @@ class AutoencoderResult:
     Attributes:
         step, of: steps done, and asked for.
         quality: on people who were kept back; None before the first look.
+        left_out: clips that could not be read: ``manifest/clip_id`` -> why; ``meta.json`` names them too.
         folder: diffusers' folder, whole once ``step`` is ``of``.
     """
 
@@ -65,6 +68,7 @@ class AutoencoderResult:
     of: int
     quality: Reconstruction | None
     folder: Path
+    left_out: dict[str, str]
 
 
 class AutoencoderTrainer:
@@ -78,7 +82,7 @@ class AutoencoderTrainer:
         callback: is told how it goes.
 
     Raises:
-        InputError: one clip alone, another run's folder, or a clip that cannot be read.
+        InputError: one clip alone, another run's folder, or no clip to judge by that can be read.
         MissingError: the weights to start from are not on this machine.
     """
 
@@ -90,23 +94,34 @@ class AutoencoderTrainer:
         keep_freed_memory(self.device.type)
         people = split_people((*clips.train, *clips.validation), self.settings.held_out, recipe.seed)
         self.identity: dict[str, Any] = {"recipe": _essence(recipe), "clips": clips.digest(["person"])}
-        regions = self._regions(people)
-        self.frames = FaceFrames(people.train, regions[: len(people.train)], recipe)
-        self.judge = ReconstructionJudge(people.held_out, regions[len(people.train) :])
+        if not people.apart:
+            callback.note("all clips show one person: other clips of the same one judge the pictures")
+        self.left_out = LeftOutClips(len(people.train) + len(people.held_out), recipe, callback.note)
+        self.frames = FaceFrames(people.train, recipe, face_regions)
+        self.judge = ReconstructionJudge(people.held_out, face_regions)
+        self.left_out.add(self.judge.left_out)
+        self.drawn, self.faceless = 0, sum(not region.found for region in self.judge.regions)
         self.model: Any = starting_autoencoder(recipe).to(self.device, memory_format=torch.channels_last)
         self.image = ImageAutoencoder(self.model, "in training")
         self.learning = self._freeze()
         self.optimizer = torch.optim.AdamW(self.learning, lr=self.settings.lr, weight_decay=0.0)
+        self.bad_steps = BadSteps(recipe.watch.max_bad_steps, callback.note, self._saved, "autoencoder.lr")
         self.step = 0
         self.quality: Reconstruction | None = None
         self._resume()
 
     def run(self, stopping: Event) -> AutoencoderResult:
-        """Train to the last step, or until ``stopping`` is set; either way the state is saved."""
+        """Train to the last step, or until ``stopping`` is set; either way the state is saved.
+
+        Raises:
+            TbdError: too many steps in a row without a finite loss.
+            InputError: too many clips cannot be read.
+        """
         source = self._batches()
         while self.step < self.settings.steps and not stopping.is_set():
-            loss = self._step(next(source))
+            loss, finite = self._step(self._readable(next(source)))
             self.step += 1
+            self.bad_steps.judge(self.step, finite)
             self.callback.step(self.step, loss)
             if self.step % self.recipe.watch.log_every == 0:
                 self._log({"step": self.step, "loss": loss})
@@ -119,11 +134,19 @@ class AutoencoderTrainer:
             self._whiten()
             self._look()
             self._write()
-        return AutoencoderResult(self.step, self.settings.steps, self.quality, self.folder)
+        self._tell_faceless()
+        return AutoencoderResult(self.step, self.settings.steps, self.quality, self.folder, self.left_out.found)
 
-    def _step(self, batch: dict[str, Any]) -> float:
+    def _readable(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch whose clips can be read; those that cannot are noted."""
         if "error" in batch:
             raise InputError(batch["error"], next=batch["next"])
+        self.drawn += len(batch["found"])
+        self.faceless += batch["found"].count(False)
+        return self.left_out.seen(batch)
+
+    def _step(self, batch: dict[str, Any]) -> tuple[float, bool]:
+        """The loss, and whether it and its gradient are finite; if not, nothing changes."""
         set_learning_rate(self.optimizer, self.settings.lr * rate(self.step, self.settings.steps))
         wanted = batch["picture"].to(self.device).float() / 127.5 - 1
         half = PRECISION.get(self.recipe.hardware.precision)
@@ -135,9 +158,11 @@ class AutoencoderTrainer:
         loss = reconstruction_loss(made, wanted, weight, posterior.parameters, self.settings)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.learning, self.recipe.optimizer.clip)
-        self.optimizer.step()
-        return float(loss.detach())
+        norm = float(torch.nn.utils.clip_grad_norm_(self.learning, self.recipe.optimizer.clip))
+        finite = math.isfinite(norm) and math.isfinite(float(loss.detach()))
+        if finite:
+            self.optimizer.step()
+        return float(loss.detach()), finite
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         batch = self.settings.batch
@@ -150,16 +175,15 @@ class AutoencoderTrainer:
             parameter.requires_grad_(name.startswith(learns))
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
-    def _regions(self, people: People) -> list[FaceRegions]:
-        found = [face_regions(clip) for clip in (*people.train, *people.held_out)]
-        unseen = sum(not region.found for region in found)
-        if unseen:
+    def _saved(self) -> Path | None:
+        return self.folder / STATE if (self.folder / STATE).is_file() else None
+
+    def _tell_faceless(self) -> None:
+        if self.faceless:
+            pictures = self.drawn + len(self.judge.pictures)
             self.callback.note(
-                f"no face was found in {unseen} of {len(found)} clips: eyes and mouth are where crops put them"
+                f"no face was found for {self.faceless} of {pictures} pictures: eyes and mouth are where crops put them"
             )
-        if not people.apart:
-            self.callback.note("all clips show one person: other clips of the same one judge the pictures")
-        return found
 
     def _look(self) -> None:
         self.quality = found = self.judge.measure(self.image)
@@ -174,7 +198,8 @@ class AutoencoderTrainer:
         if self.settings.trainable == "decoder":
             return
         count = min(MEASURED, self.settings.steps * self.settings.batch)
-        pictures = torch.stack([self.frames[number]["picture"] for number in range(count)]).permute(0, 2, 3, 1)
+        samples = [self._readable(collate([self.frames[number]])) for number in range(count)]
+        pictures = torch.cat([one["picture"] for one in samples]).permute(0, 2, 3, 1)
         means = self.image.moments(pictures)[:, : self.model.config.latent_channels]
         spread = means.std((0, 2, 3)).clamp(min=1e-4)
         self.model.register_to_config(
@@ -191,7 +216,13 @@ class AutoencoderTrainer:
         assert self.quality is not None
         workspace.write_json(
             self.folder / META,
-            {"kind": "autoencoder", "step": self.step, "psnr": asdict(self.quality), **self.identity},
+            {
+                "kind": "autoencoder",
+                "step": self.step,
+                "psnr": asdict(self.quality),
+                "left_out": self.left_out.found,
+                **self.identity,
+            },
         )
 
     def _save_state(self) -> None:
