@@ -26,7 +26,7 @@ class CheckpointMeta(BaseModel):
     recipe: dict[str, Any] = {}
     """``tbd.recipe.essence`` of the training recipe."""
     clips: str = ""
-    """Digest of the rows, prompts and windows that were trained on."""
+    """Digest of the rows, prompts and windows that were trained on, and of the labels that counted."""
     samples: int = 0
     """Samples seen, over all processes; a resumed run goes on with the next one."""
     processes: int = 1

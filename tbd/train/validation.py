@@ -174,7 +174,10 @@ class Validator:
         try:
             self._clip(clip)
         except UnreadableClip as error:
-            self.left_out[self.clips[clip].name] = f"{error.clip}: {error.message}"
+            name = self.clips[clip].name
+            self.left_out[name] = (
+                error.message if error.clip == name else f"its picture of {error.clip}: {error.message}"
+            )
             return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,7 @@ from tbd.errors import MissingError
 from tbd.workspace import refuse_elsewhere
 
 if TYPE_CHECKING:
+    from tbd.train.cache_builder import CachePlan
     from tbd.train.clips import TrainingClips
     from tbd.train.latent_cache import LatentCache
     from tbd.train.recipe import TrainRecipe
@@ -83,11 +85,7 @@ def cache(
     for line in chosen.words():
         say(line)
     plan = cache_builder.plan_cache(chosen, loaded, keep) if keep else cache_builder.plan_unseen(chosen, loaded, place)
-    stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
-    say(
-        f"{plan.present} clips are in {place}; {len(plan.clips)} clips{stale} and {len(plan.texts)} texts to make: "
-        f"{human_bytes(plan.bytes)} ({human_bytes(plan.free)} free)"
-    )
+    _say_plan(plan, place)
     summary: dict[str, Any] = {
         "cache": str(place), "present": plan.present, "clips": len(plan.clips), "texts": len(plan.texts),
         "stale": plan.stale, "bytes": plan.bytes, "free": plan.free, "left_out": plan.left_out,
@@ -98,17 +96,27 @@ def cache(
     networks = cache_builder.caching_encoders(loaded, device_name(device))
     with until_stopped("clips under way") as stopping, progress("cache", len(plan.clips), quiet=quiet) as bar:
         made = cache_builder.build_cache(plan, loaded, networks, callback=lambda _: bar.advance(), stopping=stopping)
-    for name, reason in made.failed.items():
-        say(f"{name}: {reason}")
-    if made.failed and stage is not None:
-        say(
-            f"a run of stage {stage} draws others instead of those that it cannot use: the same command caches them too"
-        )
+    _say_failed(made.failed, stage)
     summary |= {"clips": made.clips, "texts": made.texts, "failed": made.failed}
     document(summary) if json else out(f"{made.clips} clips and {made.texts} texts made, {len(made.failed)} failed")
     raise_if_stopped(stopping if made.stopped else None)
     raise_if_all_bugs(made.failed, len(plan.clips))
     return int(options.too_many(len(made.failed), len(plan.clips), max_failed))
+
+
+def _say_plan(plan: CachePlan, place: Path) -> None:
+    stale = f" ({plan.stale} whose file has changed)" if plan.stale else ""
+    say(
+        f"{plan.present} clips are in {place}; {len(plan.clips)} clips{stale} and {len(plan.texts)} texts to make: "
+        f"{human_bytes(plan.bytes)} ({human_bytes(plan.free)} free)"
+    )
+
+
+def _say_failed(failed: Mapping[str, str], stage: int | None) -> None:
+    for name, reason in failed.items():
+        say(f"{name}: {reason}")
+    if failed and stage is not None:
+        say(f"stage {stage} draws others instead of those that it cannot use: the same command caches them too")
 
 
 def _drawn(

@@ -237,7 +237,7 @@ class AutoencoderTrainer:
         before, asked = json.loads(state["identity"]), self.identity["recipe"]
         known = recipes.completed(TrainRecipe, before["recipe"])
         found = recipes.difference({name: known[name] for name in asked}, asked)
-        found += ["clips: other approved rows or windows"] if before["clips"] != self.identity["clips"] else []
+        found += ["clips: other approved rows, people or windows"] if before["clips"] != self.identity["clips"] else []
         if found:
             lines = "\n".join(f"  {line}" for line in found)
             raise InputError(f"{self.folder}: was trained otherwise\n{lines}", next="another folder with -o DIR")
