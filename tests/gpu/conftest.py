@@ -1,14 +1,28 @@
-"""Figures of this machine's card, written as Markdown and JSON when the run ends. ``make gpu``"""
+"""Figures of this machine's card, written as Markdown and JSON after every test. ``make gpu``"""
 
-import json
-import os
-import sys
-from pathlib import Path
+import gc
 
 import pytest
 import torch
+from card_run import (
+    RUN,
+    pytest_collection_finish,
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+    pytest_runtest_setup,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "pytest_collection_finish",
+    "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
+    "pytest_terminal_summary",
+]
 
 CUDA = torch.cuda.is_available()
+RUN.figures |= {"device": torch.cuda.get_device_name() if CUDA else "CPU, tiny sizes", "torch": torch.__version__}
 
 
 @pytest.fixture(scope="session")
@@ -23,16 +37,15 @@ def size():
     return "sd15" if CUDA else "tiny"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def figures():
-    """``figures[what] = number or words``; written to ``$GPU_FIGURES``, else ``gpu-figures/``."""
-    found = {"device": torch.cuda.get_device_name() if CUDA else "CPU, tiny sizes", "torch": torch.__version__}
-    yield found
-    folder = Path(os.environ.get("GPU_FIGURES") or "gpu-figures")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures.json").write_text(json.dumps(found, indent=2) + "\n")
-    lines = [
-        f"| {what} | {value if isinstance(value, str) else format(value, '.4g')} |" for what, value in found.items()
-    ]
-    (folder / "figures.md").write_text("\n".join(["| what | figure |", "| --- | --- |", *lines, ""]))
-    sys.stdout.write("\n" + (folder / "figures.md").read_text())
+    """``figures[what] = number or words``: what the test has found."""
+    return RUN.figures
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_of_its_own():
+    """What a module kept on the card is given back before the next one counts its own."""
+    yield
+    gc.collect()
+    torch.cuda.empty_cache()

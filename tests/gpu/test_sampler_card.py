@@ -1,10 +1,12 @@
 """Seconds for a second of video, both presets, at full size with random weights."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from card import forget_peak, peak_gb, wait
 
 from tbd.demo.face import Portrait
 from tbd.demo.identity import person
@@ -17,7 +19,7 @@ from tbd.model.network import build_network
 from tbd.model.noise import noise_scheduler
 from tbd.model.recipe import ModelRecipe, Network
 
-pytestmark = [pytest.mark.gpu, pytest.mark.timeout(540)]
+pytestmark = pytest.mark.gpu
 
 FRAMES = 14
 
@@ -38,20 +40,26 @@ def pipe(size, device):
     return made.to(device, torch.bfloat16 if device.type == "cuda" else torch.float32)
 
 
-@pytest.mark.parametrize("preset", ["fast", "paper"])
-def test_seconds_for_a_second_of_video(pipe, size, device, figures, preset):
-    picture = Portrait(person(0), 256).draw(Expression({}))
-    prompts = ["A woman is speaking.", "Her lip corners rise."]
-    began = time.perf_counter()
-    found = pipe(
-        image=picture,
+def _rendered(pipe, preset):
+    return pipe(
+        image=Portrait(person(0), 256).draw(Expression({})),
         audio=speak(FRAMES / 25),
-        prompts=prompts,
-        sampling=Sampling(preset=PRESETS[preset]),
+        prompts=["A woman is speaking.", "Her lip corners rise."],
+        sampling=Sampling(preset=preset),
         output_type="np",
-    )
+    ).frames
+
+
+@pytest.mark.parametrize("name", ["fast", "paper"])
+def test_seconds_for_a_second_of_video(pipe, device, figures, name):
+    _rendered(pipe, replace(PRESETS[name], steps=3))  # kernels are chosen and loaded at the first use
+    forget_peak(device)
+    wait(device)
+    began = time.perf_counter()
+    frames = _rendered(pipe, PRESETS[name])
+    wait(device)
     took = time.perf_counter() - began
-    assert len(found.frames) == FRAMES and np.isfinite(np.asarray(found.frames, np.float32)).all()
-    figures[f"{preset} preset: seconds for a second of video"] = took / (FRAMES / 25)
-    if device.type == "cuda":
-        figures[f"{preset} preset: GB at most"] = torch.cuda.max_memory_allocated() / 1e9
+    assert len(frames) == FRAMES and np.isfinite(np.asarray(frames, np.float32)).all()
+    figures[f"{name} preset: seconds for a second of video"] = took / (FRAMES / 25)
+    if (most := peak_gb(device)) is not None:
+        figures[f"{name} preset: GB at most"] = most

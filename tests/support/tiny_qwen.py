@@ -47,7 +47,7 @@ def save(kind: str, folder: Path, *, size: int = 64, layers: int = 2, text: str 
     import torch
 
     torch.manual_seed(seed)
-    processor = _processor(kind, text)
+    processor = make_processor(kind, text)
     model = _model(kind, size, layers, len(processor.tokenizer))
     with torch.no_grad():  # larger than at initialisation, so that replies depend on what was read
         for name, weight in model.named_parameters():
@@ -60,7 +60,13 @@ def save(kind: str, folder: Path, *, size: int = 64, layers: int = 2, text: str 
     return folder
 
 
-def _processor(kind: str, text: str) -> Any:
+def make_processor(kind: str, text: str) -> Any:
+    """Tokenizer, chat template and image processor of a model without a vocabulary: bytes, or pairs that ``text`` teaches.
+
+    Args:
+        kind: one of ``KINDS``.
+        text: train byte-pair merges on it; nothing keeps one token a byte.
+    """
     from transformers import (
         Qwen2_5_VLProcessor,
         Qwen2Tokenizer,
