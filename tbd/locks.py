@@ -155,5 +155,5 @@ def _held(lock: TextIOWrapper, path: Path) -> MissingError:
         signed = json.loads(lock.read())
         who = f" ({signed['purpose']}, process {int(signed['process'])})"
     return MissingError(
-        f"{path.parent}: another run is writing here{who}", next="wait for it, or take another folder with -o DIR"
+        f"{path.parent}: another run is writing here{who}", next="wait for it, or work in another folder"
     )

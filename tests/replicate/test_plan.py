@@ -161,13 +161,13 @@ def test_time_of_steps_that_the_recipe_no_longer_has_is_not_counted(tmp_path):
     assert now.seconds.keys() == now.processor_seconds.keys() == {step.name for step in fewer} - {"scores"}
 
 
-def test_two_do_not_replicate_in_one_folder(tmp_path, capsys):
+def test_two_do_not_replicate_in_one_folder(tmp_path):
     from tbd.locks import folder_lock
 
     script = f"from tbd.cli import main; import sys; sys.exit(main(['replicate', {str(tmp_path)!r}]))"
     with folder_lock(tmp_path, purpose="replicating"):
         found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert found.returncode == 3 and "replicating" in found.stderr
+    assert found.returncode == 4 and "replicating" in found.stderr
     assert not (tmp_path / "mead").exists()
 
 
