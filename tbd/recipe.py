@@ -181,7 +181,9 @@ def _override(document: dict[str, Any], override: str) -> None:
 def _mistake(model: type[BaseModel], error: Any) -> str:
     place = ".".join(map(str, error["loc"]))
     if error["type"] != "extra_forbidden":
-        return f"{place}: {error['msg'].removeprefix('Value error, ')} (it is {error['input']!r})"
+        given = error["input"]
+        shown = "" if isinstance(given, Mapping | BaseModel) else f" (it is {given!r})"  # a whole section says nothing
+        return f"{place}: {error['msg'].removeprefix('Value error, ')}{shown}"
     for part in error["loc"][:-1]:
         section = model.model_fields[part].annotation if part in model.model_fields else None
         model = section if isinstance(section, type) and issubclass(section, BaseModel) else model

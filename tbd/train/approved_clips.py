@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_training_clips(
                 excluded[reason] += 1
                 continue
             clip = _canonical(name, row, media, rule)
-            reason = _unusable(row, clip, recipe, stage)
+            reason = _odd_box(row) or _unusable(row, clip, recipe, stage)
             if clip is None or reason:
                 left_out.setdefault(reason, []).append(f"{name}/{row['clip_id']}")
             else:
@@ -132,11 +133,18 @@ def _alone(clips: Sequence[TrainingClip], recipe: TrainRecipe) -> list[str]:
     return [f"{words} (e.g. {alone[0].name})"] if alone else []
 
 
+def _odd_box(row: ManifestRow) -> str:
+    """Why a row's boxes say nothing, or nothing: other tools write NaN where a box is not known."""
+    boxes = ("crop_box", row["crop_box"]), ("face_box", row["face_box"])
+    odd = [name for name, box in boxes if box and not all(math.isfinite(edge) for edge in box)]
+    return f"whose {odd[0]} has an edge that is not a finite number" if odd else ""
+
+
 def _unusable(row: ManifestRow, clip: CanonicalClip | None, recipe: TrainRecipe, stage: int) -> str:
     """Why a row cannot be used, or nothing."""
     k, chunks = recipe.model.guidance.k, recipe.model.chunks
     texts = levels(row["prompts_final"], k)
-    window = recipe.stage2.frames if stage == 2 else 2
+    window = recipe.stage2.frames if stage == 2 else max(2, recipe.stage1.frames)
     if clip is None:
         return "without a crop box"
     if len(texts) < k or not all(text.strip() for text in texts):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from tbd.model.recipe import ModelRecipe, Network, PartWeights
+from tbd.model.shapes import network_sizes
 from tbd.recipe import Recipe, operational
 
 
@@ -73,6 +74,13 @@ class Optimizer(Recipe):
     new_layers: float = Field(1.0, gt=0)
     """Factor on the rate of the layers that stage 2 adds (audio, motion, audio projection): they end in zeros, and nothing
     before the zeros learns until they have moved (ControlNet, Zhang et al. 2023, section 3.1)."""
+
+    @field_validator("betas")
+    @classmethod
+    def _shares_of_the_past(cls, betas: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError("both are shares of the past: at least 0, and less than 1")
+        return betas
 
 
 class Loss(Recipe):
@@ -212,6 +220,8 @@ class Watch(Recipe):
 class TrainRecipe(Recipe):
     """A whole training recipe."""
 
+    model_config = ConfigDict(validate_default=True)  # a section's defaults are held against the others, too
+
     model: ModelRecipe = ModelRecipe()
     weights: PartWeights = PartWeights()
     data: Data = Data()
@@ -226,6 +236,28 @@ class TrainRecipe(Recipe):
     watch: Watch = Watch()
     seed: int = Field(0, ge=0)
     """Of weights that begin at random, of noise and of the order of samples."""
+
+    @field_validator("stage2")
+    @classmethod
+    def _has_places_in_time(cls, stage2: Stage2, info: ValidationInfo) -> Stage2:
+        if (model := info.data.get("model")) is None:  # which has mistakes of its own
+            return stage2
+        earlier, places = model.network.motion_frames, network_sizes(model.network).motion["length"]
+        if stage2.frames + earlier > places:
+            raise ValueError(
+                f"frames: {stage2.frames} and the {earlier} before them (model.network.motion_frames) are more than the "
+                f"{places} places in time of the motion layers"
+            )
+        return stage2
+
+    @field_validator("watch")
+    @classmethod
+    def _has_timesteps(cls, watch: Watch, info: ValidationInfo) -> Watch:
+        if (model := info.data.get("model")) is not None and watch.bins > model.noise.steps:
+            raise ValueError(
+                f"bins: {watch.bins} ranges of timesteps, and there are {model.noise.steps} timesteps (model.noise.steps)"
+            )
+        return watch
 
     @property
     def network(self) -> Network:

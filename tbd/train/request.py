@@ -14,8 +14,10 @@ from tbd.model.checkpoint_meta import CheckpointMeta
 from tbd.model.checkpoints import find_checkpoint, latest_checkpoint
 from tbd.selection import Selection
 from tbd.train.clips import TrainingClips
-from tbd.train.recipe import TrainRecipe
+from tbd.train.recipe import Hardware, TrainRecipe
 from tbd.workspace import refuse_elsewhere
+
+DEVICES = ("auto", "cpu")
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,43 @@ def _of_a_stage(essence: Mapping[str, Any]) -> dict[str, Any]:
     return {name: section for name, section in essence.items() if name != "autoencoder"}  # which is another run's
 
 
+def check_device(name: str) -> None:
+    """Refuse what ``--device`` does not know.
+
+    Raises:
+        UsageError: it is none of ``DEVICES``.
+    """
+    if name not in DEVICES:
+        raise UsageError(
+            f"--device {name}: neither auto, which is a GPU where there is one, nor cpu",
+            next="--device auto; of several GPUs CUDA_VISIBLE_DEVICES=N before the command chooses one",
+        )
+
+
+def check_precision(hardware: Hardware, *, card: bool) -> None:
+    """Refuse float16 on a CPU: its gradients vanish unless they are scaled, which accelerate does on GPUs alone.
+
+    Raises:
+        UsageError: that is asked for.
+    """
+    if hardware.precision == "float16" and not card:
+        raise UsageError(
+            "hardware.precision = float16: it is for GPUs, and this run is on the CPU",
+            next="--set hardware.precision=bfloat16, or float32",
+        )
+
+
 def check_request(request: TrainingRequest) -> None:
     """What can be seen without loading a network.
 
     Raises:
-        UsageError: stage 2 without a stage 1, an output that is not on this machine, or too few frames for SyncNet.
+        UsageError: stage 2 without a stage 1, an output that is not on this machine, too few frames for SyncNet, an
+            unknown device, or float16 on the CPU.
         InputError: stage 1 is not there, or the folder holds a run of another stage.
     """
     refuse_elsewhere(request.output)
+    check_device(request.device)
+    check_precision(request.recipe.hardware, card=request.device != "cpu")
     last = latest_checkpoint(request.output)
     if last is not None and last.stage != request.stage:
         raise InputError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedType
 from accelerate.state import AcceleratorState
+from accelerate.tracking import filter_trackers
 from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, ProjectConfiguration
 
 from tbd import workspace
@@ -18,10 +19,8 @@ from tbd.recipe import essence
 from tbd.train.arithmetic import set_arithmetic
 from tbd.train.launch import check_processes, check_sharding, launched_share
 from tbd.train.recipe import TrainRecipe
+from tbd.train.request import TrainingRequest, check_precision
 from tbd.train.validation import Validation
-
-if TYPE_CHECKING:
-    from tbd.train.request import TrainingRequest
 
 PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 STEPS, VALIDATIONS = "train.jsonl", "validation.jsonl"
@@ -36,7 +35,8 @@ class RunLog:
 
     Raises:
         MissingError: accelerate does not know the tracker, or its package is not installed; processes or GPUs are
-            fewer than were asked for.
+            fewer than were asked for; or accelerate's own settings do not fit this machine.
+        UsageError: float16 without a GPU.
     """
 
     def __init__(self, request: TrainingRequest, recipe: TrainRecipe) -> None:
@@ -46,23 +46,30 @@ class RunLog:
         AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
         share, gpus = launched_share(os.environ), 0 if request.device == "cpu" else torch.cuda.device_count()
         check_processes(share, share.world, gpus)  # before CUDA fails for want of a card, in its own words
+        check_precision(recipe.hardware, card=gpus > 0)
         set_arithmetic(recipe.hardware, "cuda" if gpus else "cpu")
-        try:
-            self.accelerator = Accelerator(
-                cpu=request.device == "cpu",
-                mixed_precision=PRECISION[recipe.hardware.precision],
-                log_with=None if self.tracker == "none" else self.tracker,
-                kwargs_handlers=[
-                    AutocastKwargs(cache_enabled=recipe.hardware.keeps_casts),
-                    DistributedDataParallelKwargs(gradient_as_bucket_view=True),  # one copy of the gradients, not two
-                ],
-                project_config=ProjectConfiguration(str(request.output), str(request.output / "tracker")),
-            )
-        except (ValueError, ImportError) as error:
-            raise self._no_tracker(error) from None
+        self._check_tracker()
+        self.accelerator = self._accelerator(request)
         check_processes(share, self.accelerator.num_processes, gpus)
         check_sharding(os.environ, self.accelerator.distributed_type == DistributedType.FSDP)
         self.stage = request.stage
+
+    def _accelerator(self, request: TrainingRequest) -> Accelerator:
+        hardware = self.recipe.hardware
+        try:
+            return Accelerator(
+                cpu=request.device == "cpu",
+                mixed_precision=PRECISION[hardware.precision],
+                log_with=None if self.tracker == "none" else self.tracker,
+                kwargs_handlers=[
+                    AutocastKwargs(cache_enabled=hardware.keeps_casts),
+                    DistributedDataParallelKwargs(gradient_as_bucket_view=True),  # one copy of the gradients, not two
+                ],
+                project_config=ProjectConfiguration(str(self.folder), str(self.folder / "tracker")),
+            )
+        except (ValueError, ImportError) as error:
+            words = str(error).splitlines()[0]
+            raise MissingError(f"accelerate cannot start on this machine: {words}", next="accelerate env") from None
 
     def begin(self, step: int) -> None:
         """Open the tracker; lines of steps that will be done again are taken out.
@@ -110,7 +117,17 @@ class RunLog:
             with workspace.writing(self.folder / name), (self.folder / name).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
 
-    def _no_tracker(self, error: Exception) -> MissingError:
+    def _check_tracker(self) -> None:
+        if self.tracker == "none":
+            return
+        try:
+            known = filter_trackers([self.tracker], str(self.folder / "tracker"))
+        except (ValueError, ImportError) as error:
+            raise self._no_tracker(error) from None
+        if not known:  # accelerate itself would go on without it, in silence
+            raise self._no_tracker("its package is not installed here")
+
+    def _no_tracker(self, error: Exception | str) -> MissingError:
         words = str(error).splitlines()[0]
         return MissingError(f"watch.tracker = {self.tracker}: {words}", next="--set watch.tracker=tensorboard, or none")
 

@@ -55,6 +55,22 @@ def test_what_is_left_out_is_told_with_its_reason(toy):
     assert "left out: 1 without sound (e.g. toy/y_silent)" in clips.words()
 
 
+def test_a_clip_is_as_long_as_a_sample_of_its_stage(toy):
+    clips = read_training_clips([toy], training.recipe({"stage1.frames": 26}), 1)
+    short = clips.left_out["shorter than the 26 frames of stage 1"]
+    assert sorted(short) == ["toy/c000", "toy/y_missing", "toy/y_short", "toy/y_silent"]
+    assert min(clip.frames for clip in _all(clips)) == 26
+
+
+@pytest.mark.parametrize("edge", [float("nan"), float("inf")])
+@pytest.mark.parametrize("box", ["face_box", "crop_box"])
+def test_a_box_without_an_edge_leaves_its_row_out_and_says_which(tmp_path, box, edge):
+    rows = [*training.usable(3), training.a_row("odd", 3, **{box: [0.0, 0.0, edge, 20.0]})]
+    clips = read_training_clips([training.manifest(tmp_path / "toy", rows)], training.recipe(), 1)
+    assert clips.left_out == {f"whose {box} has an edge that is not a finite number": ["toy/odd"]}
+    assert len(_all(clips)) == 3
+
+
 def test_the_text_is_the_one_that_a_person_left(toy):
     clips = {clip.clip_id: clip for clip in _all(read_training_clips([toy], training.recipe(), 1))}
     assert clips["c001"].prompts == tuple(training.EDITED)

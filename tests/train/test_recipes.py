@@ -89,8 +89,26 @@ def test_a_card_without_a_preset_gets_the_next_smaller_named():
         ("model.guidance.fractions=[1.0]", "2 positive numbers"),
         ("stage1.stepz=3", "did you mean 'steps'"),
         ("model.guidence.levels=3", "did you mean 'guidance'"),
+        ("stage2.frames=31", r"stage2: frames: 31 and the 2 before them \(model\.network\.motion_frames\).* 32 places"),
+        ("watch.bins=1001", r"watch: bins: 1001 ranges of timesteps, and there are 1000"),
+        (
+            "model.noise.steps=9",
+            r"watch: bins: 10 ranges of timesteps, and there are 9 timesteps \(model\.noise\.steps\)$",
+        ),
+        ("optimizer.betas=[0.9,1.0]", r"optimizer\.betas: .*less than 1 \(it is \[0\.9, 1\.0\]\)"),
+        ("optimizer.betas=[-0.1,0.9]", r"optimizer\.betas: .*at least 0"),
+        ("optimizer.betas=[0.9,nan]", r"optimizer\.betas: "),
     ],
 )
 def test_impossible_settings_are_named(setting, words):
     with pytest.raises(UsageError, match=words):
         memory_presets.load_recipe("paper", [setting])
+
+
+def test_what_sections_say_of_each_other_is_told_all_at_once():
+    with pytest.raises(UsageError, match="3 mistakes") as error:
+        memory_presets.load_recipe("paper", ["stage2.frames=30", "model.network.motion_frames=3", "watch.bins=2000",
+                                             "optimizer.betas=[2,0.9]"])  # fmt: skip
+    assert "{" not in error.value.message  # not the whole section beside its mistake
+    fits = memory_presets.load_recipe("paper", ["stage2.frames=30", "watch.bins=1000", "optimizer.betas=[0,0.9]"])
+    assert (fits.stage2.frames, fits.watch.bins, fits.optimizer.betas) == (30, 1000, (0.0, 0.9))

@@ -40,14 +40,27 @@ Output = Annotated[
 Live = Annotated[
     bool, typer.Option("--no-cache", help="Read the media, whatever is cached.", rich_help_panel=options.RUN)
 ]
+
+
+def _known_device(name: str) -> str:
+    from tbd.train.request import check_device
+
+    check_device(name)
+    return name
+
+
 Device = Annotated[
     str,
-    typer.Option(metavar="auto|cpu", help="auto: a GPU where there is one.", rich_help_panel=options.RUN),
+    typer.Option(
+        metavar="auto|cpu", help="auto: a GPU where there is one.", callback=_known_device, rich_help_panel=options.RUN
+    ),
 ]
 Changed = Annotated[
     bool,
     typer.Option(
-        "--changed", help="Go on although recipe or rows have changed; it is recorded.", rich_help_panel=options.RUN
+        "--changed",
+        help="Go on although recipe, rows or frozen networks have changed; it is recorded.",
+        rich_help_panel=options.RUN,
     ),
 ]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
