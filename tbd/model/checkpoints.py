@@ -7,6 +7,7 @@ without it is no checkpoint. ``state/`` is the trainer's own. No file is read wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -98,14 +99,7 @@ class Checkpoint:
 
     def _damaged(self, what: str) -> InputError:
         """An error that names the newest other checkpoint of the run that is whole."""
-        others = (one for one in reversed(list_checkpoints(self.path.parent)) if one.path != self.path)
-        other = next((one.path for one in others if one.is_whole), None)
-        fix = (
-            f"rm -r {self.path}, to go on from {other}"
-            if other
-            else f"rm -r {self.path}, and begin anew: it was the only one"
-        )
-        return InputError(what, next=fix)
+        return InputError(what, next=_without(self.path))
 
     @property
     def averaged(self) -> bool:
@@ -135,6 +129,12 @@ class Checkpoint:
         """sha256 over its weights, 64 hex digits."""
         files = sorted(path for part in (*PARTS, "ema") for path in (self.path / part).glob("*.safetensors"))
         return digest({str(path.relative_to(self.path)): sha256_file(path) for path in files})
+
+    @property
+    def recorded_hash(self) -> str:
+        """``hash`` as it was when the checkpoint was written, without a look at a file; empty where none are recorded."""
+        files = {name: record.sha256 for name, record in self.meta.files.items() if _is_weights(name)}
+        return digest(files) if files else ""
 
     def network(self, *, average: bool = True, mapped: bool = False) -> TBDNetwork:
         """The network, on the CPU.
@@ -211,8 +211,12 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
 
 
 def list_checkpoints(folder: Path) -> list[Checkpoint]:
-    """Every whole checkpoint of a run, the earliest first."""
-    return [read_checkpoint(checkpoint_folder(folder, step)) for step in checkpoint_steps(folder)]
+    """Every checkpoint of a run whose ``meta.json`` can be read, the earliest first."""
+    found = []
+    for step in checkpoint_steps(folder):
+        with contextlib.suppress(OSError, ValidationError):
+            found.append(_read(checkpoint_folder(folder, step)))
+    return found
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -222,13 +226,29 @@ def read_checkpoint(path: Path) -> Checkpoint:
         InputError: it is none, or its ``meta.json`` is damaged.
     """
     try:
-        return Checkpoint(path, CheckpointMeta.model_validate_json((path / META).read_bytes()))
+        return _read(path)
     except (OSError, ValidationError) as error:
-        words = str(error).splitlines()
-        raise InputError(
-            f"{path / META}: no checkpoint of tbd ({'; '.join(line.strip() for line in words[:3])})",
-            next=f"rm -r {path}, to go on from the one before",
-        ) from None
+        words = "; ".join(line.strip() for line in str(error).splitlines()[:3])
+        raise InputError(f"{path / META}: no checkpoint of tbd ({words})", next=_without(path)) from None
+
+
+def _read(path: Path) -> Checkpoint:
+    return Checkpoint(path, CheckpointMeta.model_validate_json((path / META).read_bytes()))
+
+
+def _is_weights(name: str) -> bool:
+    return name.startswith(tuple(f"{part}/" for part in (*PARTS, "ema"))) and name.endswith(".safetensors")
+
+
+def _without(path: Path) -> str:
+    """What to do about a damaged checkpoint; the newest other one of its run that is whole is named."""
+    if not _STEP.fullmatch(path.name):
+        return "another checkpoint; this one cannot be mended"
+    others = [one for one in reversed(list_checkpoints(path.parent)) if one.path != path]
+    if whole := next((one.path for one in others if one.is_whole), None):
+        return f"rm -r {path}, to go on from {whole}"
+    alone = len(checkpoint_steps(path.parent)) <= 1
+    return f"rm -r {path}, and begin anew: {'it was the only one' if alone else 'no other one beside it is whole'}"
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:

@@ -21,7 +21,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from safetensors.torch import save_file
 
 from tbd import __version__, workspace
-from tbd.errors import MissingError
+from tbd.errors import InputError, MissingError
 from tbd.hashes import sha256_file
 from tbd.model.checkpoint_meta import CheckpointMeta, FileRecord
 from tbd.model.checkpoints import (
@@ -53,7 +53,7 @@ def save_checkpoint(
     source: Path | None,
     averaged: bool,
     keep: int,
-) -> None:
+) -> list[str]:
     """Write the checkpoint of this step, then make room; every process takes part, the first one writes.
 
     Args:
@@ -65,16 +65,22 @@ def save_checkpoint(
         averaged: that one's averages are this run's weights.
         keep: newest checkpoints that stay; the best one stays besides.
 
+    Returns:
+        What a person should know: parts of the checkpoint before that are damaged.
+
     Raises:
         MissingError: the disk is full; earlier checkpoints are whole.
+        InputError: a part of the checkpoint before is damaged, and memory holds it in half precision only.
     """
     weights, averages, memory = state.weights(), state.averages(), state.optimizer_state()
+    notes: list[str] = []
     if state.accelerator.is_main_process:
         own = latest_checkpoint(folder)
         before = own or (read_checkpoint(source) if source else None)
 
         def fill(temporary: Path) -> None:
-            rest = _unchanged(state, weights, before, temporary, exact=averaged and own is None)
+            exact = averaged and own is None
+            rest = _unchanged(set(state.names), weights, before, temporary, exact=exact, notes=notes)
             state.plain.save(temporary, rest)
             schedule.save_pretrained(temporary / SCHEDULER)
             if averages:
@@ -86,6 +92,7 @@ def save_checkpoint(
         best = best_checkpoint(folder)
         rotate(folder, keep, best.step if best else None)
     state.accelerator.wait_for_everyone()
+    return notes
 
 
 def write_checkpoint(folder: Path, fill: Callable[[Path], None], meta: CheckpointMeta) -> Path:
@@ -158,24 +165,45 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def _unchanged(
-    state: TrainingState, weights: dict[str, Any], before: Checkpoint | None, folder: Path, *, exact: bool
+    learn: set[str],
+    weights: dict[str, Any],
+    before: Checkpoint | None,
+    folder: Path,
+    *,
+    exact: bool,
+    notes: list[str],
 ) -> dict[str, Any]:
     """The weights that are left to be written. What does not learn is as it was in the checkpoint before: whole parts are
     linked to its files, and weights that are held in half precision while training are taken from there."""
-    averages = before.averages() if before and exact else {}
-    learn = set(state.names)
+    averaged = before is not None and exact and before.averaged
     for part in PARTS:
-        there = before.path / part if before else None
-        mine = [name for name in weights if name.startswith(f"{part}.")]
-        if there is None or not there.is_dir() or learn.issuperset(mine):
+        mine = {name: value for name, value in weights.items() if name.startswith(f"{part}.")}
+        if before is None or learn.issuperset(mine) or not _is_there(before, part, mine, averaged, notes):
             continue
-        if learn.isdisjoint(mine) and not averages:
-            link(there, folder / part)
-            weights = {name: value for name, value in weights.items() if name not in set(mine)}
+        if learn.isdisjoint(mine) and not averaged:
+            link(before.path / part, folder / part)
+            weights = {name: value for name, value in weights.items() if name not in mine}
         else:
-            held = {f"{part}.{name}": value for name, value in read_weights(there / WEIGHTS).items()} | averages
+            stored = read_weights(before.path / part / WEIGHTS)
+            held = {f"{part}.{name}": value for name, value in stored.items()}
+            held |= before.averages() if averaged else {}
             weights |= {name: held[name] for name in mine if name not in learn and name in held}
     return weights
+
+
+def _is_there(
+    before: Checkpoint, part: str, weights: dict[str, torch.Tensor], averaged: bool, notes: list[str]
+) -> bool:
+    """Whether a part can be taken from the checkpoint before. Damaged files would get a new hash and pass for whole, so
+    they are not taken: memory has these weights too, unless it holds them in half precision."""
+    try:
+        before.check(f"{part}/", *(["ema/"] if averaged else []))
+    except InputError as error:
+        if any(value.dtype != torch.float32 for value in weights.values()):
+            raise
+        notes.append(f"{error.message}; {part} of the new checkpoint is written from memory instead")
+        return False
+    return (before.path / part).is_dir()
 
 
 def _records(folder: Path) -> dict[str, FileRecord]:

@@ -159,11 +159,32 @@ def test_a_run_or_a_step_names_a_checkpoint_and_nothing_else_does(tmp_path):
         assert error.value.next
 
 
-def test_a_damaged_record_says_what_to_remove(tmp_path):
-    made = _write(tmp_path, 3)
-    (made / "meta.json").write_text(json.dumps([1]))
-    with pytest.raises(InputError):
-        checkpoints.read_checkpoint(made)
+def _advice(path):
+    with pytest.raises(InputError, match="no checkpoint of tbd") as error:
+        checkpoints.read_checkpoint(path)
+    return error.value.next
+
+
+def test_a_damaged_record_says_what_to_remove_and_what_is_left(tmp_path):
+    made = {step: _write(tmp_path, step) for step in (1, 2, 3, 4)}
+    (made[4] / "meta.json").write_text(json.dumps([1]))
+    (made[3] / "meta.json").write_text("")
+    (made[2] / "unet" / "weights").write_bytes(b"w" * 99)
+    assert _advice(made[4]) == f"rm -r {made[4]}, to go on from {made[1]}"
+    shutil.rmtree(made[1])
+    assert _advice(made[4]) == f"rm -r {made[4]}, and begin anew: no other one beside it is whole"
+    shutil.rmtree(made[2])
+    shutil.rmtree(made[3])
+    assert _advice(made[4]) == f"rm -r {made[4]}, and begin anew: it was the only one"
+    copy = made[4].rename(tmp_path / "kept")
+    assert "rm" not in _advice(copy)  # not a folder of ours
+
+
+def test_of_the_checkpoints_whose_record_can_be_read_the_best_is_found(tmp_path):
+    for step, loss in ((1, 0.9), (2, 0.3), (3, 0.5)):
+        _write(tmp_path, step, loss)
+    (tmp_path / "step-2" / "meta.json").write_text("torn")
+    assert checkpoints.best_checkpoint(tmp_path).step == 3
 
 
 def test_two_flipped_bytes_a_cut_or_a_missing_file_are_seen_and_the_newest_whole_one_is_named(tmp_path):
