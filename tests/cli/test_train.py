@@ -86,6 +86,14 @@ def test_a_dry_run_writes_nothing(project, capfd):
         (["cache", "data_manifests/toy", "--shard", "3/2"], 2, "--shard 3/2"),
         (["cache", "data_manifests/toy", "--set", "weights.start=pretrained"], 4, "tbd weights pull"),
         (["bench", "--gpu-memory", "all?"], 2, "not a whole number"),
+        (["stage1", "data_manifests/toy", "-o", "a", "--device", "gpu"], 2, "--device gpu: neither auto"),
+        (["cache", "data_manifests/toy", "--device", "cuda:7"], 2, "--device cuda:7: neither auto"),
+        (
+            ["stage1", "data_manifests/toy", "-o", "a", "--device", "cpu", "--set", "hardware.precision=float16"],
+            2,
+            "hardware.precision = float16",
+        ),
+        (["stage2", "data_manifests/toy", "-o", "a", "--set", "stage2.frames=31"], 2, "stage2: frames: 31"),
     ],
 )
 def test_bad_input_has_its_exit_code_and_its_words(project, capfd, words, code, said):
@@ -106,6 +114,36 @@ def test_another_stage_or_recipe_in_the_folder_is_refused(project, capfd):
     assert code == 3 and "holds a run of stage 1" in err
     code, _, err = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "--set", "optimizer.lr=1e-4", "-o", "a")
     assert code == 3 and "optimizer.lr: 0.002 -> 0.0001" in err and "--changed" in err
+
+
+def _planned(capfd, *words):
+    code, out, err = tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "-o", "a", "--dry-run", "--json", *words)
+    return code, json.loads(out), err
+
+
+def test_a_dry_run_counts_the_samples_of_every_process(project, capfd, monkeypatch):
+    assert _planned(capfd, "--set", "hardware.accumulate=3")[1]["samples_a_step"] == 6
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert _planned(capfd)[1]["samples_a_step"] == 8
+
+
+def test_a_dry_run_of_a_run_that_goes_on_tells_what_is_left_and_what_would_be_refused(project, capfd):
+    assert tbd(capfd, "stage1", "data_manifests/toy", *OPTIONS, "--set", "stage1.steps=1", "-o", "a")[0] == 0
+    recipe = training_recipe("tiny", [word for word in OPTIONS[2:] if word != "--set"], None, None)
+    keep_pace(recipe, 1, TrainingPace(0.001, "CPU"))
+    code, found, err = _planned(capfd)
+    assert code == 0 and (found["steps"], found["steps_done"], found["hours"]) == (4, 1, round(3 / 0.001 / 3600, 3))
+    assert "would go on at step 1 (a/step-1)" in err
+    for words, said in (
+        (["--set", "optimizer.lr=1e-4"], "optimizer.lr: 0.002 -> 0.0001"),
+        (["--seed", "7"], "weights.vae: random-tiny-0 -> random-tiny-7"),
+        (["--from", "a"], "began with no stage 1"),
+    ):
+        code, found, _ = _planned(capfd, *words)
+        assert code == 3 and said in found["error"]["message"]
+    code, found, err = _planned(capfd, "--set", "optimizer.lr=1e-4", "--changed")
+    assert code == 0 and "optimizer.lr: 0.002 -> 0.0001" in err
 
 
 def test_a_dry_run_tells_the_hours_once_the_bench_has_measured(project, capfd):
