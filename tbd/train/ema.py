@@ -61,14 +61,21 @@ class WeightAverage:
         """Steps taken in."""
         return int(self.model.optimization_step) if self.model else 0
 
-    def load(self, state: dict[str, torch.Tensor], steps: int) -> None:
-        """Go on from what ``state`` and ``steps`` said."""
-        if self.model is None or not state:
-            return
+    def load(self, state: dict[str, torch.Tensor], steps: int) -> list[str]:
+        """Go on from what ``state`` and ``steps`` said; a weight that ``state`` does not name is averaged from now on.
+
+        Returns:
+            What a person should know: that some are.
+        """
+        if self.model is None:
+            return []
         model: Any = self.model
         model.optimization_step = steps
         for shadow, name in zip(model.shadow_params, self.names, strict=True):
-            shadow.copy_(_laid_out(state[name], shadow))
+            if name in state:
+                shadow.copy_(_laid_out(state[name], shadow))
+        new = len([name for name in self.names if name not in state])
+        return [f"ema: the averages of {new} tensors begin anew, with what these are now"] if new else []
 
 
 def _laid_out(tensor: torch.Tensor, shadow: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tbd import recipe, workspace
-from tbd.errors import UsageError
+from tbd.errors import MissingError, UsageError
 from tbd.train.recipe import TrainRecipe
 
 FOLDER = "train/memory"
@@ -22,6 +22,19 @@ def smaller_preset(gigabytes: int | None) -> int | None:
     """The next smaller preset; the largest for None, and None when there is none."""
     below = [size for size in memory_presets() if gigabytes is None or size < gigabytes]
     return below[-1] if below else None
+
+
+def out_of_memory(error: Exception, step: int, gigabytes: int | None) -> MissingError:
+    """A full card in our words, with the next smaller preset.
+
+    Args:
+        error: torch's.
+        step: that was under way.
+        gigabytes: preset of the run; None: it had none.
+    """
+    smaller = smaller_preset(gigabytes)
+    fix = f"--gpu-memory {smaller}" if smaller else "--set data.size=256, or a larger card"
+    return MissingError(f"the GPU's memory is full at step {step} ({str(error).splitlines()[0]})", next=fix)
 
 
 def load_recipe(name: str | None, overrides: Iterable[str] = (), gigabytes: int | None = None) -> TrainRecipe:

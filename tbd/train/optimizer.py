@@ -43,6 +43,11 @@ def make_optimizer(parameters: Mapping[str, torch.nn.Parameter], recipe: Optimiz
     return eight
 
 
+def state_kind(name: str) -> str:
+    """What an ``optimizer.name`` keeps of every weight: optimizers of one kind can go on with each other's moments."""
+    return "32 bits" if name == "adamw" else "8 bits"
+
+
 def learning_rate(recipe: Optimizer, step: int) -> float:
     """The learning rate of a step, counted from 0: rising over ``warmup`` steps, then constant."""
     return recipe.lr * min(1.0, (step + 1) / recipe.warmup) if recipe.warmup else recipe.lr

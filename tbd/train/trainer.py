@@ -18,7 +18,6 @@ from typing import Any, Protocol
 
 import torch
 
-from tbd.errors import MissingError
 from tbd.hashes import sha256_file
 from tbd.locks import folder_lock
 from tbd.manifest import locate_manifest
@@ -29,6 +28,7 @@ from tbd.model.noise import noise_scheduler
 from tbd.train import checkpoint_writer, memory_presets
 from tbd.train.bad_steps import BadSteps
 from tbd.train.batch import BatchEncoder
+from tbd.train.beginning import with_change
 from tbd.train.clips import TrainingClip, TrainingClips
 from tbd.train.conditions import words_of
 from tbd.train.dataset import TrainingDataset, data_loader, process_share
@@ -122,17 +122,15 @@ class Trainer:
         )
         self.sync = make_sync_loss(self.recipe, self.stage, self.encoders.base.image, self.schedule)
         self.state = TrainingState(self.accelerator, start.network, self.recipe, self.stage)
-        known: dict[str, str] = {}
-        if start.resumed:
-            before = checkpoints.read_checkpoint(start.resumed)
-            self.state.restore(before)
-            known = before.meta.left_out
+        before = checkpoints.read_checkpoint(start.resumed) if start.resumed else None
+        anew = self.state.restore(before) if before else []
         everything = len(clips.train) + len(clips.validation)
+        known = before.meta.left_out if before else {}
         self.left_out = LeftOutClips(everything, self.recipe, self.callback.note, known)
         self.bad_steps = BadSteps(self.recipe.watch.max_bad_steps, self.callback.note, self._last, "optimizer.lr")
         self.validation: Validation | None = None
         self.validated, self.saved = -1, start.step if start.resumed else -1
-        self.history = self._history()
+        self.history = self._history(before.meta if before else None, anew)
         self.samples = self._dataset()
         self.validator = self._validator()
 
@@ -177,7 +175,7 @@ class Trainer:
                     self._save()
                 ended = time.monotonic()
         except torch.OutOfMemoryError as error:
-            raise self._out_of_memory(error) from None
+            raise memory_presets.out_of_memory(error, self.step + 1, self.request.gpu_memory) from None
         self._save()
         self.log.end()
         done = self.validation.as_json() if self.validation else None
@@ -289,7 +287,7 @@ class Trainer:
     def _save(self) -> None:
         if self.step == self.saved:
             return
-        checkpoint_writer.save_checkpoint(
+        damaged = checkpoint_writer.save_checkpoint(
             self.state,
             self.request.output,
             self._meta(),
@@ -299,6 +297,7 @@ class Trainer:
             keep=self.recipe.watch.keep,
         )
         self.saved = self.step
+        self._tell(damaged)
 
     def _meta(self) -> CheckpointMeta:
         """Everything that made these weights."""
@@ -325,18 +324,19 @@ class Trainer:
             versions=checkpoint_writer.versions(),
         )
 
-    def _history(self) -> dict[str, Any]:
-        """What the run started from; another number of processes is a change that is recorded and said."""
-        history, resumed = dict(self.start.history), self.start.resumed
-        before = checkpoints.read_checkpoint(resumed).meta if resumed else None
-        if before is None or before.samples_per_step in (0, self.per_step):
-            return history
-        what = (
-            f"{before.processes} -> {self.world} processes: {before.samples_per_step} -> {self.per_step} samples a step, "
-            f"from sample {before.samples} on"
-        )
-        self.callback.note(f"{what}; none is left out or seen twice")
-        return history | {"changes": [*history.get("changes", []), {"step": before.step, "what": [what]}]}
+    def _history(self, before: CheckpointMeta | None, anew: Sequence[str]) -> dict[str, Any]:
+        """What the run started from; what begins anew, and another number of processes, are recorded and said."""
+        changes = list(anew)
+        if before and before.samples_per_step not in (0, self.per_step):
+            samples = f"{before.samples_per_step} -> {self.per_step} samples a step, from sample {before.samples} on"
+            spread = f"{before.processes} -> {self.world} processes"
+            changes.append(f"{spread}: {samples}; none is left out or seen twice")
+        self._tell(changes)
+        return with_change(self.start.history, self.step, changes)
+
+    def _tell(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self.callback.note(note)
 
     def _dataset(self) -> TrainingDataset:
         base, place = self.encoders.base, self.request.cache
@@ -361,12 +361,6 @@ class Trainer:
             if self.accelerator.reduce(asked, "sum") > 0:
                 stopping.set()
         return stopping.is_set()
-
-    def _out_of_memory(self, error: Exception) -> MissingError:
-        smaller = memory_presets.smaller_preset(self.request.gpu_memory)
-        fix = f"--gpu-memory {smaller}" if smaller else "--set data.size=256, or a larger card"
-        words = str(error).splitlines()[0]
-        return MissingError(f"the GPU's memory is full at step {self.step + 1} ({words})", next=fix)
 
 
 def train_stage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +16,9 @@ from tbd.model.empty_weights import settle
 from tbd.model.network import TBDNetwork
 from tbd.model.weight_files import read_pickle
 from tbd.train.ema import WeightAverage
-from tbd.train.optimizer import make_optimizer
+from tbd.train.optimizer import make_optimizer, state_kind
 from tbd.train.recipe import TrainRecipe
+from tbd.train.request import recorded_recipe
 from tbd.train.stages import freeze
 
 OPTIMIZER = "state/optimizer.pt"
@@ -43,6 +44,7 @@ class TrainingState:
     """
 
     def __init__(self, accelerator: Accelerator, network: TBDNetwork, recipe: TrainRecipe, stage: int) -> None:
+        self.kind = recipe.optimizer.name
         self.accelerator, self.sharded = accelerator, accelerator.distributed_type == DistributedType.FSDP
         moved = not self.sharded or accelerator.device.type == "cpu"  # FSDP itself moves what it spreads over GPUs
         device = accelerator.device if moved else None
@@ -99,30 +101,66 @@ class TrainingState:
         else:
             found = self.optimizer.state_dict()
         scaler = self.accelerator.scaler
-        return {"optimizer": found} | ({"scaler": scaler.state_dict()} if scaler is not None else {})
+        named = {"optimizer": found, "names": self._order()}
+        return named | ({"scaler": scaler.state_dict()} if scaler is not None else {})
 
     def _order(self) -> list[str]:
         """Names of the parameters in the order in which the optimizer counts them."""
         names = {id(parameter): name for name, parameter in self.plain.named_parameters()}
         return [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Put optimizer, average and counters where a checkpoint left them; the weights are loaded already.
+    def restore(self, checkpoint: Checkpoint) -> list[str]:
+        """Put moments, average and counters where a checkpoint left them; the weights are loaded already, and rates, decays
+        and groups are those of the recipe, which may have changed since.
+
+        Returns:
+            What a person should know: what of it begins anew.
 
         Raises:
             InputError: a file of it is missing or damaged.
         """
         found = read_pickle(checkpoint.whole_file(OPTIMIZER))
-        if self.sharded:
-            named = _renamed(found["optimizer"], dict(enumerate(self._order())))
-            options = distributed.StateDictOptions(full_state_dict=True)
-            distributed.set_optimizer_state_dict(self.network, self.optimizer, named, options=options)
-        else:
-            self.optimizer.load_state_dict(found["optimizer"])
+        notes = self._restore_moments(found, recorded_recipe(checkpoint.meta)["optimizer"]["name"])
         if self.accelerator.scaler is not None and "scaler" in found:
             self.accelerator.scaler.load_state_dict(found["scaler"])
-        self.average.load(checkpoint.averages(), checkpoint.meta.average_steps)
+        notes += self.average.load(checkpoint.averages(), checkpoint.meta.average_steps)
         self.step, self.samples, self.bad = checkpoint.step, checkpoint.meta.samples, checkpoint.meta.bad_steps
+        return notes
+
+    def _restore_moments(self, found: Mapping[str, Any], kind: str) -> list[str]:
+        """The saved moments of the weights that still learn, in the groups that the recipe makes now.
+
+        Args:
+            found: what ``optimizer_state`` gave.
+            kind: the ``optimizer.name`` of then.
+        """
+        if state_kind(kind) != state_kind(self.kind):
+            return [f"optimizer.name: {kind} -> {self.kind}: the moments of all weights begin anew"]
+        order, groups = self._order(), self.optimizer.state_dict()["param_groups"]
+        if (names := _saved_names(found, order, groups)) is None:
+            return ["the groups of the optimizer are others than they were: the moments of all weights begin anew"]
+        saved, now = _renamed(found["optimizer"], dict(enumerate(names)))["state"], set(order)
+        moments = {name: value for name, value in saved.items() if name in now}
+        self._load_moments(_renamed({"param_groups": groups}, dict(enumerate(order))) | {"state": moments}, order)
+        new = len(now - set(names))
+        return [f"optimizer: the moments of {new} tensors, which did not learn before, begin anew"] if new else []
+
+    def _load_moments(self, named: dict[str, Any], order: Sequence[str]) -> None:
+        if self.sharded:
+            options = distributed.StateDictOptions(full_state_dict=True, strict=False)  # some may have no moments yet
+            distributed.set_optimizer_state_dict(self.network, self.optimizer, named, options=options)
+        else:
+            self.optimizer.load_state_dict(_renamed(named, {name: index for index, name in enumerate(order)}))
+
+
+def _saved_names(
+    found: Mapping[str, Any], order: Sequence[str], groups: Sequence[Mapping[str, Any]]
+) -> Sequence[str] | None:
+    """Whose moments were saved, in their order; None where an older version did not write it and groups have changed."""
+    if "names" in found:
+        return list(found["names"])
+    saved, now = ([len(group["params"]) for group in part] for part in (found["optimizer"]["param_groups"], groups))
+    return order if saved == now else None
 
 
 def _renamed(state: dict[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:

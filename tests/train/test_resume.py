@@ -237,6 +237,57 @@ def test_a_part_that_does_not_learn_lies_on_the_disk_once(second):
     assert len(files) == 2 and len({file.stat().st_ino for file in files}) == 1
 
 
+class _Damaging(trained.Notes):
+    """Overwrites a byte of what does not learn in the checkpoint of step 1, while step 2 is under way."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.file = output / "step-1" / "reference_net" / WEIGHTS
+
+    def step(self, step, values):
+        super().step(step, values)
+        if step == 2:
+            content = bytearray(self.file.read_bytes())
+            content[-1] ^= 255
+            self.file.unlink()
+            self.file.write_bytes(content)
+
+
+def test_a_damaged_part_is_not_taken_into_the_next_checkpoint_but_written_from_memory(toy, first, second, tmp_path):
+    chosen = trained.recipe({"stage2.steps": 3, "watch.save_every": 1, "watch.keep": 9})
+    seen, _ = trained.run(tmp_path, toy, chosen, 2, first=first, watcher=_Damaging(tmp_path))
+    assert not checkpoints.read_checkpoint(tmp_path / "step-1").is_whole
+    assert sum("step-1/reference_net" in note and "from memory" in note for note in seen.notes) == 1
+    wanted = load_file(second / f"step-{STEPS}" / "reference_net" / WEIGHTS)
+    for step in (2, 3):
+        found = load_file(tmp_path / f"step-{step}" / "reference_net" / WEIGHTS)
+        assert all(torch.equal(value, wanted[name]) for name, value in found.items())
+        assert checkpoints.read_checkpoint(tmp_path / f"step-{step}").is_whole
+
+
+def test_a_damaged_part_that_memory_holds_in_half_precision_is_refused(toy, first, tmp_path):
+    changes = {"stage2.steps": 2, "watch.save_every": 1, "hardware.precision": "bfloat16"}
+    with pytest.raises(InputError, match=r"step-1/reference_net.*bytes are not those"):
+        trained.run(tmp_path, toy, trained.recipe(changes), 2, first=first, watcher=_Damaging(tmp_path))
+    assert checkpoints.checkpoint_steps(tmp_path) == [1]
+
+
+def test_stage_2_beside_other_frozen_networks_is_refused_unless_that_is_wanted(toy, first, tmp_path):
+    other = trained.recipe({"stage2.steps": 1}).model_copy(update={"seed": 7})
+    with pytest.raises(InputError, match=r"weights\.vae: random-tiny-0 -> random-tiny-7"):
+        trained.run(tmp_path, toy, other, 2, first=first)
+    _, ended = trained.run(tmp_path, toy, other, 2, first=first, changed=True)
+    assert "random-tiny-7" in json.dumps(checkpoints.read_checkpoint(ended.checkpoint).meta.history["changes"])
+
+
+def test_a_finished_run_that_began_elsewhere_is_not_said_to_be_done(toy, first, second, tmp_path):
+    trained.run(tmp_path / "other", toy, trained.recipe({"stage1.steps": 1}))
+    chosen = trained.recipe({"stage2.steps": STEPS, "watch.save_every": 2})
+    assert trained.run(second, toy, chosen, 2, first=first)[1].step == STEPS
+    with pytest.raises(InputError, match="this run began with"):
+        trained.run(second, toy, chosen, 2, first=tmp_path / "other")
+
+
 def test_frozen_weights_are_held_in_half_precision_and_saved_as_they_were(toy, first, tmp_path):
     chosen = trained.recipe({"stage2.steps": 2, "watch.save_every": 1, "hardware.precision": "bfloat16"})
     trained.run(tmp_path, toy, chosen, 2, stop_at=1, first=first)

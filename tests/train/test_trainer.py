@@ -8,12 +8,13 @@ import trained
 import training
 from diffusers import DDIMScheduler
 
-from tbd.errors import InputError, MissingError, TbdError
+from tbd.errors import InputError, MissingError, TbdError, UsageError
 from tbd.model import checkpoints
 from tbd.model.initial_weights import random_network
 from tbd.model.noise import noise_scheduler
-from tbd.train import checkpoint_writer, trainer
+from tbd.train import checkpoint_writer, run_log, trainer
 from tbd.train.dataset import TrainingDataset
+from tbd.train.request import TrainingRequest
 from tbd.train.run_needs import checkpoint_bytes
 
 
@@ -231,6 +232,34 @@ def test_scalars_go_to_the_tracker_and_an_unknown_one_is_said(toy, tmp_path):
     assert [event.step for event in events.Scalars("loss")] == [1, 2]
     with pytest.raises(MissingError, match="abacus"):
         trained.run(tmp_path / "other", toy, trained.recipe({"watch.tracker": "abacus"}))
+
+
+def test_a_tracker_whose_package_is_lacking_is_not_left_out_in_silence(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_log, "filter_trackers", lambda *_: [])
+    with pytest.raises(MissingError, match=r"watch\.tracker = wandb: its package is not installed"):
+        trained.run(tmp_path, toy, trained.recipe({"watch.tracker": "wandb"}))
+
+
+def test_what_accelerate_cannot_do_here_is_not_laid_on_the_tracker(toy, tmp_path, monkeypatch):
+    def odd(**_):
+        raise ValueError("FSDP requires PyTorch >= 9")
+
+    monkeypatch.setattr(run_log, "Accelerator", odd)
+    with pytest.raises(MissingError, match="accelerate cannot start on this machine: FSDP requires") as error:
+        trained.run(tmp_path, toy, trained.recipe({"watch.tracker": "tensorboard"}))
+    assert "tracker" not in str(error.value) + error.value.next
+
+
+def test_float16_on_the_cpu_is_refused_by_its_key_whether_the_cpu_was_asked_for_or_all_there_is(
+    toy, tmp_path, monkeypatch
+):
+    chosen = trained.recipe({"hardware.precision": "float16"})
+    with pytest.raises(UsageError, match=r"hardware\.precision = float16.*CPU"):
+        trained.run(tmp_path, toy, chosen)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    request = TrainingRequest((toy,), chosen, 1, tmp_path)
+    with pytest.raises(UsageError, match=r"hardware\.precision = float16.*CPU"):
+        run_log.RunLog(request, chosen)
 
 
 def test_every_precision_and_layout_trains_on_a_cpu(toy, tmp_path):
