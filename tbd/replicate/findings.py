@@ -99,8 +99,8 @@ def _claims(
         if better in rows and worse in rows:
             found.append(claims.better_row(name, question, rows[better], rows[worse]))
     if {"label", "cot"} <= rows.keys():
-        shown: dict[str, Readings] = {**rows, DRAWN: drawn}
-        found.insert(0, claims.beyond_labels({row: list(clips.values()) for row, clips in shown.items()}))
+        shown = {str(row): list(clips.values()) for row, clips in rows.items()}
+        found.insert(0, claims.beyond_labels(shown | {DRAWN: list(drawn.values())}))
     if "full" not in rows:
         return found
     first = [run for run in runs if run.row == "full" and run.seed == recipe.seeds[0] and run.direction == "denoising"]

@@ -101,8 +101,8 @@ class TrainingState:
         else:
             found = self.optimizer.state_dict()
         scaler = self.accelerator.scaler
-        named = {"optimizer": found, "names": self._order()}
-        return named | ({"scaler": scaler.state_dict()} if scaler is not None else {})
+        kept: dict[str, Any] = {"optimizer": found, "names": self._order()}
+        return kept | ({"scaler": scaler.state_dict()} if scaler is not None else {})
 
     def _order(self) -> list[str]:
         """Names of the parameters in the order in which the optimizer counts them."""
