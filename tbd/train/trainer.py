@@ -177,9 +177,9 @@ class Trainer:
         except torch.OutOfMemoryError as error:
             raise memory_presets.out_of_memory(error, self.step + 1, self.request.gpu_memory) from None
         self._save()
+        passed = len(self.left_out.record())
         self.log.end()
         done = self.validation.as_json() if self.validation else None
-        passed = len(self.left_out.record())
         return TrainingResult(self.step, self.settings.steps, loss, done, self.state.bad, self._last(), passed)
 
     def _batches(self) -> Iterator[list[Any]]:
