@@ -25,6 +25,7 @@ def _passes(chosen, stage, count, bins=None):
     encoders = SimpleNamespace(device=torch.device("cpu"), empty=None)
     validator = Validator(clips, chosen, stage, None, encoders, None, count=count, bins=bins)
     asked = []
+    validator._clip = lambda clip: None  # all can be read
     validator.batch = lambda questions: asked.append(len(questions)) or len(questions)
     validator.measure(None, lambda sums: sums)
     return sum(asked)
