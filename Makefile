@@ -54,9 +54,9 @@ soak: $(READY)
 # Runs on a machine without a package registry: with the Python that has torch, and wheels/ beside the checkout. Under 9 minutes in
 # all, counted from here: what would end later is stopped or not begun, and gpu-figures/ says so (tests/support/card_run.py).
 gpu:
-	@until=$$(($$(date +%s) + 510)); \
+	@until=$$(($$(date +%s) + 500)); \
 	if [ -d wheels ]; then $(GPU) -m pip install --quiet --no-index --find-links wheels --no-deps wheels/*.whl || exit; fi; \
-	GPU_UNTIL=$$until $(GPU) -m pytest tests/gpu -m gpu -s $(ARGS)
+	GPU_UNTIL=$$until $(GPU) -m pytest tests/gpu -m gpu -s --tb=native $(ARGS)
 
 gpu-wheels: $(READY)
 	$(BIN)/python -m pip download --quiet --no-deps --only-binary=:all: --python-version $(GPU_PYTHON) --implementation cp \

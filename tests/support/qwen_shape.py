@@ -50,6 +50,8 @@ SHAPES: dict[str, dict[str, dict[str, Any]]] = {
             "num_key_value_heads": 2,
             "max_position_embeddings": 32_768,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
+            "bos_token_id": 0,
+            "eos_token_id": 2,
         },
         "vision_config": {"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2},
     },
