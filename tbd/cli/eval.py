@@ -118,7 +118,7 @@ def eval_(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The autoencoder of the runs, for their ceiling. Default: SD 1.5's.",
+            help="The autoencoder of the runs, for their ceiling (at --size). Default: SD 1.5's.",
             rich_help_panel=HOW,
         ),
     ] = None,

@@ -72,6 +72,12 @@ def test_the_ceiling_may_be_that_of_the_runs_own_autoencoder(project, autoencode
     own = rows["ground truth through the runs' VAE"]
     assert own["n"] == COUNT and own["weights"]["published"] is False and own["value"] < 40
     assert "--vae mine" in (project / "r/report.html").read_text()
+    path = project / "runs/mine/videos/mead_M003_front_happy_2_001.mp4"
+    seen = []
+    monkeypatch.setattr(baselines, "_through", lambda pictures, *_: seen.append(pictures.shape) or pictures)
+    made = [frame for _, frame in baselines.autoencoded(streams.of_file(path), shorter=32).raw()]
+    assert {shape[1:] for shape in seen} == {(32, 32, 3)} and len({one.shape for one in made}) == 1
+    assert made[0].shape == next(video.frames(path))[1].shape
     assert main(["eval", "runs/mine", "--metrics", "psnr", "--vae", "runs"]) == 2
     assert "--vae runs: no config.json, " in capsys.readouterr().err
 

@@ -113,11 +113,12 @@ class ClipContext:
         truth = self.baseline_truth
         if video.kind == "still":
             return baselines.still(truth, self._start(truth))
-        return (
-            baselines.autoencoded(truth, self.job.settings.device, self.job.settings.vae)
-            if video.kind == "vae"
-            else truth
-        )
+        return self._autoencoded(truth) if video.kind == "vae" else truth
+
+    def _autoencoded(self, truth: FrameStream) -> FrameStream:
+        """The runs' own autoencoder sees pictures at the size at which they are compared, SD 1.5's at their own."""
+        settings = self.job.settings
+        return baselines.autoencoded(truth, settings.device, settings.vae, settings.size if settings.vae else None)
 
     @property
     def _reference_frame(self) -> int | None:
@@ -322,6 +323,7 @@ class ClipContext:
             seen["still"] = self._start_content(self.baseline_truth)
         if video.kind == "vae":
             seen["vae"] = sorted(self.job.weights.get(VAE, ()))
+            seen |= {"shorter": self.job.settings.size} if self.job.settings.vae else {}
         return seen
 
     def _content(self, stream: FrameStream) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Transform:
             return self
 
         def resized(picture: ToPicture) -> ToPicture:
-            return lambda frame: _resized(picture(frame), size)
+            return lambda frame: at_size(picture(frame), size)
 
         return Transform(resized(self.pred), resized(self.truth), size, f"{self.name} {_times(size)}")
 
@@ -238,7 +238,8 @@ def _mouth(face: Face) -> tuple[float, float, float, float]:
     return x - half, y - 0.75 * half, x + half, y + 0.75 * half
 
 
-def _resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
+def at_size(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture, ``(H, W, 3)`` uint8, at another width and height (Lanczos, antialiased)."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS))
 
 

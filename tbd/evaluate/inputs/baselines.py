@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tbd.evaluate.inputs.align import at_size
 from tbd.evaluate.inputs.jobs import VAE
 from tbd.evaluate.inputs.streams import FrameStream
 
@@ -47,13 +48,17 @@ class AutoencodedStream(FrameStream):
 
     device: str = "cpu"
     vae: Path | None = None
+    shorter: int | None = None
 
     def raw(self) -> Iterator[tuple[int, Pixels]]:
         """Every frame encoded (the mean of its distribution) and decoded."""
         frames = super().raw()
         while batch := list(islice(frames, BATCH)):
-            pictures = np.stack([super(AutoencodedStream, self).picture(frame) for _, frame in batch])
-            yield from zip((i for i, _ in batch), _through(pictures, self.device, self.vae), strict=True)
+            pictures = [super(AutoencodedStream, self).picture(frame) for _, frame in batch]
+            height, width = pictures[0].shape[:2]
+            small = np.stack([at_size(one, _scaled(width, height, self.shorter)) for one in pictures])
+            made = [at_size(one, (width, height)) for one in _through(small, self.device, self.vae)]
+            yield from zip((i for i, _ in batch), made, strict=True)
 
     def picture(self, frame: Pixels) -> Pixels:
         """What comes out of the autoencoder is shown as it is."""
@@ -69,13 +74,16 @@ def still(truth: FrameStream, picture: Pixels) -> StillStream:
     return StillStream(**_same(truth), still=picture)
 
 
-def autoencoded(truth: FrameStream, device: str = "cpu", vae: Path | None = None) -> AutoencodedStream:
+def autoencoded(
+    truth: FrameStream, device: str = "cpu", vae: Path | None = None, shorter: int | None = None
+) -> AutoencodedStream:
     """The truth through the autoencoder, whose weights must be on this machine.
 
     Args:
         vae: folder of another one than SD 1.5's, in the layout of diffusers.
+        shorter: side in pixels of the pictures that it sees, as its models do; they come back at the truth's own size.
     """
-    return AutoencodedStream(**_same(truth), device=device, vae=vae)
+    return AutoencodedStream(**_same(truth), device=device, vae=vae, shorter=shorter)
 
 
 def portrait(truth: FrameStream, reference_frame: int | None = None) -> Pixels:
@@ -95,6 +103,12 @@ def portrait(truth: FrameStream, reference_frame: int | None = None) -> Pixels:
 
 def _same(truth: FrameStream) -> dict[str, Any]:
     return {one.name: getattr(truth, one.name) for one in fields(FrameStream)}
+
+
+def _scaled(width: int, height: int, shorter: int | None) -> tuple[int, int]:
+    """Width and height of a picture whose shorter side has a given length."""
+    scale = (shorter or min(width, height)) / min(width, height)
+    return round(scale * width), round(scale * height)
 
 
 def _through(pictures: Pixels, device: str, folder: Path | None = None) -> Pixels:
