@@ -153,8 +153,8 @@ class Validator:
             for (clip, which, _), value in zip(chosen, losses.double(), strict=True):
                 sums[0, clip, which] = value
         found, unread = reduce(sums).cpu().numpy()
-        for unreadable in np.flatnonzero(unread.any(1)):  # on every process, whoever met it
-            self.left_out.setdefault(self.clips[int(unreadable)].name, "it cannot be read")
+        for place in np.flatnonzero(unread.any(1)):  # on every process, whoever met it
+            self.left_out.setdefault(self.clips[int(place)].name, "it cannot be read")
         there = np.zeros(shape, bool)
         for clip, which, _ in asked:
             there[clip, which] = not unread[clip, which]
