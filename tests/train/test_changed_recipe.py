@@ -7,7 +7,6 @@ import types
 import pytest
 import torch
 import trained
-import training
 from safetensors.torch import load_file
 from torch.distributed import HashStore, destroy_process_group, init_process_group
 from torch.distributed.fsdp import fully_shard
@@ -22,11 +21,6 @@ from tbd.train.training_state import OPTIMIZER, TrainingState
 
 STAGE1, STAGE2 = {"stage1.steps": 2}, {"stage2.steps": 2}
 LONGER = {"stage1.steps": 3, "stage2.steps": 3}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return training.manifest(tmp_path_factory.mktemp("manifests") / "toy", training.usable())
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,6 @@ STEPS = 12
 CHANGES = {"stage1.steps": STEPS, "watch.save_every": 1, "watch.log_every": 1, "watch.keep": 2}
 
 
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return training.manifest(tmp_path_factory.mktemp("manifests") / "toy", training.usable())
-
-
 def _killed_until_it_ends(output, toy, rounds, seed):
     """Kill a run ``rounds`` times, each at a random moment, then let it end; how often it was really killed."""
     chance, kills = random.Random(seed), 0

@@ -20,11 +20,6 @@ STEPS = 6
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return training.manifest(tmp_path_factory.mktemp("manifests") / "toy", training.usable())
-
-
-@pytest.fixture(scope="module")
 def first(toy, tmp_path_factory):
     """Stage 1, uninterrupted."""
     output = tmp_path_factory.mktemp("runs") / "first"

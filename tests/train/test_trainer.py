@@ -18,11 +18,6 @@ from tbd.train.request import TrainingRequest
 from tbd.train.run_needs import checkpoint_bytes
 
 
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return training.manifest(tmp_path_factory.mktemp("manifests") / "toy", training.usable())
-
-
 def _weights(path):
     return {name: value for name, value in trained.content(path).items() if "safetensors" in name}
 
