@@ -202,13 +202,18 @@ def replication_page() -> str:
     size += f", `levels={recipe['levels']}`, `directions={str(recipe['directions']).lower()}`"
     answers = [[one["question"], one["verdict"], one["words"]] for one in found["claims"]]
     scores = [[name, *(one.get(key, "") for key in metrics)] for name, one in found["scores"].items()]
+    steering = [
+        [name, f"{one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f})"] for name, one in found["steering"].items()
+    ]
     used = found.get("processor_seconds", {})
     parts = [
         f"# What `tbd replicate` answered\n\n{MADE}",
-        f"{size}. Intervals are 95 %, over clips.",
+        f"{size}. Intervals of the answers are 95 %: people are resampled, each with all of their clips.",
         f"Units, opening and person are read by a network: {found['reader']}.",
         _table(["claim", "answer", "measured"], answers),
-        "## Scores\n\nThe suite `drawn`; [what each metric is](metrics.md).",
+        "## Steering\n\nUnits asked for against units measured, each unit's mean taken away; the drawn clips are the ceiling.",
+        _table(["run", "correlation"], steering),
+        "## Scores\n\nThe suite `drawn`; [what each metric is](metrics.md). These intervals are `tbd eval`'s, over clips.",
         _table(["run", *metrics], scores),
         "## Time",
         "Stages and videos run side by side, one core each." if "processor_seconds" in found else "",

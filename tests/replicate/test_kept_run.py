@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tbd import recipe as recipes
+from tbd.replicate.recipe import ReplicationRecipe
+
 ROOT = Path(__file__).parents[2]
-CLAIMS = {one["name"]: one for one in json.loads((ROOT / "docs/replication.json").read_text())["claims"]}
+KEPT = json.loads((ROOT / "docs/replication.json").read_text())
+CLAIMS = {one["name"]: one for one in KEPT["claims"]}
 README = " ".join((ROOT / "README.md").read_text().split())
 WORDS = {
     "fine-prompts": (
@@ -22,9 +26,15 @@ WORDS = {
 """Claim -> what README says where it holds, and where it does not or cannot be told."""
 
 
+def test_the_run_that_is_kept_is_one_of_the_recipe_that_is_shipped():
+    assert KEPT["recipe"] == recipes.load(ReplicationRecipe, "replicate", "hour").model_dump(mode="json")
+
+
 def test_the_headline_of_readme_is_what_was_measured():
     found = CLAIMS["steering"]["correlation"]
     assert f"correlate {found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})" in README
+    mouth = CLAIMS["mouth"]["correlation"]
+    assert f"follows the sound ({mouth['value']:.2f}, {mouth['low']:.2f} to {mouth['high']:.2f})" in README
     rising = CLAIMS["intensity"]
     assert f"Intense exceeds Mild for {rising['words'].split(' for ')[1].split()[0]} of 7 emotions" in README
 
