@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from tbd import workspace
 from tbd.demo.measures import Estimate
 from tbd.evaluate.style_codes.points import StylePoints
-from tbd.evaluate.style_codes.tsne_figure import COLOURS, MARKERS, draw_tsne
+from tbd.evaluate.style_codes.tsne_figure import colour_and_marker, draw_tsne
 from tbd.media import video
 from tbd.replicate.readings import ClipReading
 
@@ -26,7 +26,7 @@ def draw_estimates(values: Mapping[str, Estimate], title: str, path: Path) -> No
 
     figure, axis = plt.subplots(figsize=(6.4, 0.6 + 0.36 * len(values)))
     for place, (name, one) in enumerate(values.items()):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        colour, marker = colour_and_marker(place)
         spread = [[one.value - one.low], [one.high - one.value]]
         axis.errorbar(one.value, -place, xerr=spread, color=colour, marker=marker, capsize=3, label=name)
     axis.set_yticks([-place for place in range(len(values))], list(values))
@@ -42,7 +42,8 @@ def draw_intensities(grids: Sequence[Mapping[tuple[str, int], float]], path: Pat
     figure, axis = plt.subplots(figsize=(6.4, 3.2))
     for place, emotion in enumerate(sorted({emotion for grid in grids for emotion, level in grid if level == 3})):
         means = [np.mean([grid[emotion, level] for grid in grids if (emotion, level) in grid]) for level in (1, 2, 3)]
-        axis.plot((1, 2, 3), means, color=COLOURS[place % 8], marker=MARKERS[place % 8], label=emotion)
+        colour, marker = colour_and_marker(place)
+        axis.plot((1, 2, 3), means, color=colour, marker=marker, label=emotion)
     axis.set_xticks((1, 2, 3), ["Mild", "Moderate", "Intense"])
     axis.set(ylabel="strength of its own units")
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -60,7 +61,7 @@ def draw_curves(stages: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -
 
     figure, (loss, text) = plt.subplots(1, 2, figsize=(9, 3.2))
     for place, (name, lines) in enumerate(stages.items()):
-        look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "label": name}
+        look = {**dict(zip(("color", "marker"), colour_and_marker(place), strict=True)), "label": name}
         steps = [line["step"] for line in lines]
         loss.plot(steps, [line["loss"] for line in lines], **look)
         text.plot(steps, [100 * line["conditions"]["text"]["change"] for line in lines], **look)

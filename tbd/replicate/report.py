@@ -17,6 +17,7 @@ from tbd.replicate.findings import ReplicationFindings
 from tbd.replicate.plan import ENCODER, READING, WORLD, replication_steps
 from tbd.replicate.readings import drawn_clip, emotion_strength
 from tbd.replicate.recipe import ReplicationRecipe
+from tbd.replicate.step_keys import picture_side
 
 TEMPLATES = Path(__file__).parent / "templates"
 METRICS = ("au_corr", "au_f1", "au_mae", "mouth_corr", "identity", "fid", "fvd")
@@ -66,6 +67,7 @@ def write_report(
         .get_template("report.html")
         .render(
             recipe=recipe,
+            side=picture_side(recipe.training, folder),
             findings=findings,
             pictures={name: _inline(path) for name, path in pictures.items()},
             captions=captions,

@@ -22,6 +22,7 @@ from tbd.replicate.plan import (
     portrait_names,
 )
 from tbd.replicate.recipe import ReplicationRecipe, ToySize
+from tbd.train.recipe import Data
 
 
 def step_keys(recipe: ReplicationRecipe, steps: Sequence[ReplicationStep], folder: Path) -> dict[str, str]:
@@ -90,3 +91,12 @@ def toy_size(name: str, folder: Path, instead: str = "--set training=replicate")
             f"recipe {name}: its network has the size {size}; drawn people are learned by {sizes}", next=instead
         )
     return cast(ToySize, size)
+
+
+def picture_side(name: str, folder: Path) -> int:
+    """Side in pixels of the pictures that a recipe of ``tbd train`` learns from and draws.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    return int(training_document(name, folder).get("data", {}).get("size", Data().size))

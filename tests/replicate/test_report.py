@@ -19,6 +19,7 @@ from tbd.replicate.plan import TEST_CLIPS, portrait_names
 from tbd.replicate.readings import drawn_clip
 from tbd.replicate.recipe import DrawnWorld, Rendering, ReplicationRecipe
 from tbd.replicate.report import write_report
+from tbd.replicate.step_keys import picture_side
 from tbd.schema import EMOTIONS, INTENSITIES
 
 RECIPE = ReplicationRecipe(
@@ -130,6 +131,7 @@ def test_the_page_is_one_file_that_says_every_answer(drawn, monkeypatch):
     (folder / "checkpoints" / "base" / "validation.jsonl").write_text(f"{json.dumps(line)}\n")
     page = write_report(folder, RECIPE, found, {"scores": 12.3, "drawn people": 45.6}, {"scores": 23.4}).read_text()
     assert "http" not in page.replace("http-equiv", "") and "a &lt;perfect&gt; reader" in page
+    assert "drawn people at 64 × 64 pixels" in page
     assert ">12 s<" in page and ">23 s<" in page and ">46 s<" in page
     for claim in found.claims:
         assert claim.question in page
@@ -144,3 +146,7 @@ def test_the_page_is_one_file_that_says_every_answer(drawn, monkeypatch):
     assert [one["name"] for one in document["claims"]] == [claim.name for claim in found.claims]
     assert list(document["steering"]) == [*RUNS, "the drawn clips"]
     assert "NaN" not in (folder / "findings.json").read_text()
+
+
+def test_the_side_of_the_pictures_is_that_of_the_training(tmp_path):
+    assert [picture_side(name, tmp_path) for name in ("replicate", "replicate96")] == [64, 96]

@@ -19,6 +19,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FEWEST = 5
 
 
+def colour_and_marker(place: int) -> tuple[str, str]:
+    """How the ``place``-th label is drawn: the first 64 labels all look different."""
+    return COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+
+
 @dataclass(frozen=True)
 class TsneMap:
     """Points in the plane, and how they came there.
@@ -67,7 +72,7 @@ def draw_tsne(points: StylePoints, title: str, stem: Path) -> tuple[list[Path], 
         figure, axis = plt.subplots(figsize=(5.2, 3.8))
         for i, label in enumerate(dict.fromkeys(points.labels)):
             own = laid.xy[[label == one for one in points.labels]]
-            colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+            colour, marker = colour_and_marker(i)
             axis.scatter(
                 own[:, 0], own[:, 1], s=34, linewidths=0.5, edgecolors="white", label=label, marker=marker, color=colour
             )

@@ -17,7 +17,7 @@ from tbd.evaluate.metrics.style_codes import METRICS, StyleCode
 from tbd.evaluate.networks.facenet import CLASSES, facenet
 from tbd.evaluate.style_codes.points import expression_points, identity_points
 from tbd.evaluate.style_codes.style_figures import draw_style_codes
-from tbd.evaluate.style_codes.tsne_figure import draw_tsne, tsne
+from tbd.evaluate.style_codes.tsne_figure import colour_and_marker, draw_tsne, tsne
 
 
 def planted(labels, spread=0.05, seed=0):
@@ -209,3 +209,7 @@ def test_part_of_all_and_paper():
         "style_expression@inception-resnet",
     ]
     assert choose(["style_expression@hsemotion"])[0].weights == ("hsemotion", "mtcnn")
+
+
+def test_no_two_of_many_people_look_alike():
+    assert len({colour_and_marker(place) for place in range(48)}) == 48
