@@ -6,11 +6,12 @@ The result does not depend on the order of the sources, nor on the order of seve
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -21,9 +22,10 @@ from tbd import workspace
 from tbd.errors import InputError, UsageError
 from tbd.manifest import reviews
 from tbd.manifest.lock import manifest_lock
+from tbd.manifest.merged_reviews import combine_histories, replace_store, settle_store
 from tbd.manifest.reader import MANIFEST, locate_manifest, read_manifest, row_groups
 from tbd.manifest.rows import as_rows
-from tbd.manifest.run import ManifestRun, clip_settings, read_run, recorded_roots, write_run
+from tbd.manifest.run import RUN, ManifestRun, clip_settings, read_run, recorded_roots, write_run
 from tbd.manifest.schema import MODEL_COLUMNS, MODEL_SCHEMA, ROW_GROUP
 from tbd.manifest.seal import Sealed, write_manifest
 from tbd.manifest.shards import check_shards
@@ -50,7 +52,7 @@ class Merged:
 
 
 def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: SplitRule | None = None) -> Merged:
-    """Write the rows of several manifests as one, and their reviews.
+    """Write the rows of several manifests as one, and their reviews. A merge that fails changes nothing.
 
     Shards of one run must be all there, once each. A clip in several sources must have equal rows, which become one. A success replaces a failure;
     of two failures the milder stays.
@@ -62,7 +64,7 @@ def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: Split
 
     Raises:
         InputError: a source cannot be read; two sources hold different successful rows of a clip (the
-            message names them); a shard is foreign, doubled, missing or not finished; ``folder`` holds a manifest that is no merge.
+            message names them); a shard is foreign, doubled, missing or not finished; ``folder`` holds a manifest that is no merge, or one that is being reviewed.
         UsageError: no sources.
     """
     files = [locate_manifest(source) for source in sources]
@@ -73,17 +75,36 @@ def merge_manifests(sources: Sequence[str | Path], folder: Path, *, split: Split
         before = read_run(folder)
         if (folder / "journal.sqlite").exists() or ((folder / MANIFEST).exists() and not (before and before.merged)):
             raise InputError(f"{folder}: holds a manifest of its own", next="choose another folder with -o DIR")
-        stores = [file.parent / reviews.FILE for file in files]
-        history = combine_histories([reviews.read_events(store) for store in [*stores, folder / reviews.FILE]])
+        own = folder / reviews.FILE
+        bookmarks = settle_store(own)
+        history = combine_histories(
+            [reviews.read_events(file.parent / reviews.FILE) for file in files] + [reviews.read_events(own)]
+        )
         merged = Merged(Sealed(folder / MANIFEST))
         run = _record(files, split)
-        write_run(folder, run)
-        if history:
-            workspace.write_whole(folder / reviews.FILE, lambda temporary: _store(temporary, history))
-        rows = _groups(files, merged, keep_split=split is None)
-        merged.sealed = write_manifest(folder / MANIFEST, rows, split=split, decisions=reviews.decided(history))
+        with _put_back(folder / RUN, own):
+            write_run(folder, run)  # first: a merge that is killed is known as one, and is made again
+            if history:
+                replace_store(own, history, bookmarks)
+            rows = _groups(files, merged, keep_split=split is None)
+            merged.sealed = write_manifest(folder / MANIFEST, rows, split=split, decisions=reviews.decided(history))
     merged.replaced.sort()
     return merged
+
+
+@contextmanager
+def _put_back(*files: Path) -> Iterator[None]:
+    """Where what is done meanwhile fails, each file holds what it held before, or is gone again."""
+    before = {file: file.read_bytes() if file.is_file() else None for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in before.items():
+            if content is None:
+                file.unlink(missing_ok=True)
+            else:
+                workspace.write_whole(file, partial(Path.write_bytes, data=content))
+        raise
 
 
 def _record(files: Sequence[Path], split: SplitRule | None) -> ManifestRun:
@@ -193,32 +214,3 @@ def _choose(rows: Mapping[int, ManifestRow], merged: Merged, keep_split: bool) -
 
 def _text(row: ManifestRow, keep_split: bool) -> str:
     return json.dumps(row if keep_split else row | {"split": None}, sort_keys=True)
-
-
-def combine_histories(histories: Sequence[Sequence[reviews.Event]]) -> list[reviews.Event]:
-    """Several review histories as one: by time, each event once, with new ids.
-
-    Args:
-        histories: the events of each store, oldest first.
-    """
-    together: dict[str, tuple[float, reviews.Event, str | None]] = {}
-    for history in histories:
-        names: dict[int | None, str] = {}  # id in this store -> what the event is, whatever its id
-        clock = 0.0  # never goes back, so that the order within a store stays
-        for event in history:
-            undone, clock = names.get(event.undo_of), max(clock, event.time)
-            names[event.id] = json.dumps([dataclasses.astuple(dataclasses.replace(event, id=0, undo_of=None)), undone])
-            together.setdefault(names[event.id], (clock, event, undone))
-    ids: dict[str | None, int] = {}
-    combined = []
-    ordered = sorted(together.items(), key=lambda item: (item[1][0], item[1][1].id, item[0]))
-    for name, (_, event, undone) in ordered:
-        ids[name] = len(ids) + 1
-        combined.append(dataclasses.replace(event, id=ids[name], undo_of=ids.get(undone)))
-    return combined
-
-
-def _store(path: Path, history: Sequence[reviews.Event]) -> None:
-    with reviews.open_reviews(path) as store, store.transaction():
-        for event in history:
-            reviews.add_event(store, event)

@@ -49,7 +49,12 @@ CREATE TRIGGER IF NOT EXISTS event_never_changes BEFORE UPDATE ON event
 CREATE TRIGGER IF NOT EXISTS event_never_goes BEFORE DELETE ON event
   BEGIN SELECT RAISE(ABORT, 'review events are only added'); END;
 """
-
+BOOKMARKS = """
+CREATE TABLE IF NOT EXISTS bookmark (
+  reviewer TEXT NOT NULL, clip_id TEXT NOT NULL, PRIMARY KEY (reviewer, clip_id)
+) WITHOUT ROWID;
+"""
+"""Which clips a reviewer bookmarked; nobody's decision, so that they may be taken away."""
 
 _FIRST = (
     *("id", "clip_id", "reviewer", "time", "action", "before_hash", "after", "reason", "flags", "seconds"),

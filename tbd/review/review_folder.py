@@ -12,6 +12,7 @@ from tbd.hashes import file_stamp
 from tbd.hidden_characters import look_alike
 from tbd.manifest import run
 from tbd.manifest.decision_log import DecisionLog
+from tbd.manifest.lock import manifest_lock
 from tbd.manifest.row_lookup import RowLookup
 from tbd.manifest.seal import Sealed, refuse_lost_reviews, reseal_manifest
 from tbd.review.findings import Check, Findings, Meanings
@@ -37,7 +38,8 @@ class ReviewFolder:
         self.rows = RowLookup(folder)
         self.folder = self.rows.file.parent
         refuse_lost_reviews(self.rows.file)
-        self.store = Store(self.folder)
+        with manifest_lock(self.folder, "opening the review"):  # a merge puts another store in its place
+            self.store = Store(self.folder)
         self.log = DecisionLog(self.rows, self.store.since())
         known = {look_alike(event.reviewer): event.reviewer for event in reversed(self.log.history)}
         self.reviewer = known.get(look_alike(reviewer), reviewer)

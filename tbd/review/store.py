@@ -15,12 +15,6 @@ from tbd.errors import TbdError
 from tbd.manifest import reviews
 from tbd.manifest.reviews import Event
 
-_BOOKMARKS = """
-CREATE TABLE IF NOT EXISTS bookmark (
-  reviewer TEXT NOT NULL, clip_id TEXT NOT NULL, PRIMARY KEY (reviewer, clip_id)
-) WITHOUT ROWID;
-"""
-
 
 class Store:
     """The review store of one manifest folder, open for writing.
@@ -34,7 +28,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.db = reviews.open_reviews(folder / reviews.FILE, leases.SCHEMA + _BOOKMARKS)
+        self.db = reviews.open_reviews(folder / reviews.FILE, leases.SCHEMA + reviews.BOOKMARKS)
         self.leases = leases.Leases(self.db)
         self._durable = True
 

@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -8,8 +9,9 @@ from rows import PROMPTS, failed, lines, row, sealed
 
 from tbd.errors import InputError, UsageError
 from tbd.manifest import SplitRule, dataset_roots, merge_manifests, read_manifest, reseal_manifest, seal_manifest
-from tbd.manifest.merge import combine_histories
-from tbd.manifest.reviews import FILE, read_events
+from tbd.manifest.merged_reviews import combine_histories
+from tbd.manifest.reviews import FILE, Event, add_event, open_reviews, read_events, text_hash
+from tbd.review.session import ReviewSession
 
 NAME = "manifest.parquet"
 
@@ -119,6 +121,76 @@ def test_merging_again_keeps_each_review_once(tmp_path):
     merge_manifests([other, one], tmp_path / "c")
     assert len(read_events(tmp_path / "c" / FILE)) == 2
     assert read_manifest(tmp_path / "c")["review_status"].to_pylist() == ["accepted", "rejected"]
+
+
+def test_a_merge_into_a_manifest_under_review_is_refused_and_loses_no_decision(tmp_path):
+    one, other = sealed(tmp_path / "a", [row("x")]), sealed(tmp_path / "b", [row("y")])
+    decide(one, "x", "accept", PROMPTS)
+    merge_manifests([one], tmp_path / "c")
+    with ReviewSession(tmp_path / "c", "bob", queue="all") as session:
+        with pytest.raises(InputError, match="/c: a review is open"):
+            merge_manifests([one, other], tmp_path / "c")
+        session.decide(session.card("x"), "reject", reason="media")
+    merge_manifests([one, other], tmp_path / "c")
+    assert read_manifest(tmp_path / "c")["review_status"].to_pylist() == ["rejected", "unreviewed"]
+
+
+def test_what_a_killed_review_left_in_its_log_is_merged_and_not_played_into_the_new_store(tmp_path):
+    one, other, merged = (tmp_path / name for name in "abc")
+    for folder, name in ((one, "x"), (other, "y")):
+        decide(sealed(folder, [row(name)]), name, "accept", PROMPTS)
+    merge_manifests([one], merged)
+    with open_reviews(merged / FILE) as store:
+        add_event(store, Event(0, "x", "bob", 2e9, "reject", text_hash(PROMPTS), reason="text"))
+        left = {file.name: file.read_bytes() for file in merged.glob(f"{FILE}*")}
+    for name, content in left.items():  # as a kill leaves them
+        (merged / name).write_bytes(content)
+    assert f"{FILE}-wal" in left
+    merge_manifests([one, other], merged)
+    assert [event.reviewer for event in read_events(merged / FILE)] == ["ann", "ann", "bob"]
+    assert read_manifest(merged)["review_status"].to_pylist() == ["rejected", "accepted"]
+
+
+def test_merging_again_keeps_the_bookmarks(tmp_path):
+    one = sealed(tmp_path / "a", [row("x"), row("y")])
+    decide(one, "x", "accept", PROMPTS)
+    merge_manifests([one], tmp_path / "c")
+    with ReviewSession(tmp_path / "c", "bob", queue="all") as session:
+        session.bookmark(session.card("y"))
+    merge_manifests([one], tmp_path / "c")
+    with ReviewSession(tmp_path / "c", "bob", queue="all") as session:
+        assert [session.card(name).bookmarked for name in "xy"] == [False, True]
+
+
+def test_a_merge_that_fails_leaves_the_folder_as_it_was(tmp_path):
+    one, other = sealed(tmp_path / "a", [row("x")]), sealed(tmp_path / "b", [row("x", prompts=["something else"])])
+    decide(one, "x", "accept", PROMPTS)
+    merge_manifests([one], tmp_path / "c")
+    decide(other, "x", "reject", ["something else"])
+
+    def held():
+        files = {file.name: file.read_bytes() for file in (tmp_path / "c").iterdir() if file.name != ".write.lock"}
+        return files | {FILE: read_events(tmp_path / "c" / FILE)}  # SQLite counts in its file who opened it
+
+    before = held()
+    with pytest.raises(InputError, match="different rows"):
+        merge_manifests([one, other], tmp_path / "c")
+    assert held() == before
+    with pytest.raises(InputError, match="different rows"):
+        merge_manifests([one, other], tmp_path / "new")
+    assert [file.name for file in (tmp_path / "new").iterdir()] == [".write.lock"]
+
+
+def test_a_first_merge_that_was_killed_is_made_again(tmp_path, monkeypatch):
+    one = sealed(tmp_path / "a", [row("x")])
+    with monkeypatch.context() as patched:
+        patched.setattr("tbd.manifest.merge._put_back", lambda *files: nullcontext())  # nobody is there to put back
+        patched.setattr("tbd.manifest.merge.write_manifest", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            merge_manifests([one], tmp_path / "c")
+    assert json.loads((tmp_path / "c" / "run.json").read_text())["merged"] == ["a"]
+    merge_manifests([one], tmp_path / "c")
+    assert ids(tmp_path / "c") == ["x"]
 
 
 def test_histories_combine_in_any_grouping(tmp_path):
