@@ -47,14 +47,14 @@ def review(
     if len(names) != 1 and not (web and names):
         raise UsageError(f"--reviewer {reviewer}: one name; several have an address each", next="--web")
     filters = options.pairs(where, "--where")
-    place = next(iter(options.roots(root).values()), None)
+    places = _roots(folder, root)
 
     def session(person: str, folder: Path = folder) -> Any:
         from tbd.annotate.gates import GATES, check
         from tbd.review.session import ReviewSession
 
         return ReviewSession(
-            folder, person, queue=queue, filters=filters, overlap=overlap, check=check, root=place, gates=GATES
+            folder, person, queue=queue, filters=filters, overlap=overlap, check=check, roots=places, gates=GATES
         )
 
     if dry_run:
@@ -79,6 +79,26 @@ def _folder(manifest: Path) -> Path:
     from tbd.manifest import locate_manifest
 
     return locate_manifest(manifest).parent
+
+
+def _roots(folder: Path, values: list[str] | None) -> dict[str, Path]:
+    """``--root`` as a dictionary; a name that no row has would leave every clip where it is not found.
+
+    Raises:
+        UsageError: as ``options.roots``, or the manifest has no such dataset.
+    """
+    given = options.roots(values)
+    if given:
+        from tbd.manifest import read_manifest
+
+        known = sorted(read_manifest(folder, ["dataset"])["dataset"].unique().to_pylist())
+        if unknown := sorted(given.keys() - set(known)):
+            first = next(iter(known), "NAME")
+            raise UsageError(
+                f"--root {unknown[0]}={given[unknown[0]]}: {folder} has no dataset {unknown[0]}, only {', '.join(known)}",
+                next=f"--root {first}={given[unknown[0]]}",
+            )
+    return given
 
 
 def _login() -> str:

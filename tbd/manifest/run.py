@@ -152,10 +152,10 @@ def media_file(roots: Mapping[str, Path], row: ManifestRow, column: MediaColumn)
     """A file of a row on this machine; None when it is not there, or its name leads out of the dataset.
 
     Args:
-        roots: where each dataset lies; ``""``, if given, stands for every dataset.
+        roots: where each dataset lies.
         column: which of its files.
     """
-    root, name = roots.get("") or roots.get(row["dataset"]), row[column]
+    root, name = roots.get(row["dataset"]), row[column]
     if not (root and name) or leads_out(name):
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,12 @@ class ReviewFolder:
     """
 
     def __init__(
-        self, folder: str | Path, reviewer: str, check: Check | None, root: Path | None, gates: Meanings | None
+        self,
+        folder: str | Path,
+        reviewer: str,
+        check: Check | None,
+        roots: Mapping[str, Path] | None,
+        gates: Meanings | None,
     ) -> None:
         self.lock = threading.RLock()
         self.rows = RowLookup(folder)
@@ -45,7 +51,7 @@ class ReviewFolder:
         self.reviewer = known.get(look_alike(reviewer), reviewer)
         self.findings = Findings(self.folder, check)
         self.gates, self.meanings = gates, gates or {}
-        self.roots = run.dataset_roots(self.folder) | ({"": root} if root else {})
+        self.roots = run.dataset_roots(self.folder, roots)
         self.version, self.tabs = 0, 0
         self.made: dict[str, tuple[str, str, float]] = {}
 

@@ -58,7 +58,7 @@ class ReviewSession(CardQueue):
         filters: of ``card.FILTERS`` -> a value, in any spelling; all must hold.
         overlap: share of the cards, 0 to 1, that two reviewers judge, each for himself.
         check: the gates, for ``recheck`` and for findings where there is no journal.
-        root: where the dataset lies on this machine, when not where ``run.json`` says.
+        roots: dataset -> where it lies on this machine, when not where ``run.json`` says.
         lease: seconds for which a card stays this tab's; every ``next``, ``card`` and ``renew`` begins them anew.
         gates: flag code -> its severity, meaning and advice. None lets every code pass.
 
@@ -79,7 +79,7 @@ class ReviewSession(CardQueue):
         filters: Mapping[str, str] | None = None,
         overlap: float = 0.0,
         check: Check | None = None,
-        root: Path | None = None,
+        roots: Mapping[str, Path] | None = None,
         lease: float = 600.0,
         gates: Meanings | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class ReviewSession(CardQueue):
         if not 0 <= overlap <= 1:
             raise UsageError(f"an overlap of {overlap}: it is a share of the cards, 0 to 1", next="--overlap 0.1")
         queues.refuse(queue, filters or {})
-        self._shared = ReviewFolder(folder, reviewer, check, root, gates)
+        self._shared = ReviewFolder(folder, reviewer, check, roots, gates)
         self.queue, self._overlap, self._lease = queue, overlap, lease
         self._begin(queues.canonical(filters or {}, self._shared.rows))
 

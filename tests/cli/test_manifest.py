@@ -77,6 +77,12 @@ def test_a_dataset_that_has_moved_is_asked_for(project, capfd):
     assert code == 1 and "mead_M003_front_happy_2_000" in err, "the folder is found; its clips are not there"
 
 
+def test_review_refuses_a_root_for_a_dataset_that_no_row_has(project, capfd):
+    code, _, err = tbd(capfd, "review", "data_manifests/mead", "--root", "maed=mead", "--dry-run")
+    assert code == 2 and "no dataset maed, only mead" in err and "--root mead=mead" in err
+    assert tbd(capfd, "review", "data_manifests/mead", "--root", "mead=mead", "--dry-run")[0] == 0
+
+
 def test_review_needs_a_manifest_and_names_them_when_there_are_two(project, capfd):
     assert tbd(capfd, "review", "--dry-run")[:2] == (0, "0 cards left of 0; nothing was decided\n")
     small(project / "data_manifests/other")

@@ -198,7 +198,7 @@ def test_the_strip_of_the_next_card_is_fetched_while_this_one_is_open(visit, tmp
     for at in range(2):
         video(tmp_path / f"{at}.mp4", frames=16, size=(96, 96))
     rows = [flagged(f"clip_{at}", WARN, file_name=f"{at}.mp4", crop_box=None) for at in range(2)]
-    page = visit(Site(manifest(tmp_path / "m", rows), root=tmp_path))
+    page = visit(Site(manifest(tmp_path / "m", rows), roots={"mead": tmp_path}))
     card(page, "clip_0")
     eventually(page, "document.querySelector('.strip img').naturalWidth === 384")
     for _ in range(200):
@@ -215,7 +215,7 @@ def test_the_strip_of_the_next_card_is_fetched_while_this_one_is_open(visit, tmp
 def test_the_video_plays_steps_and_stays_in_its_window(visit, tmp_path):
     video(tmp_path / "a.webm", frames=50, size=(96, 96), codec="libvpx", audio=None)
     rows = [flagged("clip_0", WARN, file_name="a.webm", crop_box=None, start=0.4, end=1.2, fps=25.0)]
-    page = visit(Site(manifest(tmp_path / "m", rows), root=tmp_path))
+    page = visit(Site(manifest(tmp_path / "m", rows), roots={"mead": tmp_path}))
     expect(page.locator("video")).not_to_be_visible()
     now = "document.querySelector('video').currentTime"
     page.keyboard.press("p")
@@ -237,7 +237,7 @@ def test_a_file_that_the_browser_cannot_play_is_explained(visit, tmp_path):
     video(tmp_path / "a.mp4", frames=8, size=(96, 96), codec="mpeg4", audio=tone(0.3))
     (tmp_path / "b.mp4").write_bytes(b"nothing")
     rows = [flagged(f"clip_{name}", WARN, file_name=f"{name}.mp4", crop_box=None) for name in "ab"]
-    page = visit(Site(manifest(tmp_path / "m", rows), root=tmp_path))
+    page = visit(Site(manifest(tmp_path / "m", rows), roots={"mead": tmp_path}))
     page.keyboard.press("p")
     expect(page.locator(".player .missing")).to_be_visible()
     expect(page.locator(".strip img")).to_be_visible()

@@ -139,6 +139,17 @@ def test_the_queue_of_all_rows_is_in_order(tmp_path):
         assert [card.clip_id for card in session.peek(3, after="c019")] == ["c020", "c021", "c022"]
 
 
+def test_each_dataset_has_a_root_of_its_own(tmp_path):
+    for name in ("mead", "hdtf"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "same.mp4").touch()
+    rows = [flagged(f"{name}_x", FAIL, dataset=name, file_name="same.mp4") for name in ("mead", "hdtf")]
+    run = {"merged": ["a", "b"], "roots": {"mead": str(tmp_path / "mead"), "hdtf": "/moved/away"}}
+    with ReviewSession(manifest(tmp_path / "m", rows, run=run), "Ann", roots={"hdtf": tmp_path / "hdtf"}) as session:
+        found = {session.card(clip_id).path for clip_id in ("mead_x", "hdtf_x")}
+    assert found == {tmp_path / "mead/same.mp4", tmp_path / "hdtf/same.mp4"}
+
+
 def test_files_are_found_below_the_root_only(tmp_path):
     root = tmp_path / "media"
     root.mkdir()
@@ -147,7 +158,7 @@ def test_files_are_found_below_the_root_only(tmp_path):
     names = {"a": "here.mp4", "b": "gone.mp4", "c": "../outside.mp4", "d": str(tmp_path / "outside.mp4"), "e": "\x00"}
     rows = [flagged(clip_id, FAIL, file_name=name) for clip_id, name in names.items()]
     folder = manifest(tmp_path / "m", rows, run={"root": "/moved/away", "dataset": "mead"})
-    with ReviewSession(folder, "Ann", root=root) as session:
+    with ReviewSession(folder, "Ann", roots={"mead": root}) as session:
         assert {clip_id: session.card(clip_id).path for clip_id in names} == dict.fromkeys("abcde") | {
             "a": root / "here.mp4"
         }

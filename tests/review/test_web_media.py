@@ -100,7 +100,7 @@ def browser(tmp_path):
         flagged("clip_1", WARN, file_name="bad.mp4", crop_box=None),
         flagged("clip_2", WARN, file_name="gone.mp4"),
     ]
-    browser = Site(manifest(tmp_path / "m", rows), root=tmp_path).browser()
+    browser = Site(manifest(tmp_path / "m", rows), roots={"mead": tmp_path}).browser()
     browser.open()
     return browser
 

@@ -145,7 +145,7 @@ def test_a_file_name_of_the_manifest_that_leads_out_of_the_dataset_is_not_follow
     video(tmp_path / "secret.mp4", frames=4)
     (tmp_path / "root/a").mkdir(parents=True)
     folder = manifest(tmp_path / "m", [flagged("clip_000", WARN, file_name=name)])
-    browser = Site(folder, root=tmp_path / "root").browser()
+    browser = Site(folder, roots={"mead": tmp_path / "root"}).browser()
     assert "not on this machine" in browser.open().text
     assert browser.get("/clips/clip_000/video").status_code == 404
     assert browser.get("/clips/clip_000/strip.jpg").status_code == 404
@@ -157,7 +157,7 @@ def test_a_file_is_never_sent_as_something_that_a_browser_would_run(tmp_path):
     rows = [
         flagged(f"clip_{at}", WARN, file_name=name) for at, name in enumerate(("page.html", "picture.svg", "code.js"))
     ]
-    browser = Site(manifest(tmp_path / "m", rows), root=tmp_path).browser()
+    browser = Site(manifest(tmp_path / "m", rows), roots={"mead": tmp_path}).browser()
     for at in range(3):
         answer = browser.get(f"/clips/clip_{at}/video")
         assert answer.headers["content-type"] == "application/octet-stream"
