@@ -119,12 +119,19 @@ def _row(row: ManifestRow) -> Iterator[str]:
         yield "prompts_differ"
     if [row["coarse_tokens"], row["fine_tokens"]] != [text and count_tokens(text) for text in texts]:
         yield "tokens_differ"
-    if not row["prompts"] if row["status"] == "success" else not row["error"]:
+    if _lacks_outcome(row):
         yield "outcome_differs"
     if row["end"] is not None and not 0 <= (row["start"] or 0) < row["end"]:
         yield "window_wrong"
     if row["crop_box"] and not _square(row["crop_box"]):
         yield "crop_not_square"
+
+
+def _lacks_outcome(row: ManifestRow) -> bool:
+    """A truncated reply that can be read has its prompts, and one that cannot has its reason."""
+    if row["status"] == "success":
+        return not row["prompts"]
+    return not row["error"] and not (row["status"] == "truncated" and row["prompts"])
 
 
 def _square(box: Sequence[float]) -> bool:

@@ -20,7 +20,9 @@ def rewrite(folder, change):
 
 
 def test_a_sound_manifest_has_no_findings(tmp_path):
-    rows = [row("a"), row("b", prompts=["label"], mode="label"), failed("c")]
+    cut = {"status": "truncated", "error": None}
+    rows = [row("a"), row("b", prompts=["label"], mode="label"), failed("c"), row("d", **cut)]
+    rows.append(failed("e", status="truncated", error="step3: the reply ran into its token limit"))
     folder = sealed(tmp_path, rows, split=SplitRule("random-80-20"))
     assert verify_manifest(folder) == verify_manifest(folder / "manifest.parquet") == []
     assert verify_manifest(folder, rows=lines(rows)) == []
@@ -37,6 +39,7 @@ def test_a_sound_manifest_has_no_findings(tmp_path):
         ({"level": 4}, "value_unknown"),
         ({"split": "val"}, "value_unknown"),
         ({"status": "error"}, "outcome_differs"),
+        ({"prompts": [], "coarse_prompt": None, "fine_prompt": None, "status": "truncated"}, "outcome_differs"),
         ({"start": 2.0, "end": 1.0}, "window_wrong"),
         ({"crop_box": [0.0, 0.0, 10.0, 20.0]}, "crop_not_square"),
         ({"clip_id": "a/b"}, "clip_id_unsafe"),
