@@ -38,7 +38,7 @@ from tbd.recipe import digest, essence
 from tbd.schema import Annotation, Clip, ManifestRow, Medium, Status
 
 ALIKE = 20
-"""Rows at the beginning of a run that, all failed alike, stop it."""
+"""Chains at the beginning of a run that, all failed alike, stop it; a clip that cannot be read counts as one of them."""
 GROUP_SECONDS = 0.1
 """Finished rows wait so long for each other, so that the disk is waited for once; until then they are not told as done."""
 
@@ -51,6 +51,8 @@ class _GroupProgress:
     chain: Chain
     tried: int = 0
     written: int = 0
+    watched: bool = False
+    """How the chain itself ended was counted already."""
     trace: str = ""
     examined: dict[str, Examined] = field(default_factory=dict)
     media: list[tuple[str, str, str]] = field(default_factory=list)
@@ -67,7 +69,7 @@ class Runner:
         backends: one entry for each session that may be open at a time.
         pool: looks at media; the run closes it.
         stopping: set it to drain and stop.
-        keep_going: a run whose first rows all fail alike is not stopped.
+        keep_going: a run whose first chains all fail alike is not stopped.
     """
 
     plan: planning.AnnotationPlan
@@ -307,7 +309,8 @@ class Runner:
     def _write(self, work: _GroupProgress, clip: Clip, found: Examined) -> None:
         chain = work.chain
         status, error, answered = chain.status, chain.error, chain.answered
-        if found.medium is None or found.medium.image_sha256 is None:
+        own = found.medium is None or found.medium.image_sha256 is None  # the clip's trouble, not the chain's
+        if own:
             status, error, answered = "error", f"media: {found.error or _reason(found.medium)}", False
         elif not chain.ended:
             status, error, answered = "error", "media: no clip of this chain shows a usable face", False
@@ -331,7 +334,9 @@ class Runner:
             if trace:
                 self.chain_runner.journal.put_trace(clip.clip_id, trace)
         self.bugs += bool(trace)
-        self._watch(status, error)
+        if own or not work.watched:  # one chain is one event, however many clips share it
+            self._watch(status, error)
+        work.watched = work.watched or not own
         failed, flagged = int(status != "success"), int(row["severity"] >= 2)
         self.failed, self.flagged = self.failed + failed, self.flagged + flagged
         self._unsettled.append((failed, flagged))
@@ -360,14 +365,16 @@ class Runner:
         return rows.build_row(clip, medium, topic, chain_id=chain_id, status=status, error=error, origin=origin)
 
     def _watch(self, status: str, error: str | None) -> None:
-        """Stop a run whose first rows all failed of the same thing: nobody wants a night of it."""
+        """Stop a run whose first chains all failed of the same thing: nobody wants a night of it."""
         if self.keep_going or len(self._first_errors) >= ALIKE:
             return
         self._first_errors.append("" if status == "success" else _kind(error or status))
         first = self._first_errors
         if len(first) == ALIKE and first[0] and len(set(first)) == 1:
+            what = "clips" if self.chain_runner.recipe.chain.per == "clip" else "chains"
             self._failure = self._failure or TbdError(
-                f"the first {ALIKE} clips failed alike, the last with: {error}", next="add --keep-going to go on anyway"
+                f"the first {ALIKE} {what} failed alike, the last with: {error}",
+                next="add --keep-going to go on anyway",
             )
             self.stopping.set()
 

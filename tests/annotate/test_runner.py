@@ -332,6 +332,24 @@ def test_a_run_whose_first_clips_fail_alike_stops_unless_told(tmp_path, use, kee
     assert 20 <= len(table(tmp_path / "out")) < 40
 
 
+def test_one_refused_chain_stops_no_run_however_many_clips_share_it(tmp_path, use):
+    clips = [("M003", "happy", 1, index) for index in range(1, 31)] + [("W009", "happy", 1, 1)]
+    dataset = mead_tree(tmp_path / "mead", clips)
+    use(ScriptedBackend(lambda face, question, good: Reply("nonsense") if "M003" in face.key else good))
+    recipe = AnnotateRecipe(chain={"per": "identity"}, backend={"name": "facs"})
+    assert annotate(dataset, tmp_path / "out", recipe=recipe)["status"] == {"error": 30, "success": 1}
+
+
+def test_chains_that_all_fail_alike_stop_the_run(tmp_path, use):
+    dataset = mead_tree(
+        tmp_path / "mead", [(f"M{100 + who}", "happy", 1, take) for who in range(30) for take in (1, 2)]
+    )
+    use(ScriptedBackend(lambda face, question, good: Reply("nonsense")))
+    with pytest.raises(TbdError, match="first 20 chains failed alike"):
+        annotate(dataset, tmp_path / "out", recipe=AnnotateRecipe(chain={"per": "identity"}, backend={"name": "facs"}))
+    assert 40 <= len(table(tmp_path / "out")) < 60
+
+
 def test_a_refused_and_a_truncated_text_are_asked_anew_and_differently(dataset, tmp_path, use):
     moods = {"mead_M003_front_angry_1_001": "refused", "mead_M003_front_angry_1_002": "truncated"}
     bad = {
