@@ -1,7 +1,9 @@
 """Frame strips and videos of the clips under review."""
 
 import io
+import re
 import threading
+from html import escape, unescape
 
 import numpy as np
 import pytest
@@ -106,12 +108,48 @@ def browser(tmp_path):
 
 
 def test_the_page_shows_strip_and_video_of_its_window(browser):
-    assert (
-        'src="/clips/clip_0/strip.jpg"' in browser.page.text and 'data-start="0.2" data-end="1.0"' in browser.page.text
-    )
-    answer = browser.get("/clips/clip_0/strip.jpg?rows=4")
+    assert 'data-start="0.2" data-end="1.0"' in browser.page.text
+    wide = re.search(r'srcset="(/clips/clip_0/strip.jpg\?v=\w{16}&amp;rows=4)"', browser.page.text)[1]
+    answer = browser.get(unescape(wide))
     assert answer.headers["content-type"] == "image/jpeg" and "max-age" in answer.headers["cache-control"]
     assert len(cells(answer.content, 2)) == 8
+    assert answer.content == browser.get("/clips/clip_0/strip.jpg?rows=4").content
+
+
+def pictures(browser):
+    """The addresses of a card's pictures: strip, video."""
+    browser.open("/review?clip=clip_0")
+    return re.findall(r' src="(/clips/[^"]+)"', browser.page.text)
+
+
+def test_two_reviews_at_one_address_share_no_picture(tmp_path):
+    found = []
+    for name, size in (("one", (96, 96)), ("other", (64, 64))):
+        (tmp_path / name).mkdir()
+        video(tmp_path / name / "same.mp4", frames=20, size=size)
+        rows = [flagged("clip_0", WARN, file_name="same.mp4", crop_box=None)]
+        site = Site(manifest(tmp_path / f"m_{name}", rows), roots={"mead": tmp_path / name})
+        found.append(pictures(site.browser()))
+    assert len(found[0]) == 2 and not set(found[0]) & set(found[1])
+
+
+def test_a_picture_is_kept_under_the_address_of_what_it_shows_only(browser, tmp_path):
+    strip_before, video_before = pictures(browser)
+    assert pictures(browser) == [strip_before, video_before]
+    for path in (strip_before, video_before):
+        assert "max-age" in browser.get(path).headers["cache-control"]
+        assert browser.get(path.partition("?")[0]).headers["cache-control"] == "no-store"
+    before = browser.get(strip_before).content
+    video(tmp_path / "good.mp4", frames=40, size=(64, 96))
+    assert not {strip_before, video_before} & set(pictures(browser))
+    again = browser.get(strip_before)
+    assert again.headers["cache-control"] == "no-store" and again.content != before
+
+
+def test_a_file_that_was_mended_is_shown(browser, tmp_path):
+    assert browser.get("/clips/clip_1/strip.jpg").status_code == 404
+    video(tmp_path / "bad.mp4", frames=10, size=(96, 96))
+    assert browser.get("/clips/clip_1/strip.jpg").status_code == 200
 
 
 def test_a_video_can_be_sought_in_by_ranges(browser, tmp_path):
@@ -136,4 +174,6 @@ def test_a_clip_whose_file_is_broken_or_gone_still_has_its_card(browser):
 def test_looking_at_pictures_leases_no_card(browser):
     browser.get("/clips/clip_2/strip.jpg")
     ahead = browser.get("/ahead?clip=clip_0&rows=4", follow_redirects=False)
-    assert ahead.headers["location"] == "/clips/clip_1/strip.jpg?rows=4"
+    assert re.fullmatch(r"/clips/clip_1/strip\.jpg\?v=\w{16}&rows=4", ahead.headers["location"])
+    browser.open("/review?clip=clip_1")
+    assert f'srcset="{escape(ahead.headers["location"])}"' in browser.page.text  # it is the one that was fetched ahead

@@ -10,6 +10,7 @@ from tbd.manifest.prompt_levels import LEVELS
 from tbd.review import card_text, validation, words
 from tbd.review.card import Card, Receipt, Stale
 from tbd.review.web import views
+from tbd.review.web.media import picture_version
 from tbd.review.web.views import PAGES
 from tbd.review.web.visit import Visit
 
@@ -127,7 +128,8 @@ def ahead(visit: Visit) -> Response:
     query = visit.request.query_params
     for card in visit.tab.session.peek(1, query.get("clip")):
         if card.path:
-            return RedirectResponse(f"{views.media_path(card)}/strip.jpg{'?rows=4' if query.get('rows') else ''}", 303)
+            shown = f"?v={picture_version(visit.tab.session, card)}{'&rows=4' if query.get('rows') else ''}"
+            return RedirectResponse(f"{views.media_path(card)}/strip.jpg{shown}", 303)
     return Response(status_code=204)
 
 

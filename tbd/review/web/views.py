@@ -57,8 +57,12 @@ def media_path(card: Card) -> str:
     return f"/clips/{quote(card.clip_id, safe='')}"
 
 
-def parts(card: Card) -> dict[str, Any]:
-    """A card cut into what the template shows."""
+def parts(card: Card, version: str) -> dict[str, Any]:
+    """A card cut into what the template shows.
+
+    Args:
+        version: of its pictures; see ``media.picture_version``.
+    """
     levels, texts = card.levels or LEVELS, card.prompts or ("",) * len(LEVELS)
     rows = [
         (at, level, text, model, count_tokens(text) if text else 0)
@@ -79,6 +83,7 @@ def parts(card: Card) -> dict[str, Any]:
         "opinions": card_text.opinions(card),
         "mark": partial(marked, card=card),
         "media": media_path(card),
+        "version": version,
     }
 
 

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from tbd.review import words
 from tbd.review.card import Card, Stale
 from tbd.review.web import views
+from tbd.review.web.media import picture_version
 from tbd.review.web.tabs import BrowserTab
 from tbd.review.web.views import PAGES
 from tbd.web.forms import Form
@@ -70,7 +71,10 @@ class Visit:
         about: dict[str, Any] = {"ticket": ticket or self.tab.ticket(card), "editing": bool(ticket), "kept": kept}
         missing = self.tab.session.missing(card)
         ticks = views.missing_flags(tuple(missing.items()), frozenset(kept["flags"]))
-        return self.page("card.html", missing=missing, missing_list=ticks, **about, **views.parts(card))
+        return self.page("card.html", missing=missing, missing_list=ticks, **about, **self._parts(card))
+
+    def _parts(self, card: Card) -> dict[str, Any]:
+        return views.parts(card, picture_version(self.tab.session, card))
 
     def go(self, card: Card | str | None, note: str = "") -> Response:
         """To the page of a card, or of the next one; a script that prefers it (RFC 7240) gets the page itself at once."""
@@ -86,7 +90,7 @@ class Visit:
         """Somebody was faster: the difference, and a choice."""
         kept = [(name, self.form.all(name)) for name in _KEPT]
         about: dict[str, Any] = {"kept": kept, "ticket": self.tab.ticket(stale.current), "note": stale.message}
-        return self.page("stale.html", 409, stale=stale, **about, **views.parts(stale.current))
+        return self.page("stale.html", 409, stale=stale, **about, **self._parts(stale.current))
 
     def end(self) -> Response:
         """No card is left: how it went, and what comes next."""
