@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,15 +48,21 @@ RENDERS = ("generate", "generate a grid")
 """Neither reads what the other makes: they run side by side, one core each."""
 
 
+class DemoEnd(StrEnum):
+    """Where a demo may stop."""
+
+    draw = "draw"
+    annotate = "annotate"
+    report = "report"
+
+
 def demo(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Workspace of the demo.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other people.")] = 0,
     people: Annotated[int, typer.Option(min=2, help="How many people are drawn.")] = 32,
     clips: Annotated[int, typer.Option(min=8, help="How many clips.")] = 96,
-    until: Annotated[
-        str, typer.Option(metavar="draw|annotate|report", help="Where to stop: drawn, annotated, or all of it.")
-    ] = "report",
+    until: Annotated[DemoEnd, typer.Option(help="Where to stop: drawn, annotated, or all of it.")] = DemoEnd.report,
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the training.")] = "demo",
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -124,7 +131,7 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _inputs(folder: Path, seed: int) -> None:
-    """A portrait and a short speech, for the grid and for playing with."""
+    """A portrait and a short speech, for the grid and for playing with; each where it is not there yet."""
     from PIL import Image
 
     from tbd import workspace
@@ -138,6 +145,7 @@ def _inputs(folder: Path, seed: int) -> None:
     if not (folder / "portrait.png").is_file():
         drawn = Image.fromarray(Portrait(who, 256).draw(Expression({})))
         workspace.write_whole(folder / "portrait.png", lambda path: drawn.save(path, "PNG"))
+    if not (folder / "speech.wav").is_file():
         write_wav(folder / "speech.wav", speak(GRID_SECONDS, pitch=who.pitch, seed=seed))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tbd.cli import main
-from tbd.cli.demo import STAGES, TEXT_ENCODER
+from tbd.cli.demo import STAGES, TEXT_ENCODER, _inputs
 
 
 def test_every_training_of_a_network_hears_the_text_encoder_that_knows_the_words():
@@ -21,6 +21,21 @@ def test_a_recipe_that_a_demo_cannot_train_is_refused_before_anything_is_drawn(r
     found = capsys.readouterr().err
     assert words in found and "next:  --recipe demo" in found
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_misspelt_end_is_refused_and_does_not_mean_all_of_it(tmp_path, capsys):
+    assert main(["demo", str(tmp_path / "demo"), "--until", "anotate"]) == 2
+    assert "anotate" in capsys.readouterr().err and not (tmp_path / "demo").exists()
+
+
+def test_each_input_is_made_where_it_is_missing(tmp_path):
+    _inputs(tmp_path, 0)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert set(before) == {"portrait.png", "speech.wav"}
+    for name in before:
+        (tmp_path / name).unlink()
+        _inputs(tmp_path, 0)
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("command", ["demo", "replicate"])
