@@ -14,7 +14,7 @@ import pyarrow as pa
 from tbd.manifest import reviews
 from tbd.manifest.prompt_levels import coarse_and_fine
 from tbd.manifest.reader import MANIFEST, locate_manifest, row_groups
-from tbd.manifest.review_columns import with_reviews
+from tbd.manifest.review_columns import NEEDED, with_reviews
 from tbd.manifest.rows import as_rows
 from tbd.manifest.schema import REVIEW_COLUMNS
 from tbd.manifest.seal import recorded_split, seal_manifest
@@ -100,6 +100,17 @@ def verify_manifest(
         found["bytes_differ"] = []
     codes = (code for code in _MEANING if found.get(code) or (code == "bytes_differ" and code in found))
     return [Finding(code, _MEANING[code], len(found[code]), tuple(found[code][:5])) for code in codes]
+
+
+def shows_reviews(path: str | Path) -> bool:
+    """Whether the review columns of a manifest, as stored, are what its reviews say now.
+
+    Raises:
+        InputError: there is no manifest, it is damaged, or its reviews are.
+    """
+    file = locate_manifest(path)
+    made = reviews.read_decisions(file.parent)
+    return not any(_outdated(table, made) for table in row_groups(file, [*NEEDED, *REVIEW_COLUMNS]))
 
 
 def _order(last: str, clip_id: str) -> Iterator[str]:

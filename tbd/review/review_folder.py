@@ -16,6 +16,7 @@ from tbd.manifest.decision_log import DecisionLog
 from tbd.manifest.lock import manifest_lock
 from tbd.manifest.row_lookup import RowLookup
 from tbd.manifest.seal import Sealed, refuse_lost_reviews, reseal_manifest
+from tbd.manifest.verification import shows_reviews
 from tbd.review.findings import Check, Findings, Meanings
 from tbd.review.store import Store
 
@@ -47,6 +48,7 @@ class ReviewFolder:
         with manifest_lock(self.folder, "opening the review"):  # a merge puts another store in its place
             self.store = Store(self.folder)
         self.log = DecisionLog(self.rows, self.store.since())
+        self._seen_first = self.log.last
         known = {look_alike(event.reviewer): event.reviewer for event in reversed(self.log.history)}
         self.reviewer = known.get(look_alike(reviewer), reviewer)
         self.findings = Findings(self.folder, check)
@@ -79,13 +81,19 @@ class ReviewFolder:
         return CanonicalClip(path, row["start"], row["end"], box, run.clip_rule(self.folder), audio) if path else None
 
     def close(self) -> Sealed | None:
-        """Close everything, and seal the manifest again unless it shows every decision already."""
-        sealed_at = self.rows.file.stat().st_mtime if self.rows.file.is_file() else 0.0
-        newest = max((event.time for event in (*self.log.history[-1:], *self.store.since(self.log.last))), default=0.0)
+        """Close everything, and seal the manifest again unless it shows every decision already.
+
+        What was decided meanwhile is always sealed: another sealing that ended later may have read the reviews earlier.
+        """
+        self.log.add(self.store.since(self.log.last))
         self.store.close()
         self.findings.close()
         self.rows.close()
-        return reseal_manifest(self.folder) if newest > sealed_at - 1 else None
+        if self.log.last == 0:
+            return None
+        with manifest_lock(self.folder, "ending the review"):
+            shown = self.log.last == self._seen_first and shows_reviews(self.rows.file)
+            return None if shown else reseal_manifest(self.folder)
 
     def _open_again(self) -> None:
         rows = RowLookup(self.rows.file)

@@ -1,11 +1,15 @@
 """One reviewer, and several, at their sessions; nothing here waits for time to pass."""
 
+import os
+import time
+
 import pytest
 from review import DARK, FAIL, chain, clear, flagged, manifest, meanings
+from review_events import decide
 from rows import PROMPTS
 
 from tbd.errors import InputError, UsageError
-from tbd.manifest import read_manifest, rejected_clips
+from tbd.manifest import read_manifest, rejected_clips, reseal_manifest
 from tbd.manifest.prompt_levels import token_budgets
 from tbd.manifest.reviews import FILE, read_events
 from tbd.review.session import ReviewSession
@@ -29,6 +33,26 @@ def test_a_session_without_decisions_leaves_the_manifest_as_it_is(folder):
     with ReviewSession(folder, "Ann") as session:
         session.next()
     assert (folder / "manifest.parquet").stat().st_mtime_ns == before
+
+
+def _sealed_in_a_minute(folder):
+    later = time.time() + 60
+    os.utime(folder / "manifest.parquet", (later, later))
+
+
+def test_a_sealing_that_read_the_reviews_before_a_decision_and_ended_after_it_hides_none(folder):
+    session = ReviewSession(folder, "Ann")
+    session.decide(session.next(), "accept")
+    reseal_manifest(folder, decisions={})
+    _sealed_in_a_minute(folder)
+    assert session.close().review["accepted"] == 1
+
+
+def test_what_an_earlier_review_left_unsealed_is_sealed_once(folder):
+    decide(folder, "clip_001", "reject", read_manifest(folder)["prompts"][1].as_py())
+    _sealed_in_a_minute(folder)
+    assert ReviewSession(folder, "Ann").close().review["rejected"] == 1
+    assert ReviewSession(folder, "Ann").close() is None
 
 
 def test_an_edit_is_the_text_that_others_and_the_manifest_see(folder, ann):
