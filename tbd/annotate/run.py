@@ -37,6 +37,8 @@ from tbd.recipe import difference, digest
 from tbd.schema import Clip
 from tbd.selection import Selection, select
 
+_UPDATE = "add --update (only steps whose inputs changed run again; old replies stay)"
+
 
 @dataclass(frozen=True)
 class AnnotationRequest:
@@ -116,7 +118,7 @@ def prepare_annotation(request: AnnotationRequest, *, dry: bool = False) -> Prep
         raise UsageError(
             f"{request.folder} was made with another recipe; what differs:\n"
             + "\n".join(f"  {line}" for line in changes),
-            next="add --update (only steps whose inputs changed run again; old replies stay), or take another folder with -o DIR",
+            next=f"{_UPDATE}, or take another folder with -o DIR",
         )
     if before and before.dataset != (name := _dataset_name(found.clips)):
         raise UsageError(
@@ -257,7 +259,7 @@ def _ask(
     if origin != now:
         raise UsageError(
             f"{request.folder} was made with {' '.join(origin)}; at hand is {' '.join(now)}",
-            next="take another folder with -o DIR",
+            next=f"{_UPDATE}, or take another folder with -o DIR",
         )
     prompts = load_prompts(request.recipe.chain.prompts, request.recipe.chain.frames)
     with (
@@ -295,17 +297,24 @@ def _gpus(recipe: AnnotateRecipe, opened: Sequence[Backend]) -> int:
 def _origin(
     request: AnnotationRequest, before: ManifestRun | None, dry: bool
 ) -> tuple[tuple[str, str, str], MissingError | None]:
-    """Backend, model and revision. A finished folder is planned again without its weights or its server."""
-    chosen = request.recipe.backend
+    """Backend, model and revision. A finished folder is planned again without its weights or its server.
+
+    ``--update`` looks what is there now: a model may have another revision under the same name.
+    """
+    chosen, recorded = request.recipe.backend, None
     if before and before.asked == (chosen.name, chosen.model):
-        recorded = before.identity["backend"]
-        return (recorded["name"], recorded["model"], recorded["revision"]), None
+        known = before.identity["backend"]
+        recorded = (known["name"], known["model"], known["revision"])
+    if recorded and not request.update:
+        return recorded, None
     try:
         if request.serve:
             serving.check_command(request.recipe)
-            return (chosen.name, serving.model_of(request.recipe), ""), None
+            return recorded or (chosen.name, serving.model_of(request.recipe), ""), None  # told when it serves
         return backends.identify(request.recipe, request.endpoints), None
     except MissingError as error:
+        if recorded:
+            return recorded, None
         if not dry:
             raise
         return (chosen.name, chosen.model or "", ""), error
