@@ -74,7 +74,8 @@ def list_(json: options.Json = False) -> None:
         return
     for entry in found:
         state = f"{entry['rows']} rows, {entry['needs_review']} need review, {entry['approved']} approved"
-        out(f"{entry['manifest']}: {state if entry['sealed'] else 'not sealed; next: tbd manifest seal'}")
+        unsealed = f"not sealed; next: tbd manifest seal {entry['manifest']}"
+        out(f"{entry['manifest']}: {state if entry['sealed'] else unsealed}")
     if not found:
         say(f"no manifests in {workspace.MANIFESTS}/; next: tbd annotate DATASET")
 

@@ -7,6 +7,7 @@ import pytest
 from review import small
 from rows import row, sealed
 
+from tbd.annotate.journal import Journal, RowState
 from tbd.cli import main
 from tbd.manifest import reviews
 
@@ -42,6 +43,14 @@ def test_show_lists_rows_and_one_clip_in_full(project, capfd):
 
 def test_list_names_the_manifests_of_a_project(project, capfd):
     assert tbd(capfd, "manifest", "list")[1] == "data_manifests/mead: 6 rows, 0 need review, 6 approved\n"
+
+
+def test_list_says_how_to_seal_what_is_not_sealed(project, capfd):
+    with Journal(project / "data_manifests/new") as journal:
+        journal.put_row("a", RowState("clip", "f", "success", 0), row("a"))
+    said = tbd(capfd, "manifest", "list")[1].splitlines()[1]
+    assert said == "data_manifests/new: not sealed; next: tbd manifest seal data_manifests/new"
+    assert tbd(capfd, *said.partition("next: tbd ")[2].split())[0] == 0
 
 
 def test_split_says_what_both_sides_share(project, capfd):
