@@ -16,6 +16,7 @@ from tbd.train import checkpoint_writer, run_log, trainer
 from tbd.train.dataset import TrainingDataset
 from tbd.train.request import TrainingRequest
 from tbd.train.run_needs import checkpoint_bytes
+from tbd.train.sampling import clip_order
 
 
 def _weights(path):
@@ -100,6 +101,23 @@ def test_two_processes_then_one_then_two_leave_no_sample_out_and_draw_none_twice
     assert (meta.step, meta.samples) == (6, 9)
     changed = [what for change in meta.history["changes"] for what in change["what"] if "processes" in what]
     assert [what.split(":")[0] for what in changed] == ["2 -> 1 processes", "1 -> 2 processes"]
+
+
+def test_what_one_process_could_not_read_is_in_the_record_of_the_first(tmp_path):
+    """Which of two meets the clip follows from its number: the second, for the first alone does not read it."""
+    media = tmp_path / "media"
+    media.mkdir()
+    for file in training.media().iterdir():
+        (media / file.name).symlink_to(file)
+    rows = training.usable()
+    chosen = trained.recipe({"data.validation": 0.0})
+    order = clip_order(training.clips(10).train, chosen, 1, 4).tolist()
+    rows[order[1]]["file_name"] = "gone.mp4"
+    (media / "gone.mp4").write_bytes(b"no video")
+    toy = training.manifest(tmp_path / "toy", rows, root=media)
+    changes = {"hardware.batch": 1, "data.validation": 0.0, "stage1.steps": 2}
+    _joined(*_in_two_processes(output=str(tmp_path / "run"), manifest=str(toy), stage=1, changes=changes))
+    assert list(checkpoints.latest_checkpoint(tmp_path / "run").meta.left_out) == [f"toy/{rows[order[1]]['clip_id']}"]
 
 
 def _poison(monkeypatch, poisoned):
