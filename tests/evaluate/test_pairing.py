@@ -103,6 +103,40 @@ def test_two_folders_pair_by_relative_path(tmp_path):
         assert pair.clip_id == str(pair.video.relative_to(tmp_path / "pred").with_suffix(""))
 
 
+@pytest.mark.parametrize(("one", "other"), [("M003", "M005"), ("alice", "bob"), ("run/alice", "bob")])
+def test_a_bare_number_left_over_is_not_another_persons_clip(tmp_path, one, other):
+    plant(tmp_path / "true", *(f"{name}.mp4" for name in ("alice/001", "alice/002", f"{other}/001", f"{other}/003")))
+    plant(tmp_path / "pred", *(f"{name}.mp4" for name in (f"{one}/003", f"{other}/001")))
+    found = with_folder(tmp_path / "pred", tmp_path / "true")
+    assert [pair.clip_id for pair in found.matched] == [f"{other}/001"]
+    problems = {pair.clip_id: pair.problem for pair in found.unmatched}
+    assert problems[f"{other}/003"] == "missing" and problems[f"{one}/003.mp4"] == "extra"
+
+
+def test_namesakes_left_over_are_neither_partners_nor_doubles(tmp_path):
+    plant(tmp_path / "true", "a/one.mp4", "b/one.mp4", "b/two.mp4")
+    plant(tmp_path / "pred", "a/one.mp4", "x/one.mp4", "y/one.mp4")
+    found = with_folder(tmp_path / "pred", tmp_path / "true")
+    assert found.headline() == "matched 1 of 3; 2 missing, 2 extra"
+
+
+def test_a_video_of_another_split_is_not_taken_for_a_row_by_its_number(tmp_path):
+    plant(tmp_path, "M005/video/front/happy/level_2/003.mp4", "M003/video/front/sad/level_2/003.mp4")
+    found = with_manifest(tmp_path, rows(3))
+    assert found.headline() == "matched 0 of 1; 1 missing, 2 extra"
+
+
+def test_what_a_name_means_is_not_taken_for_what_another_left_over(tmp_path):
+    plant(tmp_path, "mead_M003_front_happy_1_001.mp4", "M003_happy_001.mp4")
+    found = with_manifest(tmp_path, rows(1, level=1) + rows(1, level=2))
+    assert [pair.clip_id for pair in found.matched] == ["mead_M003_front_happy_1_001"]
+
+
+def test_folders_that_say_other_words_than_the_name_do_not_part_them(tmp_path):
+    plant(tmp_path, "neutral/seed_1_of_3/M003_front_happy_2_001.mp4")
+    assert with_manifest(tmp_path, rows(1)).headline() == "matched 1 of 1"
+
+
 def test_two_folders_pair_flat_names_with_other_endings(tmp_path):
     plant(tmp_path / "pred", "one.avi", "two.mp4")
     plant(tmp_path / "true", "sub/one.mp4", "sub/two.mov")
@@ -124,6 +158,30 @@ def test_a_table_names_clips_of_a_manifest(tmp_path):
     (tmp_path / "pairs.csv").write_text(" Video , Clip_ID \nx.mp4,mead_M003_front_happy_2_002\n")
     found = with_table(tmp_path / "pairs.csv", tmp_path, rows(1, 2))
     assert found.matched[0].row["clip_id"] == "mead_M003_front_happy_2_002"
+
+
+def test_a_table_does_not_take_the_truth_or_another_run_for_a_video(tmp_path):
+    plant(tmp_path / "runs/one/videos", "a.mp4")
+    plant(tmp_path / "runs/two/videos", "a.mp4", "b.mp4")
+    plant(tmp_path / "gt", "a.mp4", "b.mp4")
+    (tmp_path / "gt/pairs.csv").write_text(
+        "video,reference\na.mp4,a.mp4\nb.mp4,b.mp4\n../runs/two/videos/b.mp4,c.mp4\n"
+    )
+    found = with_table(tmp_path / "gt/pairs.csv", tmp_path / "runs/one", (), tmp_path / "gt")
+    assert [pair.clip_id for pair in found.matched] == ["a"]
+    assert found.matched[0].video == tmp_path / "runs/one/videos/a.mp4"
+    assert "video 'b.mp4' below the run's folder" in {pair.clip_id: pair.reason for pair in found.unmatched}["b"]
+    within = with_table(
+        tmp_path / "gt/pairs.csv", tmp_path, (), tmp_path / "gt"
+    )  # the run's folder holds the truth too
+    assert within.headline() == "matched 0 of 3; 3 missing"
+
+
+def test_a_table_may_name_videos_from_where_it_lies(tmp_path):
+    plant(tmp_path, "runs/one/videos/x.mp4", "gt/a.mp4")
+    (tmp_path / "pairs.csv").write_text("video,reference\nruns/one/videos/x.mp4,gt/a.mp4\n")
+    found = with_table(tmp_path / "pairs.csv", tmp_path / "runs/one")
+    assert found.headline() == "matched 1 of 1" and found.matched[0].reference == tmp_path / "gt/a.mp4"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ double or left over is a ``Pair`` with its problem in words.
 
 from __future__ import annotations
 
-import csv
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -18,6 +18,7 @@ from typing import Literal
 
 from tbd.errors import InputError
 from tbd.evaluate.inputs.baseline_names import contained_clip, results_among
+from tbd.evaluate.inputs.pair_table import table_lines
 from tbd.filenames import PICTURES, VIDEOS, Said, read_name
 from tbd.schema import ManifestRow
 
@@ -121,27 +122,30 @@ def with_folder(folder: Path, reference: Path) -> Pairing:
 def with_table(table: Path, folder: Path, rows: Iterable[ManifestRow] = (), reference: Path | None = None) -> Pairing:
     """Pair by a CSV with the columns ``video`` and ``reference`` (a file) or ``clip_id`` (of the manifest).
 
-    Paths are relative to ``folder`` (and its ``videos/``), to ``reference``, or to the table's own folder.
+    Paths are relative to ``folder`` (and its ``videos/``), to ``reference``, or to the table's own folder. A video lies
+    below ``folder``, whatever its path is relative to: elsewhere it would be another run's, or the truth itself.
 
     Raises:
         InputError: the table cannot be read, lacks a column, or names a clip that the manifest lacks.
     """
     by_id = {str(row["clip_id"]): row for row in rows}
     pairs: list[Pair] = []
-    for number, line in enumerate(_lines(table), start=2):
+    for number, line in enumerate(table_lines(table), start=2):
         video, clip_id, other = (line.get(key) or "" for key in ("video", "clip_id", "reference"))
         place = f"{table}: line {number}"
         if clip_id and by_id and clip_id not in by_id:
             raise InputError(f"{place}: the manifest has no clip {clip_id!r}", next="tbd manifest show MANIFEST")
-        path = _found(video, folder / "videos", folder, table.parent)
-        truth = (
-            _found(other, *((reference / "videos", reference) if reference else ()), table.parent) if other else None
-        )
+        truths = (reference / "videos", reference) if reference else ()
+        truth = _found(other, *truths, table.parent)
+        path = _video_of(video, folder, table, truth)
         name = clip_id or PurePosixPath(other or video).with_suffix("").as_posix()
         lost = [
-            f"{label} {text!r}"
-            for label, text, found in (("video", video, path), ("reference", other, truth))
-            if (text or label == "video") and not found
+            words
+            for words, text, found in (
+                (f"video {video!r} below the run's folder", True, path),
+                (f"reference {other!r}", other, truth),
+            )
+            if text and not found
         ]
         reason = f"missing: {' and '.join(lost)} ({place})" if lost else ""
         pairs.append(Pair(name, path, by_id.get(clip_id), truth, "table", "missing" if lost else "", reason))
@@ -193,29 +197,66 @@ Key = Callable[[str], Hashable]
 
 
 def _matched(videos: Sequence[Path], folder: Path, wanted: Sequence[_Wanted]) -> Pairing:
-    """Rung by rung: at each, a video and a wanted clip that name only each other belong together."""
+    """Rung by rung: at each, a video and a clip belong together that name only each other among all there are.
+
+    What an earlier rung has matched still counts: that only one of two namesakes is left over does not make it the
+    other's partner.
+    """
     pairs: dict[str, Pair] = {}
-    left = {path.relative_to(folder).as_posix(): path for path in videos}
+    names = [path.relative_to(folder).as_posix() for path in videos]
+    left = dict(zip(names, videos, strict=True))
+    shelves = _shelves(wanted)
     for by, video_key, wanted_keys in _RUNGS:
         clips: dict[Hashable, list[_Wanted]] = defaultdict(list)
         for clip in wanted:
-            for key in {key for key in wanted_keys(clip) if key} if clip.clip_id not in pairs else ():
+            for key in {key for key in wanted_keys(clip) if key}:
                 clips[key].append(clip)
         files: dict[Hashable, list[str]] = defaultdict(list)
-        for name in left:
+        for name in names:
             files[video_key(_bare(name))].append(name)
-        for key, names in files.items():
-            if key is None or len(found := clips.get(key, [])) != 1 or found[0].clip_id in pairs:
+        for key, found in files.items():
+            named = clips.get(key, [])
+            if key is None or len(named) != 1 or named[0].clip_id in pairs or not left.keys() >= set(found):
                 continue
-            pairs[found[0].clip_id] = _pair(found[0], [left.pop(name) for name in names], by, folder)
+            if own := [name for name in found if by != "name" or not _of_another(name, named[0], shelves)]:
+                pairs[named[0].clip_id] = _pair(named[0], [left.pop(name) for name in own], by, folder)
     beside = _by_containing(left, wanted, pairs, folder)
-    _by_meaning(left, [clip for clip in wanted if clip.clip_id not in pairs], pairs, folder)
+    _by_meaning(left, wanted, pairs, folder)
     pairs |= {clip.clip_id: _lost(clip) for clip in wanted if clip.clip_id not in pairs}
     extra = [
         Pair(name, path, problem="extra", reason=beside.get(name, "extra: no clip is expected under this name"))
         for name, path in left.items()
     ]
     return _sorted([*pairs.values(), *extra])
+
+
+def _shelves(wanted: Iterable[_Wanted]) -> set[str]:
+    """Every folder that clips lie in."""
+    return {clip.name.rpartition("/")[0] for clip in wanted} - {""}
+
+
+def _of_another(name: str, clip: _Wanted, shelves: set[str]) -> bool:
+    """Whether the folders that a video lies in give it to another clip, where its own name does not tell.
+
+    Args:
+        name: relative path of the video.
+        clip: whose name the video bears.
+        shelves: of ``_shelves``.
+    """
+    folder, _, stem = _bare(name).rpartition("/")
+    parts = folder.split("/")
+    ends = {"/".join(parts[start:]) for start in range(len(parts))}
+    if ends & shelves and clip.name.rpartition("/")[0] not in ends:
+        return True
+    own, said, other = read_name(stem), read_name(folder), _clip_said(clip)
+    person = read_name(other.speaker or "").speaker  # only where it is a MEAD name can folders tell of it
+    told = (
+        (own.speaker, said.speaker, person),
+        (own.emotion, said.emotion, other.emotion),
+        (own.view, said.view, other.view),
+        (own.level, said.level, other.level),
+    )
+    return any(one is None and None not in (two, three) and two != three for one, two, three in told)
 
 
 def _pair(clip: _Wanted, videos: Sequence[Path], by: str, folder: Path) -> Pair:
@@ -245,10 +286,13 @@ def _by_containing(
             spelled[name].add(clip.clip_id)
     spellings = {name: ids.copy().pop() for name, ids in spelled.items() if len(ids) == 1}
     claims: dict[str, list[str]] = defaultdict(list)
-    for name in left:
-        if clip_id := contained_clip(_bare(name), spellings):
-            claims[clip_id].append(name)
     by_id = {clip.clip_id: clip for clip in wanted}
+    shelves = _shelves(wanted)
+    for name in left:
+        clip_id = contained_clip(_bare(name), spellings)
+        within = clip_id and contained_clip(_stem(_bare(name)), spellings) == clip_id
+        if clip_id and not (within and _of_another(name, by_id[clip_id], shelves)):
+            claims[clip_id].append(name)
     beside: dict[str, str] = {}
     for clip_id, names in claims.items():
         if clip_id not in pairs:
@@ -273,7 +317,7 @@ def _by_meaning(left: dict[str, Path], wanted: Sequence[_Wanted], pairs: dict[st
             agreed = [
                 clip for other, clip in shelves.get((said.speaker, said.emotion, said.index), ()) if _agree(said, other)
             ]
-            if len(agreed) == 1:
+            if len(agreed) == 1 and agreed[0].clip_id not in pairs:
                 claims[agreed[0].clip_id].append(name)
     by_id = {clip.clip_id: clip for clip in wanted}
     for clip_id, names in claims.items():
@@ -329,23 +373,17 @@ def _spellings(clip: _Wanted) -> list[str | None]:
     return [_plain(name) for name in (*ids, _stem(_bare(clip.name)))]
 
 
-def _lines(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
-            lines = [{key: (line[name] or "").strip() for key, name in columns.items()} for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read ({error})") from None
-    if "video" not in columns and (signs := [sign for sign in ";\t|" if any(sign in name for name in columns)]):
-        raise InputError(f"{table}: its columns are separated by {signs[0]!r}, and a comma is needed")
-    if "video" not in columns or not {"reference", "clip_id"} & columns.keys():
-        raise InputError(f"{table}: it needs a header with video and reference, or video and clip_id")
-    return lines
-
-
 def _found(name: str, *folders: Path) -> Path | None:
     return next((folder / name for folder in folders if name and (folder / name).is_file()), None)
+
+
+def _video_of(name: str, folder: Path, table: Path, truth: Path | None) -> Path | None:
+    """The file of a run that a table names: it lies below the run's folder, and is not the truth beside the table."""
+    found = _found(name, folder / "videos", folder)
+    if found is None and (beside := _found(name, table.parent)) and not (truth and beside.samefile(truth)):
+        found = beside
+    lies = found is not None and not os.path.relpath(found, folder).startswith(os.pardir)
+    return found if lies else None
 
 
 def _sorted(pairs: Iterable[Pair]) -> Pairing:
