@@ -122,8 +122,9 @@ def _tests(study: Study, matrix: Votes, systems: np.ndarray[Any, Any]) -> list[d
         first, second = matrix[systems == one], matrix[systems == two]
         both = ~np.isnan(first) & ~np.isnan(second)
         rows = both.any(axis=1)
-        means = [np.nanmean(np.where(both, part, np.nan)[rows], axis=1) for part in (first, second)]
-        results.append(paired_test(*means) if rows.any() else None)
+        # of whole votes, divided once: equal differences are equal numbers, and ties for the ranks
+        apart = np.nanmean(np.where(both, first - second, np.nan)[rows], axis=1)
+        results.append(paired_test(apart, np.zeros_like(apart)) if rows.any() else None)
     corrected = holm([result.p if result else None for result in results])
     return [
         {"first": study.systems[one], "second": study.systems[two], **asdict(result), "holm": p}

@@ -32,8 +32,9 @@ class StudyRequest:
 
     Attributes:
         runs: folders with videos, one a system.
-        manifests: that know emotion and portrait of the clips; empty takes those that the runs name.
-        table: a CSV with ``clip_id, emotion, portrait`` and if need be ``intensity, stratum``, for clips of no manifest.
+        manifests: that know emotion and portrait of the clips; empty takes the one that all runs name.
+        table: a CSV with ``clip_id, emotion, portrait`` and if need be ``intensity, stratum``, for clips of no manifest. It
+            adds to those of the manifest; where the runs name none, it stands alone.
         clips, raters: how many.
         checks: attention checks for each rater.
         output: folder of the study.
@@ -76,7 +77,12 @@ def candidates(request: StudyRequest) -> tuple[dict[str, Path], list[Candidate]]
         InputError: a run, manifest or table cannot be read; the runs have no clip in common.
     """
     runs = sources.run_folders(request.runs)
-    known = list(chain(_of_table(request.table), *(_of_manifest(one, request) for one in _manifests(request, runs))))
+    listed = list(_of_table(request.table))
+    told = (
+        set() if request.manifests else {clip.clip_id for clip, _ in listed}
+    )  # the runs' own manifest adds to the table
+    others = chain.from_iterable(_of_manifest(one, request) for one in _manifests(request, runs))
+    known = listed + [(clip, row) for clip, row in others if clip.clip_id not in told]
     twice = [clip for clip, count in Counter(clip.clip_id for clip, _ in known).items() if count > 1]
     if twice:
         raise InputError(f"{min(twice)}: named by two manifests or tables")
@@ -120,9 +126,11 @@ def chosen(clips: Sequence[Candidate], count: int, seed: int) -> list[Candidate]
 
 
 def _manifests(request: StudyRequest, runs: Mapping[str, Path]) -> tuple[Path, ...]:
-    if request.manifests or request.table:
+    if request.manifests:
         return request.manifests
     documents = {name: sources.run_json(folder) for name, folder in runs.items()}
+    if request.table and not all(document.get("manifest") for document in documents.values()):
+        return ()
     found = sources.manifest_of(sources.EvaluationRequest(), runs, documents)
     return (found,) if found else ()
 

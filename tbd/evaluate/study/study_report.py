@@ -41,7 +41,11 @@ def agreement_lines(document: Mapping[str, Any]) -> list[str]:
         found = document["criteria"][one.key]
         icc, alpha = found["icc"], found["alpha"]
         words = f"{one.title}: Krippendorff's alpha {_number(alpha)}"
-        words += f", ICC(2,1) {_number(icc['single'])}, ICC(2,k) {_number(icc['average'])}" if icc else ", no ICC"
+        if icc:
+            words += f", ICC(2,1) {_number(icc['single'])}, ICC(2,k) {_number(icc['average'])}"
+            words += f" over the {icc['stimuli']} stimuli that all {icc['raters']} raters rated"
+        else:
+            words += ", no ICC"
         p910 = ", ".join(f"{entry['system']} {_number(entry['p910'])}" for entry in found["systems"])
         words += "; the P.910 model follows one rater alone" if found["degenerate"] else f"; P.910 model: {p910}"
         lines.append(words)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tbd.errors import InputError
 from tbd.evaluate.outputs.tables import latex, markdown
@@ -54,7 +55,25 @@ def test_table_3():
     text = markdown(study_table(found))
     assert text.count("**") == 2 + 8  # the title, and the best of four columns
     assert r"good \& better" in latex(study_table(found, "mead"))
-    assert any("alpha" in line for line in agreement_lines(found))
+    assert any(
+        "alpha" in line and "over the 16 stimuli that all 10 raters rated" in line for line in agreement_lines(found)
+    )
+
+
+def test_equal_differences_are_ties_whatever_numbers_they_lie_between():
+    design = study(raters=3)
+    first = [(4, 4, 5), (2, 2, 3), (1, 1, 1), (5, 5, 5), (3, 3, 4), (5, 5, 4), (1, 1, 2), (3, 3, 3)]
+    second = [(3, 3, 3), (1, 1, 1), (2, 2, 3), (4, 3, 4), (2, 2, 2), (3, 4, 3), (1, 1, 1), (2, 2, 3)]
+    votes = [
+        vote
+        for rater in range(3)
+        for vote in votes_of(design, rater, lambda clip, system, rater=rater: (first, second)[system][clip][rater])
+    ]
+    (test,) = analyse(design, votes)["criteria"]["emotion"]["tests"]
+    thirds = [sum(one) - sum(two) for one, two in zip(first, second, strict=True)]
+    assert thirds == [4, 4, -4, 4, 4, 4, 1, 2]  # midrank 5.5 for six of them
+    assert test["p"] == pytest.approx(stats.wilcoxon(thirds).pvalue, rel=1e-12)
+    assert test["difference"] == pytest.approx(np.mean(thirds) / 3)
 
 
 def test_who_does_not_watch_is_left_out_and_named():

@@ -194,7 +194,12 @@ def test_an_open_set_comes_from_a_table(site, tmp_path):
     portrait = next((folder / MEDIA).glob("*.jpg"))
     table.write_text(f"clip_id,emotion,portrait\nmead_M003_front_happy_2_001,joy,{portrait}\n")
     runs = tuple(base / "runs" / name for name in NAMES)
-    made = new_study(StudyRequest(runs, table=table, clips=1, output=tmp_path / "s"))
+    made = new_study(StudyRequest(runs, table=table, clips=2, output=tmp_path / "s"))
+    assert [(clip.stratum, clip.emotion) for clip in made.clips] == [("mead", "happiness"), ("open set", "joy")]
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "mead_M003_front_happy_2_001.mp4").symlink_to(runs[0] / "videos" / "mead_M003_front_happy_2_001.mp4")
+    made = new_study(StudyRequest((*runs, foreign), table=table, clips=1, output=tmp_path / "alone"))
     assert [(clip.stratum, clip.emotion) for clip in made.clips] == [("open set", "joy")]
     table.write_text("clip_id;emotion;portrait\na;b;c\n")
     with pytest.raises(InputError, match="line 2"):
