@@ -113,7 +113,8 @@ def _figure(found: Any, clips: tuple[str, ...] | None, times: str, folder: Path)
     shares = moments(times)
     if clips is None:
         clips = tuple(sorted({clip for one in found.columns for clip in one.clips})[:1])
-        say(f"--figure without --clips FILE: the first clip, {', '.join(clips)}")
+        if clips:
+            say(f"--figure without --clips FILE: the first clip, {clips[0]}")
     paths = draw_moments(found.runs, clips, shares, folder)
     picture = base64.b64encode(paths[0].read_bytes()).decode()
     tag = Markup('<figure><img alt="The runs at the same moments" src="data:image/png;base64,{}"></figure>').format(

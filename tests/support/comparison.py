@@ -16,7 +16,7 @@ def clips(count):
 
 
 def result(folder, name, values, *, settings=None, truth="canonical clips of toy", weights=None, facts=None, labels=None,
-           features=None, comparison=SHOWN, details=None):  # fmt: skip
+           features=None, comparison=SHOWN, details=None, contents=None):  # fmt: skip
     """Write ``folder/name`` with one run. ``values`` is protocol -> {clip: value}; ``features`` likewise, with pairs."""
     rows, arrays = [], {}
     for protocol, numbers in values.items():
@@ -33,6 +33,7 @@ def result(folder, name, values, *, settings=None, truth="canonical clips of toy
                     status,
                     comparison=comparison,
                     labels=(labels or {}).get(clip, {}),
+                    reference_content=(contents or {}).get(clip, ""),
                 )
             )
     for protocol, sets in (features or {}).items():

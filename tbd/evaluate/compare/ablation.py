@@ -21,13 +21,15 @@ def ablation_tables(found: RunComparison, paper: PublishedTable | None) -> list[
     """Table 2's columns; runs in the order of k, where they say it; each intensity by itself, where clips have one."""
     kept = tuple(one for one in found.columns if one.metric.key in TABLE_2)
     tables = [comparison_table(replace(found, columns=kept or found.columns), paper, "Ablation, as Table 2")]
+    base = found.runs[found.against]
     levels = {run.name: prompt_levels(run.facts) for run in found.runs}
     known = [run for run in found.runs if levels[run.name] is not None]
     if len({levels[run.name] for run in known}) > 1:
         ordered = sorted(known, key=lambda run: (levels[run.name] or 0, run.name))
         named = [replace(run, name=f"{run.name} (k = {levels[run.name]})") for run in ordered]
-        tables.append(comparison_table(compare(named), title="Levels of prompts k, as Fig. 9"))
-    return tables + _by_intensity(found.runs)
+        against = next((one.name for one, run in zip(named, ordered, strict=True) if run is base), None)
+        tables.append(comparison_table(compare(named, against), title="Levels of prompts k, as Fig. 9"))
+    return tables + _by_intensity(found.runs, base.name)
 
 
 def prompt_levels(facts: Mapping[str, Any]) -> int | None:
@@ -46,7 +48,7 @@ def prompt_levels(facts: Mapping[str, Any]) -> int | None:
     return guidance if isinstance(guidance, int) and not isinstance(guidance, bool) else None
 
 
-def _by_intensity(runs: Sequence[ComparedRun]) -> list[ScoreTable]:
+def _by_intensity(runs: Sequence[ComparedRun], against: str) -> list[ScoreTable]:
     levels = sorted(
         {
             level
@@ -62,7 +64,7 @@ def _by_intensity(runs: Sequence[ComparedRun]) -> list[ScoreTable]:
     for level in levels:
         cut = [replace(run, rows={name: _of_level(rows, level) for name, rows in run.rows.items()}) for run in runs]
         word = INTENSITIES.get(level, f"level {level}")
-        tables.append(comparison_table(compare(cut), title=f"Intensity {word}, as Fig. 10"))
+        tables.append(comparison_table(compare(cut, against), title=f"Intensity {word}, as Fig. 10"))
     return tables
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ class ComparedRun:
         found: Mapping[str, Any] = self.record.runs[self.run].get("run") or {}
         return found
 
+    def truth_contents(self) -> dict[str, str]:
+        """clip_id -> 64 hex digits from what its ground truth holds, of the clips whose rows say it."""
+        every = [row for rows in self.rows.values() for row in rows.values()]
+        return {row.clip_id: row.reference_content for row in every if row.reference_content}
+
     def usable(self, protocol: str) -> set[str]:
         """Clips that have a number, or features, under a protocol."""
         return {
@@ -59,8 +64,7 @@ def load(folders: Sequence[Path]) -> list[ComparedRun]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UsageError("a result is named twice", next="tbd compare RESULT OTHER")
     found = [run for folder in folders for run in _runs(folder)]
-    twice = {name for name, count in Counter(run.name for run in found).items() if count > 1}
-    return [_renamed(run) if run.name in twice else run for run in found]
+    return [replace(run, name=name) for run, name in zip(found, _told_apart(found), strict=True)]
 
 
 def _runs(folder: Path) -> list[ComparedRun]:
@@ -72,8 +76,18 @@ def _runs(folder: Path) -> list[ComparedRun]:
     return [ComparedRun(name, name, folder, record, found, features) for name, found in by.items()]
 
 
-def _renamed(run: ComparedRun) -> ComparedRun:
-    return ComparedRun(f"{run.folder.name}/{run.run}", run.run, run.folder, run.record, run.rows, run.features)
+def _told_apart(runs: Sequence[ComparedRun]) -> list[str]:
+    """A name for each run that no other has: namesakes get the folders of their results before it, as few as do."""
+    places = [(*run.folder.resolve().parts[1:], run.run) for run in runs]
+    lengths = [1] * len(runs)
+    while True:
+        names = ["/".join(place[-length:]) for place, length in zip(places, lengths, strict=True)]
+        counts = Counter(names)
+        longer = [i for i, name in enumerate(names) if counts[name] > 1 and lengths[i] < len(places[i])]
+        if not longer:
+            return names
+        for i in longer:
+            lengths[i] += 1
 
 
 def shared_metrics(runs: Sequence[ComparedRun]) -> tuple[Metric, ...]:
@@ -83,20 +97,31 @@ def shared_metrics(runs: Sequence[ComparedRun]) -> tuple[Metric, ...]:
         InputError: the runs were scored against different ground truths, under different protocols, or through
             different weights; the message shows the difference.
     """
-    _same("ground truth", {run.name: run.record.truth for run in runs})
+    _same("ground truth", runs, [run.record.truth for run in runs])
+    _same_truth(runs)
     protocols = {metric.protocol: metric for metrics in registry.known().values() for metric in metrics}
-    keys: dict[str, dict[str, Metric]] = {}
-    for run in runs:
+    keys: dict[str, dict[int, Metric]] = {}
+    for place, run in enumerate(runs):
         for metric in [protocols[name] for name in run.record.metrics if name in protocols]:
-            keys.setdefault(metric.key, {})[run.name] = metric
+            keys.setdefault(metric.key, {})[place] = metric
     shared = [key for key in registry.known() if len(keys.get(key, ())) == len(runs)]
     if not shared:
         told = "; ".join(f"{run.name}: {', '.join(run.record.metrics)}" for run in runs)
         raise InputError(f"no metric that all runs were scored with ({told})", next="tbd eval RUN RUN --metrics all")
     for key in shared:
-        _same(f"protocol of {key}", {run.name: signature(keys[key][run.name], run.record.settings) for run in runs})
-        _same(f"weights of {key}", {run.name: _weights(run, keys[key][run.name]) for run in runs})
-    return tuple(keys[key][runs[0].name] for key in shared)
+        own = [keys[key][place] for place in range(len(runs))]
+        signatures = [signature(metric, run.record.settings) for run, metric in zip(runs, own, strict=True)]
+        _same(f"protocol of {key}", runs, signatures)
+        _same(f"weights of {key}", runs, [_weights(run, metric) for run, metric in zip(runs, own, strict=True)])
+    return tuple(keys[key][0] for key in shared)
+
+
+def _same_truth(runs: Sequence[ComparedRun]) -> None:
+    """Refuse runs that were scored against other files, or other cuts of them, under the same words."""
+    contents = [run.truth_contents() for run in runs]
+    for clip in sorted(set().union(*contents)):
+        known = [(run, found[clip][:12]) for run, found in zip(runs, contents, strict=True) if clip in found]
+        _same(f"ground truth of {clip}", [run for run, _ in known], [content for _, content in known])
 
 
 def _weights(run: ComparedRun, metric: Metric) -> str:
@@ -104,9 +129,9 @@ def _weights(run: ComparedRun, metric: Metric) -> str:
     return f"{found['file']} (sha256 {found['sha256']})" if found else ""
 
 
-def _same(what: str, values: Mapping[str, str]) -> None:
-    if len(set(values.values())) > 1:
-        told = "; ".join(f"{name}: {value or 'none'}" for name, value in values.items())
+def _same(what: str, runs: Sequence[ComparedRun], values: Sequence[str]) -> None:
+    if len(set(values)) > 1:
+        told = "; ".join(f"{run.name}: {value or 'none'}" for run, value in zip(runs, values, strict=True))
         raise InputError(
             f"these results cannot be compared, the {what} differs: {told}",
             next="tbd eval RUN RUN -o DIR scores all runs alike in one go",

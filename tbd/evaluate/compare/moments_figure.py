@@ -36,9 +36,11 @@ def draw_moments(runs: Sequence[ComparedRun], clips: Sequence[str], times: Seque
     """Write ``moments.png``, ``.svg`` and ``.pdf``: a row a run (for each clip), a column a moment.
 
     Raises:
-        UsageError: a clip that some run lacks.
+        UsageError: a clip that some run lacks; or no clip at all.
         InputError: a video is not where it was.
     """
+    if not clips:
+        raise UsageError("--figure: the runs have no clip in common to draw", next="the same command without --figure")
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -20,6 +20,7 @@ from tbd.evaluate.inputs.streams import FrameStream
 from tbd.evaluate.metrics.base import ClipInfo
 from tbd.hashes import sha256_file
 from tbd.media.picture import read_picture
+from tbd.recipe import digest
 from tbd.schema import ManifestRow
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,6 +53,11 @@ class ClipContext:
     def truth_problem(self) -> str:
         """Why there is no ground truth; empty when there is."""
         return self._truth if isinstance(self._truth, str) else ""
+
+    @functools.cached_property
+    def truth_content(self) -> str:
+        """What the ground truth holds and how it is cut, as 64 hex digits; empty when there is none."""
+        return "" if self.truth_problem else digest(self._content(self.truth))
 
     @property
     def truth(self) -> FrameStream:

@@ -136,6 +136,7 @@ def _base(context: ClipContext, video: RunVideo, check: ClipScore | None) -> dic
         "comparison": beside(comparison, check),
         "video": video.file,
         "reference": truth.file,
+        "reference_content": context.truth_content,
         "labels": {name: value for name in LABELS if (value := row.get(name)) is not None},
     }
 

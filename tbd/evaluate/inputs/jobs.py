@@ -215,6 +215,8 @@ class ScoreRow:
         note: what was done to the video that a reader should know.
         video, reference: their files below the run's and the truth's folder; empty where there is none.
         labels: ``emotion level subject view`` of the manifest row, as far as it has them.
+        reference_content: 64 hex digits from the content of the ground truth and how it is cut; empty where there is none,
+            and in older results.
     """
 
     name: str
@@ -230,6 +232,7 @@ class ScoreRow:
     video: str = ""
     reference: str = ""
     labels: Mapping[str, Any] = field(default_factory=dict)
+    reference_content: str = ""
 
 
 @dataclass(frozen=True)

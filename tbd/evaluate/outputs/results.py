@@ -50,6 +50,7 @@ SCHEMA = pa.schema(
         **LABELS,
         "video": pa.string(),  # below the run's folder
         "reference": pa.string(),  # below the ground truth's
+        "reference_content": pa.string(),  # what it holds, and how it is cut; null in older results
         "details": pa.string(),  # JSON
         "key": pa.string(),
         "reference_key": pa.string(),
@@ -155,6 +156,7 @@ def _row(line: dict[str, Any]) -> ScoreRow:
     comparison = Comparison(**{one.name: line[one.name] for one in fields(Comparison)})
     labels = {name: line[name] for name in LABELS if line[name] is not None}
     kept = {one.name: line[one.name] for one in fields(ScoreRow) if one.name in line}
+    kept["reference_content"] = kept["reference_content"] or ""
     return ScoreRow(**kept, score=score, comparison=comparison, labels=labels)
 
 

@@ -4,21 +4,24 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from comparison import SHOWN, clips, noisy, result
 from scipy import stats
 
 from tbd.cli import main
 from tbd.errors import InputError, UsageError
-from tbd.evaluate.compare.ablation import prompt_levels
+from tbd.evaluate.compare.ablation import ablation_tables, prompt_levels
 from tbd.evaluate.compare.compared_runs import load
 from tbd.evaluate.compare.comparison import compare
 from tbd.evaluate.compare.comparison_tables import comparison_table
 from tbd.evaluate.compare.moments_figure import moments
 from tbd.evaluate.compare.published import published
 from tbd.evaluate.measures.frechet import frechet_distance
+from tbd.evaluate.outputs import results
 from tbd.evaluate.outputs.tables import markdown
 
 PSNR, SSIM, FID = "psnr@rgb", "ssim@skimage", "fid@pytorch-fid"
@@ -94,6 +97,43 @@ def test_what_was_not_scored_alike_is_refused_and_the_difference_shown(tmp_path,
     with pytest.raises(InputError) as error:
         compare(load(folders))
     assert words in error.value.message
+
+
+def test_ground_truths_of_one_name_that_hold_something_else_are_refused(tmp_path):
+    names = clips(3)
+    same, other = dict.fromkeys(names, "a" * 64), dict.fromkeys(names[1:], "b" * 64)
+    one = result(tmp_path, "one", {PSNR: noisy(names, 30)}, truth="files of gt", contents=same)
+    two = result(tmp_path, "two", {PSNR: noisy(names, 31)}, truth="files of gt", contents=other)
+    with pytest.raises(InputError, match=f"ground truth of {names[1]} differs: one: a{{12}}; two: b{{12}}$"):
+        compare(load([one, two]))
+    old = result(tmp_path, "old", {PSNR: noisy(names, 31)}, truth="files of gt")
+    table = pq.read_table(old / results.CLIPS)
+    pq.write_table(table.drop_columns("reference_content"), old / results.CLIPS)  # as results were before
+    assert compare(load([one, old])).columns[0].clips == tuple(names)
+
+
+def test_namesakes_are_told_apart_by_their_folders(tmp_path, monkeypatch):
+    names = clips(4)
+    places = [tmp_path / experiment / "results" for experiment in ("exp1", "exp2")]
+    folders = [result(place, "mine", {PSNR: noisy(names, 30 + i)}) for i, place in enumerate(places)]
+    found = compare(load([*folders, result(tmp_path, "eat", {PSNR: noisy(names, 30)})]))
+    assert [run.name for run in found.runs] == ["exp1/results/mine/mine", "exp2/results/mine/mine", "eat"]
+    monkeypatch.chdir(folders[0])
+    assert load([Path(), Path("../../../exp2/results/mine")])[0].name == "exp1/results/mine/mine"
+
+
+def test_the_tables_of_an_ablation_test_against_the_run_that_was_named(tmp_path):
+    names = clips(12)
+    labels = {name: {"level": 1 + i % 2} for i, name in enumerate(names)}
+    folders = [
+        result(tmp_path, name, {PSNR: noisy(names, 30, seed=k)}, facts={"guidance": {"k": k}}, labels=labels)
+        for k, name in enumerate("abc", start=1)
+    ]
+    tables = ablation_tables(compare(load(folders), "b"), None)
+    assert [table.title.partition(",")[0] for table in tables][1] == "Levels of prompts k" and len(tables) == 4
+    told = [next(note for note in table.notes if "tested against" in note) for table in tables]
+    assert told[1].startswith("tested against b (k = 2):")
+    assert all(note.startswith("tested against b:") for note in (told[0], *told[2:]))
 
 
 def test_one_result_and_no_results(tmp_path, monkeypatch, capsys):

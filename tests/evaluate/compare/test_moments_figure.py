@@ -41,6 +41,8 @@ def test_what_is_not_there_is_said(tmp_path):
     run = compared(tmp_path, "mine", ("c1",))
     with pytest.raises(UsageError, match="mine has no clip 'c2'; it has c1"):
         draw_moments([run], ["c2"], [0.5], tmp_path)
+    with pytest.raises(UsageError, match="no clip in common"):
+        draw_moments([run], [], [0.5], tmp_path)
     (tmp_path / "mine" / "c1.mp4").unlink()
     with pytest.raises(InputError, match="not there any more"):
         draw_moments([run], ["c1"], [0.5], tmp_path)
