@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tbd.demo.measures import Estimate
+from tbd.errors import InputError
 from tbd.replicate import claims, face_claims
 from tbd.replicate.claims import Claim, over_clips, steering
 from tbd.replicate.plan import MANIFESTS, RenderedRun, portrait_names, rendered_runs
@@ -76,10 +78,22 @@ def measure_replication(
     drawn = read_drawn(folder, manifest, read, usual)
     shown = {**readings, DRAWN: drawn}
     found = {name: over_clips(list(clips.values()), steering) for name, clips in shown.items()}
-    document = json.loads((folder / "results" / "replication" / "scores.json").read_text(encoding="utf-8"))
-    scores = {one["name"]: one["scores"] for one in (*document["runs"], *document["baselines"])}
+    scores = _scores(folder)
     answers = _claims(recipe, runs, readings, drawn, list(grids.values()))
     return ReplicationFindings(tuple(runs), readings, drawn, grids, found, scores, tuple(answers), reader, text_encoder)
+
+
+def _scores(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Run or baseline -> metric -> score."""
+    path = folder / "results" / "replication" / "scores.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {one["name"]: one["scores"] for one in (*document["runs"], *document["baselines"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: no scores that can be read ({error})",
+            next=f"tbd replicate {shlex.quote(str(folder))}   # after its journal.jsonl was removed, if that says done",
+        ) from None
 
 
 def _claims(

@@ -106,6 +106,10 @@ def test_only_the_chosen_clips_count_and_all_of_them(drawn, tmp_path):
     shutil.copytree(folder, there := tmp_path / "copy")
     (there / TEST_CLIPS).write_text("".join(f"{clip}\n" for clip in sorted(clips)[:7]))
     found = measure_replication(there, RECIPE, _reader(clips), "a perfect reader", "a perfect one")
+    scores = there / "results" / "replication" / "scores.json"
+    scores.write_text(scores.read_text()[:-9])
+    with pytest.raises(InputError, match="no scores that can be read"):
+        measure_replication(there, RECIPE, _reader(clips), "a perfect reader", "a perfect one")
     assert {len(one) for one in found.readings.values()} == {7} == {one.clips for one in found.steering.values()}
     (there / "runs" / "label-seed0" / "videos" / f"{sorted(clips)[3]}.mp4").unlink()
     with pytest.raises(InputError, match=f"{sorted(clips)[3]}.mp4: 1 of 7 test clips are not there"):
