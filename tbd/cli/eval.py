@@ -177,7 +177,7 @@ def eval_(
         reference=storage.copied(reference) if reference else None,
         alone=alone, portraits=portraits,
         metrics=tuple(filter(None, (metrics or "").split(","))), suite=suite, align=align, length=length,
-        region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection,
+        region=region, size=size, output=output, roots=options.roots(root), split=split, selection=selection, clips_file=clips,
         seed=seed or 0, workers=workers, device=device, baselines=baselines, vae=vae,
         engine=engine.value, address=options.address_of(engine, address, workers=workers),
     )  # fmt: skip

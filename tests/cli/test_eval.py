@@ -1,7 +1,9 @@
 """``tbd eval`` as a person calls it: exit codes, files, words, and that any way of running it gives the same numbers."""
 
+import html
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -176,6 +178,18 @@ def test_parts_of_different_evaluations_are_not_merged(project, capsys):
     run(capsys, "--merge", "-o", "nothing", expect=3)
 
 
+def test_a_part_of_before_the_videos_changed_is_not_merged(project, capsys):
+    part = ("runs/good", "--metrics", "psnr", "--workers", 0, "-o", "x", "--shard")
+    run(capsys, *part, "1/2")
+    media.video(project / "runs/good/videos/mead_M003_front_happy_2_002.mp4", runs.clip(7, 10))
+    words = run(capsys, *part, "2/2", expect=3)
+    assert "(videos differ)" in words.err and "rm -r x/parts" in words.err
+    shutil.rmtree("x/parts")
+    run(capsys, *part, "1/2")
+    run(capsys, *part, "2/2")
+    assert scores("x")["runs"][0]["scores"]["psnr"]["n"] == COUNT
+
+
 def test_a_second_call_scores_nothing_again(project, capsys, monkeypatch):
     run(capsys, "--suite", "quick", "--workers", 0)
     before = (project / "results/all/scores.json").read_bytes()
@@ -211,7 +225,11 @@ def test_a_table_pairs_two_folders(project, capsys):
     names = [f"mead_M003_front_happy_2_{take:03d}.mp4" for take in (1, 2, 3)]
     (project / "pairs.csv").write_text("video,reference\n" + "".join(f"{name},{name}\n" for name in names[:2]))
     run(capsys, "runs/poor", "--reference", "runs/good", "--pairs", "pairs.csv", "--metrics", "psnr", "--workers", 0)
-    assert scores("results/poor")["runs"][0]["scores"]["psnr"]["of"] == 2
+    found = scores("results/poor")
+    assert found["runs"][0]["scores"]["psnr"]["of"] == 2
+    told = re.search(r"<code>(tbd eval .*?)</code>", Path("results/poor/report.html").read_text())[1]
+    run(capsys, *shlex.split(html.unescape(told))[2:], "--workers", 0, "-o", "again")
+    assert scores("again") == found
 
 
 def test_videos_of_other_systems_must_say_how_they_lie(project, capsys):

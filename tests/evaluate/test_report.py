@@ -1,7 +1,11 @@
 """The report: one file, three forms, numbers from scores.json, and 2,000 clips that stay small."""
 
+import html as html_of
 import json
 import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +13,18 @@ from comparison import clips, noisy, result
 from runs import dataset, run
 
 from tbd.cli import main
+from tbd.errors import InputError
+from tbd.evaluate.inputs.asked import asked_options
 from tbd.evaluate.inputs.jobs import ScoreRow
+from tbd.evaluate.inputs.sources import EvaluationRequest
 from tbd.evaluate.metrics.base import ClipScore
+from tbd.evaluate.outputs import results
 from tbd.evaluate.outputs.charts import curve, distributions
 from tbd.evaluate.outputs.report import page, typed, write_report
 from tbd.evaluate.outputs.score_table import breakdown, score_table
 from tbd.evaluate.outputs.tables import ScoreTable, TableCell, TableRow, html, latex, latex_escape, markdown, ranks
 from tbd.evaluate.outputs.worst_clips import worst_rows
+from tbd.selection import Selection
 
 PSNR, SSIM, STYLE = "psnr@rgb", "ssim@skimage", "style_identity@insightface"
 ODD = "a_b & <i>50%</i> #1 {x} ~^\\ | `*`"
@@ -44,10 +53,56 @@ def test_a_page_that_needs_nothing_else(tmp_path):
         assert f"{value:.2f}" in (folder / name).read_text()
 
 
+def repeated(text):
+    """The command of a page as words; None where there is none."""
+    found = re.search(r"<h2>To repeat it</h2>\s*<p><code>(.*?)</code>", text)
+    return found and shlex.split(html_of.unescape(found[1]))
+
+
+def test_the_command_says_again_what_was_asked(tmp_path):
+    folder, document = written(tmp_path, 3)
+    record, *_ = results.read(folder)
+    request = EvaluationRequest(
+        reference=Path("true videos"), pairs=Path("p.csv"), split="test", clips_file=Path("c.txt"), baselines=False,
+        selection=Selection({"emotion": "anger|fear"}, ("a",), "stratified:3", 2, "1/2"), seed=7, roots={"mead": Path("/d")},
+    )  # fmt: skip
+    asked = asked_options(request)
+    told = repeated(page(document, "x", (), replace(record, asked=asked)))
+    assert told[:4] == ["tbd", "eval", "runs/mine", "--reference"]
+    assert " ".join(told[4:-8]) == (
+        "true videos --pairs p.csv --split test --where emotion=anger|fear --clips c.txt --sample stratified:3 --seed 7 "
+        "--limit 2 --root mead=/d --no-baselines"
+    )
+    assert asked_options(EvaluationRequest(alone=True, portraits=Path("p.png"))) == (
+        "--no-reference",
+        "--portraits",
+        "p.png",
+    )
+
+
+def test_a_command_that_would_not_repeat_it_is_not_shown(tmp_path):
+    folder, document = written(tmp_path, 3)
+    record, *_ = results.read(folder)
+    assert asked_options(EvaluationRequest(selection=Selection(clips=("a",)))) is None  # of no file
+    text = page(document, "x", (), replace(record, asked=None))
+    assert repeated(text) is None and "No command is known" in text
+
+
+@pytest.mark.parametrize("harm", ["cut off", "empty", "a part"])
+def test_damaged_features_are_named(tmp_path, harm):
+    names = clips(2)
+    values = np.full((2, 3), 7.25)
+    folder = result(tmp_path, "mine", {}, features={"fid@pytorch-fid": dict.fromkeys(names, (values, values))})
+    path = folder / "features" / "fid-pytorch-fid.npz"
+    whole = path.read_bytes()
+    changed = whole.replace(values.tobytes(), (values + 1).tobytes())
+    path.write_bytes({"cut off": whole[: len(whole) // 2], "empty": b"", "a part": changed}[harm])
+    with pytest.raises(InputError, match="features: no features that can be read"):
+        results.read(folder)[2](f"mine-fid@pytorch-fid-{names[0]}")
+
+
 def test_features_that_two_metrics_share_are_stored_once(tmp_path):
     """FID and KID look through one network: the folder holds each clip's features, and the truth's, a single time."""
-    from tbd.evaluate.outputs import results
-
     names, rng = clips(4), np.random.default_rng(0)
     keys = [f"run-{name}" for name in names] + [f"truth-{name}" for name in names]
     arrays = {key: rng.normal(size=(6, 8)).astype(np.float32) for key in keys}

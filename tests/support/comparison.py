@@ -49,7 +49,7 @@ def result(folder, name, values, *, settings=None, truth="canonical clips of toy
         {name: {"folder": f"runs/{name}", "matched": 1, "expected": len({row.clip_id for row in rows}), "by": {},
                 "unmatched": [], "unmatched_total": 0, "run": facts or {}}},
         tuple(protocols), {}, weights or {}, {"align": "canvas", "length": "truncate", "region": "full", "size": None} | (settings or {}),
-        {}, (), truth, "0", {"mead": "/nowhere"},
+        {}, (), truth, "0", {"mead": "/nowhere"}, asked=(),
     )  # fmt: skip
     results.write(folder / name, record, rows, choose(protocols), arrays.get)
     return folder / name

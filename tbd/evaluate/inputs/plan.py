@@ -13,6 +13,7 @@ from tbd import __version__, weights
 from tbd.errors import UsageError
 from tbd.evaluate.inputs import sources, starts
 from tbd.evaluate.inputs.align import Align, Length, Region
+from tbd.evaluate.inputs.asked import asked_options, videos_digest
 from tbd.evaluate.inputs.geometry import check_geometry
 from tbd.evaluate.inputs.jobs import BASELINES, OWN_VAE, STILLS, VAE, ClipJob, Kind, RunVideo, ScoreRow, Settings
 from tbd.evaluate.inputs.pairing import Pair, Pairing
@@ -85,6 +86,8 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
         truth=truth.words,
         version=__version__,
         truth_root={name: path.as_posix() for name, path in truth.roots.items()},
+        videos=videos_digest(runs, pairings),
+        asked=asked_options(request),
     )
     shard = shard_part(request.selection.shard) if request.selection.shard else None
     jobs = [

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """Written beside the numbers as ``evaluation.json``; equal for all shards.
+    """Written beside the numbers as ``evaluation.json``; equal for all shards, ``asked`` aside.
 
     Attributes:
         runs: name -> what is known of the run: its folder, how its videos were matched, what made it.
@@ -22,6 +22,8 @@ class EvaluationRecord:
         truth: where the ground truth came from, in words.
         truth_root: the folder below which its files lie; of several datasets, by name.
         version: of tbd.
+        videos: 64 hex digits from the names and sizes of all matched videos; empty in older results.
+        asked: the options of the command that say ground truth and choice of clips; None where they are not known.
     """
 
     runs: Mapping[str, Mapping[str, Any]]
@@ -34,3 +36,5 @@ class EvaluationRecord:
     truth: str
     version: str
     truth_root: Mapping[str, str] = field(default_factory=dict)
+    videos: str = ""
+    asked: tuple[str, ...] | None = None

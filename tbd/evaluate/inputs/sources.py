@@ -47,6 +47,7 @@ class EvaluationRequest:
         baselines: also score the ground truth, through the VAE, and the still picture.
         vae: folder of the autoencoder of the runs, in the layout of diffusers; None takes SD 1.5's, where it is here.
         chosen: metrics themselves, for programs; wins over ``metrics`` and ``suite``.
+        clips_file: the file that ``selection.clips`` was read from.
         engine: where clips are scored: ``ray`` spreads them over a cluster; ``workers`` and ``device`` are then its.
         address: of the Ray cluster; see ``tbd.cluster.connection.joined``.
     """
@@ -73,6 +74,7 @@ class EvaluationRequest:
     baselines: bool = True
     vae: Path | None = None
     chosen: tuple[Metric, ...] = ()
+    clips_file: Path | None = None
     engine: Literal["local", "ray"] = "local"
     address: str | None = None
 

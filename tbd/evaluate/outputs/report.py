@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -134,8 +135,10 @@ def _protocol(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _command(record: EvaluationRecord) -> str:
-    """The command that makes these numbers again; where the ground truth lies is said in words above."""
-    runs = " ".join(str(facts.get("folder", name)) for name, facts in record.runs.items())
+    """The command that makes these numbers again, to be typed where it was typed; empty where it is not known."""
+    if record.asked is None or not record.metrics:
+        return ""
+    runs = [str(facts.get("folder", name)) for name, facts in record.runs.items()]
     chosen = {key: value for key, value in record.settings.items() if key != "portrait"}  # the runs say it themselves
-    settings = " ".join(f"--{key} {value}" for key, value in chosen.items() if value is not None)
-    return f"tbd eval {runs} --metrics {','.join(record.metrics)} {settings}".strip()
+    settings = [word for key, value in chosen.items() if value is not None for word in (f"--{key}", str(value))]
+    return shlex.join(["tbd", "eval", *runs, *record.asked, "--metrics", ",".join(record.metrics), *settings])

@@ -9,8 +9,12 @@ results/<name>/scores.json        every number with protocol, weights, coverage,
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shlex
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -103,8 +107,31 @@ def read(folder: Path) -> tuple[EvaluationRecord, list[ScoreRow], Features]:
         rows = [_row(line) for line in pq.read_table(folder / CLIPS, schema=SCHEMA).to_pylist()]
     except (OSError, ValueError, TypeError, pa.ArrowInvalid) as error:
         raise InputError(f"{folder}: no results that can be read ({error})", next="tbd eval RUN -o DIR") from None
-    stores = [np.load(path, allow_pickle=False) for path in sorted((folder / FEATURES).glob("*.npz"))]
-    return record, rows, lambda key: next((store[key] for store in stores if key in store), None)
+    return record, rows, _stored(folder)
+
+
+def _stored(folder: Path) -> Features:
+    """The features of a result; a file is closed when nobody asks for features any more."""
+    paths = sorted((folder / FEATURES).glob("*.npz"))
+    with _readable(folder):
+        stores = [np.load(path, allow_pickle=False) for path in paths]
+
+    def found(key: str) -> npt.NDArray[Any] | None:
+        with _readable(folder):
+            return next((store[key] for store in stores if key in store), None)
+
+    return found
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """What a damaged file of features raises, when it is opened or when a part of it is read, in words."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{folder / FEATURES}: no features that can be read ({error})", next="tbd eval RUN -o DIR"
+        ) from None
 
 
 def table(rows: Iterable[ScoreRow], settings: Mapping[str, Any]) -> pa.Table:
@@ -133,22 +160,28 @@ def merge(folder: Path, metrics: Callable[[Sequence[str]], Sequence[Metric]]) ->
     counts = {int(path.name.rpartition("-")[2]) for path in parts}
     if not parts:
         raise InputError(f"{folder}: no parts to merge in it", next="tbd eval RUN --shard 1/4 -o DIR")
+    anew = f"rm -r {shlex.quote(str(folder / PARTS))}   # then every part again: finished clips are in the cache"
     if len(counts) > 1:
         told = " and ".join(map(str, sorted(counts)))
-        raise InputError(f"{folder / PARTS}: parts of {told} shards; remove the old ones")
+        raise InputError(f"{folder / PARTS}: parts of {told} shards", next=anew)
     if len(parts) < counts.pop():
         return None
     found = [read(part) for part in parts]
-    first = asdict(found[0][0])
+    first = _essence(found[0][0])
     for part, (record, _, _) in zip(parts, found, strict=True):
-        if differs := [name for name, value in asdict(record).items() if value != first[name]]:
-            raise InputError(f"{part}: made otherwise than {parts[0].name} ({', '.join(differs)} differ)")
+        if differs := [name for name, value in _essence(record).items() if value != first[name]]:
+            raise InputError(f"{part}: made otherwise than {parts[0].name} ({', '.join(differs)} differ)", next=anew)
 
     def features(key: str) -> npt.NDArray[Any] | None:
         return next((array for _, _, get in found if (array := get(key)) is not None), None)
 
     record = found[0][0]
     return write(folder, record, [row for _, part, _ in found for row in part], metrics(record.metrics), features)
+
+
+def _essence(record: EvaluationRecord) -> dict[str, Any]:
+    """What parts of one evaluation have in common: everything but how it was asked for."""
+    return {name: value for name, value in asdict(record).items() if name != "asked"}
 
 
 def _row(line: dict[str, Any]) -> ScoreRow:
