@@ -90,11 +90,8 @@ def plan(request: EvaluationRequest) -> EvaluationPlan:
         asked=asked_options(request),
     )
     shard = shard_part(request.selection.shard) if request.selection.shard else None
-    jobs = [
-        replace(job, metrics=metrics, weights={name: [sha for _, sha, _ in one.files] for name, one in seen.items()})
-        for job in laid
-        if _mine(job.clip_id, shard)
-    ]
+    hashes = {name: [sha for _, sha, _ in one.files] for name, one in seen.items()}
+    jobs = [replace(job, metrics=metrics, weights=hashes) for job in laid if _mine(job.clip_id, shard)]
     workers, threads = _workers_and_threads(request.workers, settings.device, len(jobs))
     jobs = [replace(job, settings=replace(settings, threads=threads)) for job in jobs]
     known = [row for row in _known(pairings, metrics) if _mine(row.clip_id, shard)]
