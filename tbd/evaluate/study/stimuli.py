@@ -78,11 +78,10 @@ def candidates(request: StudyRequest) -> tuple[dict[str, Path], list[Candidate]]
     """
     runs = sources.run_folders(request.runs)
     listed = list(_of_table(request.table))
-    told = (
-        set() if request.manifests else {clip.clip_id for clip, _ in listed}
-    )  # the runs' own manifest adds to the table
+    # the runs' own manifest adds to the table
+    named = set() if request.manifests else {clip.clip_id for clip, _ in listed}
     others = chain.from_iterable(_of_manifest(one, request) for one in _manifests(request, runs))
-    known = listed + [(clip, row) for clip, row in others if clip.clip_id not in told]
+    known = listed + [(clip, row) for clip, row in others if clip.clip_id not in named]
     twice = [clip for clip, count in Counter(clip.clip_id for clip, _ in known).items() if count > 1]
     if twice:
         raise InputError(f"{min(twice)}: named by two manifests or tables")
