@@ -31,6 +31,11 @@ def grid_places() -> list[tuple[str, str, str | None]]:
     return [*places, ("neutral", words[0], None)]
 
 
+def grid_files(path: Path) -> tuple[Path, Path]:
+    """The picture and the video of a grid; a dot in ``path`` is part of its name."""
+    return path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.mp4")
+
+
 @dataclass(frozen=True)
 class GridCell:
     """One video of a grid.
@@ -52,7 +57,7 @@ def write_grid(
 
     Args:
         cells: rows and columns in their order of appearance; a place may stay empty.
-        path: without an ending.
+        path: without an ending; see ``grid_files``.
         fps: of the videos.
         sound: for the video, mono at 16 kHz.
         least: side in pixels to which smaller cells are enlarged.
@@ -71,7 +76,7 @@ def write_grid(
         for _ in range(count):
             yield _filled(canvas, {place: next(one)[1] for place, one in opened.items()}, rows, columns, side)
 
-    picture, film = path.with_suffix(".png"), path.with_suffix(".mp4")
+    picture, film = grid_files(path)
     video.write(film, frames(), fps, sound)
     middle = {place: next(video.frames(stream, [count // 2]))[1] for place, stream in streams.items()}
     still = Image.fromarray(_filled(canvas, middle, rows, columns, side))

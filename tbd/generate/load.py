@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbd.errors import InputError
+from tbd.generate.recipe import settled_precision
 from tbd.hashes import sha256_file
 from tbd.model.checkpoints import find_checkpoint
 from tbd.recipe import digest
@@ -34,7 +35,7 @@ def load_pipeline(
     import torch
 
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    half = precision == "bfloat16" or (precision == "auto" and device.startswith("cuda"))
+    half = settled_precision(precision, [device]) == "bfloat16"
     pipe = _saved(path) if (path / INDEX).is_file() else _from_checkpoint(path)
     pipe.to(device)
     if half:

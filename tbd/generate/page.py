@@ -49,6 +49,11 @@ class TalkingHeadPage:
         self.pipe, self.annotate, self.recipe, self.folder = pipe, annotate, recipe, folder
         self.made = 0
 
+    @property
+    def preset(self) -> str:
+        """What the page begins with: the recipe's preset where it names one; else ``fast``, for somebody waits."""
+        return self.recipe.sampler.preset if "preset" in self.recipe.sampler.model_fields_set else "fast"
+
     def prompts(self, picture: str | None, emotion: str, intensity: str) -> tuple[str, str, str]:
         """Coarse prompt, fine prompt, and the four steps of the chain."""
         with self._told_on_the_page():
@@ -137,7 +142,7 @@ def build_page(page: TalkingHeadPage) -> Any:
             with gr.Column():
                 given = _inputs(gr)
             with gr.Column():
-                shown = _prompts_and_video(gr)
+                shown = _prompts_and_video(gr, page)
         with gr.Row():
             still = gr.Image(label="Grid", elem_id="still", type="filepath", interactive=False)
             grid = gr.Video(label="Grid, moving", elem_id="moving", interactive=False)
@@ -158,13 +163,13 @@ def _inputs(gr: Any) -> dict[str, Any]:
     }
 
 
-def _prompts_and_video(gr: Any) -> dict[str, Any]:
+def _prompts_and_video(gr: Any, page: TalkingHeadPage) -> dict[str, Any]:
     """Prompts to edit, the sampler, and what comes out."""
     return {
         "coarse": gr.Textbox(label="Coarse prompt", lines=2, elem_id="coarse"),
         "fine": gr.Textbox(label="Fine prompt", lines=5, elem_id="fine"),
-        "preset": gr.Radio(["paper", "fast"], value="fast", label="Sampler"),
-        "seed": gr.Number(label="Seed", value=0, precision=0, minimum=0),
+        "preset": gr.Radio(["paper", "fast"], value=page.preset, label="Sampler"),
+        "seed": gr.Number(label="Seed", value=page.recipe.seed, precision=0, minimum=0),
         "draw": gr.Button("Draw the video", variant="primary", elem_id="draw"),
         "film": gr.Video(label="Video", elem_id="film", interactive=False),
         "notes": gr.Markdown(),

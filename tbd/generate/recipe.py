@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tbd import recipe as recipes
+from tbd.errors import UsageError
 from tbd.generate.sampler_presets import find_preset
 from tbd.generate.windows import WindowMode
 from tbd.model.recipe import Guidance
@@ -68,7 +69,7 @@ class GenerateRecipe(Recipe):
     scales: ScalesRecipe = ScalesRecipe()
     windows: WindowsRecipe = WindowsRecipe()
     guidance: Guidance | None = None
-    """Progressive guidance; None is the checkpoint's own."""
+    """Progressive guidance: keys that are not given stay the checkpoint's own; None: all of them do."""
     reference: Literal["clip", "neutral", "person"] = "clip"
     """Of a split: ``clip`` shows the model a frame of the very clip, as the paper does (its expression leaks);
     ``neutral`` one of a neutral clip of the same person; ``person`` one of any other clip of theirs, neutral if possible."""
@@ -78,6 +79,20 @@ class GenerateRecipe(Recipe):
     """``auto``: bfloat16 on a GPU, float32 elsewhere."""
     compile: bool = operational(False)
     """torch.compile of the repeated blocks."""
+
+    def guided(self, trained: Guidance) -> GenerateRecipe:
+        """With the keys of ``guidance`` that were not given as the checkpoint was trained.
+
+        Raises:
+            UsageError: as ``changed_guidance``.
+        """
+        if self.guidance is None:
+            return self
+        return self.model_copy(update={"guidance": changed_guidance(trained, self.guidance)})
+
+    def settled(self, devices: Sequence[str]) -> GenerateRecipe:
+        """With what ``precision = auto`` means on these devices."""
+        return self.model_copy(update={"precision": settled_precision(self.precision, devices)})
 
     def sampling(self) -> Sampling:
         """As the pipeline takes it."""
@@ -99,6 +114,37 @@ class GenerateRecipe(Recipe):
             self.windows.drift_limit,
             self.guidance,
         )
+
+
+def settled_precision(precision: str, devices: Sequence[str]) -> str:
+    """``float32`` or ``bfloat16``; ``auto`` is bfloat16 where every device is a GPU."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if all(device.startswith("cuda") for device in devices) else "float32"
+
+
+def changed_guidance(trained: Guidance, given: Guidance) -> Guidance:
+    """The guidance of a checkpoint with the keys that were given; its shares go where the number of levels changes.
+
+    Raises:
+        UsageError: what was given does not go with the rest of it.
+    """
+    changes = given.model_dump(exclude_unset=True)
+    if trained.schedule == "none" and changes.get("levels", 1) > 1 and "schedule" not in changes:
+        raise UsageError(
+            f"guidance.levels={given.levels}: the checkpoint was trained on one joined text (guidance.schedule=none)",
+            next=f"--set guidance.schedule=paper --set guidance.levels={given.levels}",
+        )
+    whole = trained.model_dump() | changes
+    if "fractions" not in changes and Guidance.model_validate(whole | {"fractions": None}).k != trained.k:
+        whole["fractions"] = None
+    try:
+        return Guidance.model_validate(whole)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(
+            f"guidance: {why} (the checkpoint has {trained.k} levels)", next="--set guidance.levels=N with them"
+        ) from None
 
 
 def load_generate_recipe(overrides: Iterable[str]) -> GenerateRecipe:

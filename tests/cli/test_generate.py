@@ -1,6 +1,7 @@
 """``tbd generate`` as people call it: from an empty folder, with a saved pipeline of the tiny network."""
 
 import json
+import socket
 
 import av
 import numpy as np
@@ -11,6 +12,7 @@ import training
 from PIL import Image
 
 from tbd.cli import main
+from tbd.cli.generate import page as serving
 from tbd.demo.face import Portrait
 from tbd.demo.identity import PEOPLE
 from tbd.demo.landmarks import Expression
@@ -151,6 +153,19 @@ MISTAKES = {
     "an unknown device": ([*prompts("a", "b"), "--devices", "first"], {}, "'first'"),
     "a sweep without values": ([*prompts("a", "b"), "--sweep", "guidance.k"], {}, "KEY=A,B"),
     "a sweep of no key": ([*prompts("a", "b"), "--sweep", "levels=2,3"], {}, "levels"),
+    "a grid of one's own prompts": ([*prompts("a", "b"), "--grid"], {}, "--grid and --prompt"),
+    "a grid of one emotion": (["--grid", "--emotion", "happy"], {}, "--grid and --emotion"),
+    "a grid that is a sweep": (["--grid", "--sweep", "seed=0,1"], {}, "--grid and --sweep"),
+    "prompts and an emotion": ([*prompts("a", "b"), "--emotion", "happy"], {}, "--prompt and --emotion"),
+    "a sweep of the precision": ([*prompts("a", "b"), "--sweep", "precision=float32,bfloat16"], {}, "one network"),
+    "a sweep of compile": ([*prompts("a", "b"), "--sweep", "compile=true,false"], {}, "one network"),
+    "a sweep of the reference": ([*prompts("a", "b"), "--sweep", "reference=clip,person"], {}, "--image"),
+    "rows of no manifest": ([*prompts("a", "b"), "--limit", "3"], {}, "rows of a manifest"),
+    "levels of one joined text": (
+        ["--emotion", "happy", "--set", "guidance.schedule=none", "--set", "guidance.fractions=[0.4,0.6]"],
+        {},
+        "fractions: 1 positive",
+    ),
     "no video's name": ([*prompts("a", "b"), "-o", "a.avi"], {}, "ends in .mp4"),
 }
 
@@ -173,3 +188,74 @@ def test_a_checkpoint_of_stage_1_only_is_refused(generate, tmp_path):
 def test_a_prompt_of_more_than_77_tokens_is_cut_and_what_was_cut_is_shown(generate):
     code, _, err = generate(*prompts("a", "brows " * 80 + "zygomaticus major"))
     assert code == 0 and "prompt 2 has more than 75 CLIP tokens" in err and "zygomaticus major" in err
+
+
+@pytest.mark.parametrize("more", [["--sweep", "seed=0,1"], ["--grid"], ["--web"], ["--text", "smile"],
+                                  ["--intensity", "mild"], ["--emotion", "happy"]])  # fmt: skip
+def test_a_split_refuses_what_it_would_not_hear(more, generate):
+    code, out, err = generate("--manifest", "toy", *more, image=None)
+    assert code == 2 and not out and f"--manifest and {more[0]}" in err
+
+
+def test_without_a_name_no_file_of_the_user_is_replaced(generate, inputs, tmp_path, monkeypatch):
+    said = prompts("a", "b")
+    assert generate(*said)[1] == "face.mp4: 5 frames\n"
+    assert generate(*said)[1] == "face.mp4: 5 frames\n", "the same request: the same file"
+    assert generate(*said, "--seed", "1")[1] == "face-2.mp4: 5 frames\n"
+    (tmp_path / "face.mp4").write_bytes(b"somebody's film")
+    code, out, _ = generate(*prompts("c", "d"), "--dry-run", "--json")
+    assert code == 0 and json.loads(out)["output"] == "face-3.mp4"
+    assert generate(*said, "--seed", "1")[1] == "face-2.mp4: 5 frames\n"
+    assert (tmp_path / "face.mp4").read_bytes() == b"somebody's film"
+
+
+@pytest.mark.parametrize("how", [["-o", "me.mp4"], ["--grid", "-o", "me"], ["--sweep", "seed=0,1", "-o", "me.mp4"],
+                                 ["--sweep", "seed=0,1", "-o", "film"]])  # fmt: skip
+def test_no_output_takes_the_place_of_an_input(how, generate, inputs, tmp_path):
+    portrait = tmp_path / ("me.png" if "me" in how[-1] else "film.mp4")
+    portrait.write_bytes((inputs / "face.png").read_bytes())
+    speech = tmp_path / ("me.mp4" if "me" in how[-1] else "film/seed-1.mp4")
+    speech.parent.mkdir(exist_ok=True)
+    speech.write_bytes((inputs / "speech.wav").read_bytes())
+    before = portrait.read_bytes(), speech.read_bytes()
+    words = [] if how[0] == "--grid" else prompts("a", "b")
+    code, out, err = generate(*words, *how, "--image", portrait, "--audio", speech, image=None)
+    assert code == 2 and not out and "would take its place" in err
+    assert (portrait.read_bytes(), speech.read_bytes()) == before
+
+
+def test_dots_are_part_of_a_name_and_a_rehearsal_names_what_is_written(generate, tmp_path):
+    given = [*prompts("a", "b"), "--sweep", "scale=1,2", "-o", "sweeps/seed-2.5.mp4", "--json"]
+    code, out, _ = generate(*given, "--dry-run")
+    told = json.loads(out)
+    assert code == 0 and told["picture"] == "sweeps/seed-2.5.png" and not (tmp_path / "sweeps").exists()
+    assert told["videos"] == ["sweeps/seed-2.5/scale-1.mp4", "sweeps/seed-2.5/scale-2.mp4"]
+    code, out, _ = generate(*given)
+    made = json.loads(out)
+    assert code == 0 and (made["picture"], made["video"]) == (told["picture"], told["video"])
+    assert all((tmp_path / name).is_file() for name in [told["picture"], told["video"], *told["videos"]])
+
+
+def test_without_a_name_a_grid_goes_beside_an_earlier_one(generate, tmp_path):
+    (tmp_path / "grid.png").write_bytes(b"somebody's picture")
+    code, out, _ = generate("--grid", "--dry-run", "--json")
+    assert code == 0 and json.loads(out)["picture"] == "grid-2.png" and len(json.loads(out)["videos"]) == 22
+
+
+@pytest.mark.parametrize(
+    "index", ["{", "[]", '{"_class_name": "StableDiffusionPipeline"}', '{"recipe": {"guidance": 3}}']
+)
+def test_a_folder_of_another_pipeline_is_no_traceback(index, generate, tmp_path):
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/model_index.json").write_text(index)
+    code, _, err = generate(*prompts("a", "b"), checkpoint=tmp_path / "foreign")
+    assert code == 3 and "not of a pipeline that tbd saved" in err and "next:" in err
+
+
+@pytest.mark.parametrize("port", ["taken", "80000"])
+def test_a_port_that_cannot_be_had_is_said_before_the_network_is_loaded(port, generate, monkeypatch):
+    monkeypatch.setattr(serving, "open_pipeline", lambda *_: pytest.fail("it was loaded"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = str(other.getsockname()[1]) if port == "taken" else port
+        code, out, err = generate("--web", "--port", number, image=None)
+    assert code in (2, 3) and not out and number in err and "next:" in err and "Traceback" not in err

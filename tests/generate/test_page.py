@@ -13,7 +13,7 @@ from tbd.demo.face import Portrait
 from tbd.demo.identity import PEOPLE
 from tbd.demo.landmarks import Expression
 from tbd.errors import InputError
-from tbd.generate.page import TalkingHeadPage, chain_steps, page_app
+from tbd.generate.page import TalkingHeadPage, build_page, chain_steps, page_app
 from tbd.generate.recipe import load_generate_recipe
 from tbd.media import audio, video
 from tbd.media.recorded import recorded_details
@@ -84,3 +84,10 @@ def test_what_is_missing_is_said_on_the_page(page, tmp_path):
         page.grid("x.png", None, "fast", 0, print)
     with pytest.raises(gradio.Error, match="nowhere"):
         page.video(str(tmp_path / "nowhere.png"), "x.wav", "a", "b", "fast", 0, print)
+
+
+@pytest.mark.parametrize(("given", "shown"), [([], ("fast", 0)), (["seed=7", "preset=paper"], ("paper", 7))])
+def test_the_page_begins_with_what_was_given(given, shown, tmp_path):
+    page = TalkingHeadPage(None, None, load_generate_recipe(given), tmp_path)
+    fields = {one.label: one.value for one in build_page(page).blocks.values() if hasattr(one, "label")}
+    assert (fields["Sampler"], fields["Seed"]) == shown

@@ -11,6 +11,7 @@ import typer
 from tbd import storage
 from tbd.cli import options
 from tbd.cli.generate.inputs import GenerateOptions
+from tbd.cli.generate.refusals import refuse_unheard
 from tbd.errors import UsageError
 
 ONE, MANY, HOW = "One video", "A split", "How"
@@ -107,12 +108,14 @@ def generate_command(
         roots=options.roots(root), max_failed=max_failed, devices=devices, engine=engine, address=options.address_of(engine, address, devices), dry_run=dry_run, quiet=quiet, json=json,
         recipe=load_generate_recipe(overrides),
     )  # fmt: skip
+    if manifest is None:
+        options.on_this_disk(output)
+    refuse_unheard(given, grid=grid, sweep=sweep, web=web)
     if manifest is not None:
         from tbd.cli.generate.split import generate_split
 
         with storage.sent(None if dry_run else output) as folder:
             return generate_split(replace(given, output=folder))
-    options.on_this_disk(output)
     if engine is options.EngineName.ray:
         raise UsageError(
             "--engine ray renders the clips of a split, of which there is none", next="--manifest MANIFEST"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tbd.model.recipe import Guidance
 
 
+INDEX = "model_index.json"
+"""Of a folder that ``save_pretrained`` wrote."""
+
+
 @dataclass(frozen=True)
 class GenerateOptions:
     """The options of the command."""
@@ -51,7 +55,7 @@ class ModelFacts:
 
     Attributes:
         folder: the checkpoint, or the saved pipeline.
-        guidance: of its prompt levels, as the checkpoint was trained or as asked for.
+        guidance: of its prompt levels, as the checkpoint was trained.
         size: side of its pictures.
         frames: of its windows.
     """
@@ -61,11 +65,6 @@ class ModelFacts:
     size: int
     frames: int
 
-    @property
-    def k(self) -> int:
-        """Prompt levels that it hears."""
-        return self.guidance.k
-
 
 def model_facts(given: GenerateOptions) -> ModelFacts:
     """The checkpoint to sample from.
@@ -74,13 +73,9 @@ def model_facts(given: GenerateOptions) -> ModelFacts:
         UsageError: none was given, and there is not exactly one in ``checkpoints/``.
         InputError: it is none of stage 2.
     """
-    import json
-
     path = given.checkpoint or _only_checkpoint()
-    index = path / "model_index.json"
-    if index.is_file():
-        facts = json.loads(index.read_text(encoding="utf-8"))
-        return ModelFacts(path, _guidance(given, facts["recipe"]["guidance"]), facts["size"], facts["frames"])
+    if (path / INDEX).is_file():
+        return _saved_facts(path)
     from tbd.model.checkpoints import find_checkpoint
 
     saved = find_checkpoint(path)
@@ -90,8 +85,12 @@ def model_facts(given: GenerateOptions) -> ModelFacts:
             next=f"tbd train stage2 MANIFEST --from {path} -o checkpoints/stage2",
         )
     recipe: Any = saved.meta.recipe
-    return ModelFacts(saved.path, _guidance(given, recipe["model"]["guidance"]), recipe["data"]["size"],
-                      recipe["stage2"]["frames"])  # fmt: skip
+    return ModelFacts(saved.path, saved.recipe.guidance, recipe["data"]["size"], recipe["stage2"]["frames"])
+
+
+def levels_heard(facts: ModelFacts, recipe: GenerateRecipe) -> int:
+    """Prompt levels that the checkpoint hears with this recipe, which is a ``guided`` one."""
+    return (recipe.guidance or facts.guidance).k
 
 
 def prompts_for(given: GenerateOptions, k: int, emotion: str | None, intensity: str | None) -> tuple[list[str], Any]:
@@ -163,10 +162,21 @@ def _load(given: GenerateOptions, facts: ModelFacts, device: str) -> TalkingHead
     return load_pipeline(facts.folder, device=device, precision=given.recipe.precision, compile=given.recipe.compile)
 
 
-def _guidance(given: GenerateOptions, trained: Mapping[str, Any]) -> Guidance:
+def _saved_facts(path: Path) -> ModelFacts:
+    import json
+
     from tbd.model.recipe import Guidance
 
-    return given.recipe.guidance or Guidance.model_validate(dict(trained))
+    index = path / INDEX
+    try:
+        found = json.loads(index.read_text(encoding="utf-8"))
+        trained = Guidance.model_validate(found["recipe"]["guidance"])
+        return ModelFacts(path, trained, int(found["size"]), int(found["frames"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise InputError(
+            f"{index}: not of a pipeline that tbd saved ({why})", next="--checkpoint DIR, of tbd train stage2"
+        ) from None
 
 
 def _only_checkpoint() -> Path:

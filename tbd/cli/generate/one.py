@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipeline, prompts_for
+from tbd.cli.generate.inputs import (
+    GenerateOptions,
+    ModelFacts,
+    levels_heard,
+    model_facts,
+    open_pipeline,
+    prompts_for,
+)
+from tbd.cli.generate.outputs import bare_name, free_name, is_another_video, refuse_inputs
+from tbd.cli.generate.refusals import refuse_fixed
 from tbd.console import document, human_seconds, out, progress, say
 from tbd.errors import UsageError
 from tbd.generate.recipe import GenerateRecipe, load_generate_recipe
+from tbd.media.recorded import recorded_details
 
 if TYPE_CHECKING:
     from tbd.generate.pipeline import TalkingHeadPipeline
@@ -34,17 +44,19 @@ class PortraitStudio:
             say(note)
 
     def render(self, path: Path, prompts: Sequence[str], recipe: GenerateRecipe) -> RenderedVideo:
-        """One video; a prompt that is too long is cut, and said."""
+        """One video; a prompt that is too long is cut, and said.
+
+        Raises:
+            InputError, MissingError: as ``render_video``.
+        """
         from tbd.generate.render import fit_prompts, render_video
         from tbd.generate.run import hearing_chunks
-        from tbd.recipe import essence
 
         texts, cut = fit_prompts(prompts, hearing_chunks(self.pipe, recipe))
         for note in cut:
             say(note)
         count = self.pipe.frame_count(len(self.samples))
-        details = {"prompts": texts, "checkpoint": str(self.facts.folder), "recipe": essence(recipe),
-                   "image": str(self.given.image), "audio": str(self.given.audio)}  # fmt: skip
+        details = request_details(self.given, self.facts, texts, recipe.settled([str(self.pipe.device)]))
         with progress("frames", count, quiet=self.given.quiet) as bar:
             return render_video(
                 self.pipe, path, self.portrait.picture, self.samples, texts, sampling=recipe.sampling(),
@@ -61,13 +73,28 @@ class PortraitStudio:
         say(f"{many} video{'s' * (many > 1)} of {count} frames, {calls} calls of the network: about {about}")
 
 
+def request_details(
+    given: GenerateOptions, facts: ModelFacts, prompts: Sequence[str], recipe: GenerateRecipe
+) -> dict[str, Any]:
+    """What the metadata of a video say about what was asked for."""
+    from tbd.recipe import essence
+
+    return {"prompts": list(prompts), "checkpoint": str(facts.folder), "recipe": essence(recipe),
+            "image": str(given.image), "audio": str(given.audio)}  # fmt: skip
+
+
 def generate_one(given: GenerateOptions) -> int:
-    """One video."""
+    """One video.
+
+    Raises:
+        UsageError: its name is that of an input, or of no video.
+    """
     facts = model_facts(given)
-    prompts, chain = prompts_for(given, facts.k, given.emotion, given.intensity)
-    path = given.output or Path(f"{given.image.stem if given.image else 'video'}.mp4")
-    if path.suffix.lower() != ".mp4":
-        raise UsageError(f"{path}: a video ends in .mp4", next=f"-o {path.with_suffix('.mp4')}")
+    given = replace(given, recipe=given.recipe.guided(facts.guidance))
+    if given.output is not None:
+        _check_name(given, given.output)
+    prompts, chain = prompts_for(given, levels_heard(facts, given.recipe), given.emotion, given.intensity)
+    path = given.output or _default_name(given, request_details(given, facts, prompts, given.recipe))
     if given.dry_run:
         summary = {"output": str(path), "checkpoint": str(facts.folder), "prompts": prompts}
         document(summary) if given.json else out("\n".join([f"would write {path}", *prompts]))
@@ -80,46 +107,78 @@ def generate_one(given: GenerateOptions) -> int:
     return 0
 
 
+def _check_name(given: GenerateOptions, path: Path) -> None:
+    if path.suffix.lower() != ".mp4":
+        raise UsageError(f"{path}: a video ends in .mp4", next=f"-o {path.with_suffix('.mp4')}")
+    refuse_inputs(given, [path])
+
+
+def _default_name(given: GenerateOptions, details: Mapping[str, Any]) -> Path:
+    """``PORTRAIT.mp4``, with a number where that is there and was not made by this same request."""
+    assert given.image is not None
+    return free_name(Path(f"{given.image.stem}.mp4"), lambda path: is_another_video(path, details))
+
+
 def generate_grid(given: GenerateOptions) -> int:
     """Every emotion at every intensity, of one portrait."""
     from tbd.generate.grid import grid_places
 
-    cells = [(row, column, row, intensity, given.recipe) for row, column, intensity in grid_places()]
-    return _many(given, cells, given.output or Path("grid"))
+    facts = model_facts(given)
+    recipe = given.recipe.guided(facts.guidance)
+    cells = [(row, column, row, intensity, recipe) for row, column, intensity in grid_places()]
+    return _many(given, facts, cells, "grid")
 
 
 def generate_sweep(given: GenerateOptions, sweep: str) -> int:
-    """One video for each value of a key."""
+    """One video for each value of a key.
+
+    Raises:
+        UsageError: not of the form KEY=A,B, or a key that is the same for all.
+        RecipeError: no such key or value.
+    """
     key, sign, values = sweep.partition("=")
     if not sign or not values:
         raise UsageError(f"--sweep {sweep}: not of the form KEY=A,B", next="--sweep guidance.k=2,3,4")
-    cells = []
-    for value in values.split(","):
-        recipe = load_generate_recipe([*given.overrides, f"{key}={value}"])
-        cells.append((key, value, given.emotion, given.intensity, recipe))
-    return _many(given, cells, given.output or Path("sweep"))
+    refuse_fixed(key.strip())
+    recipes = [load_generate_recipe([*given.overrides, f"{key}={value}"]) for value in values.split(",")]
+    facts = model_facts(given)
+    cells = [
+        (key, value, given.emotion, given.intensity, recipe.guided(facts.guidance))
+        for value, recipe in zip(values.split(","), recipes, strict=True)
+    ]
+    return _many(given, facts, cells, "sweep")
 
 
-def _many(given: GenerateOptions, cells: Sequence[tuple[Any, ...]], path: Path) -> int:
-    from tbd.generate.grid import GRID_SECONDS, GridCell, write_grid
+def _many(given: GenerateOptions, facts: ModelFacts, cells: Sequence[tuple[Any, ...]], kind: str) -> int:
+    from tbd.generate.grid import GRID_SECONDS, GridCell, grid_files, write_grid
 
-    facts, folder = model_facts(given), path.with_suffix("")
+    names = [f"{row}-{column}.mp4".replace("/", "_") for row, column, *_ in cells]
+    folder = bare_name(given.output) if given.output else free_name(Path(kind), lambda path: _is_drawn(path, names))
+    refuse_inputs(given, [*(folder / name for name in names), *grid_files(folder)])
+    picture, film = grid_files(folder)
     if given.dry_run:
-        out(f"would write {len(cells)} videos to {folder}/, {folder}.png and {folder}.mp4")
+        told = {"picture": str(picture), "video": str(film), "videos": [str(folder / name) for name in names]}
+        document(told) if given.json else out(f"would write {len(cells)} videos to {folder}/, {picture} and {film}")
         return 0
-    prompts = []
-    for _, _, emotion, intensity, recipe in cells:
-        own = replace(given, recipe=recipe)
-        prompts.append(prompts_for(own, recipe.guidance.k if recipe.guidance else facts.k, emotion, intensity)[0])
+    prompts = [
+        prompts_for(given, levels_heard(facts, recipe), emotion, intensity)[0]
+        for _, _, emotion, intensity, recipe in cells
+    ]
     studio = PortraitStudio(given, facts, GRID_SECONDS)
     studio.estimate([cell[-1] for cell in cells])
     found = []
-    for (row, column, _, _, recipe), texts in zip(cells, prompts, strict=True):
-        file = folder / f"{row}-{column}.mp4".replace("/", "_")
-        studio.render(file, texts, recipe)
-        found.append(GridCell(row, column, file))
-    picture, film = write_grid(found, folder, fps=studio.pipe.clip_rule.fps, sound=studio.samples)
-    document({"picture": str(picture), "video": str(film), "cells": len(found)}) if given.json else out(
-        f"{picture}\n{film}: {len(found)} videos"
-    )
+    for (row, column, _, _, recipe), name, texts in zip(cells, names, prompts, strict=True):
+        studio.render(folder / name, texts, recipe)
+        found.append(GridCell(row, column, folder / name))
+    write_grid(found, folder, fps=studio.pipe.clip_rule.fps, sound=studio.samples)
+    told = {"picture": str(picture), "video": str(film), "cells": len(found)}
+    document(told) if given.json else out(f"{picture}\n{film}: {len(found)} videos")
     return 0
+
+
+def _is_drawn(folder: Path, names: Sequence[str]) -> bool:
+    """Whether a whole grid, or a video that tbd did not make, lies where a grid would go."""
+    from tbd.generate.grid import grid_files
+
+    made_by = (recorded_details(folder / name).get("made_by") for name in names if (folder / name).exists())
+    return any(path.exists() for path in grid_files(folder)) or not all(made_by)

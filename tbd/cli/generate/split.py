@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbd.cli import options
-from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, model_facts, open_pipelines
+from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, levels_heard, model_facts, open_pipelines
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, human_seconds, interruptible, out, progress, say
 from tbd.errors import Interrupted, UsageError
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 
 def generate_split(given: GenerateOptions) -> int:
     """Render what is missing of a split; 1 where more clips failed than are allowed."""
-    if given.image or given.audio or given.prompts or given.emotion:
-        raise UsageError("--manifest has its own portraits, speech and prompts", next="leave --image and --audio out")
     options.too_many(0, 0, given.max_failed)
     facts = model_facts(given)
+    given = replace(given, recipe=given.recipe.guided(facts.guidance))
     assert given.manifest is not None
     roots = {name: place.absolute() for name, place in given.roots.items()}  # a worker may stand elsewhere
     request = ClipRequest(given.manifest, given.split, given.selection, roots)
-    planned = plan_jobs(request, given.recipe, facts.k, facts.size)
+    planned = plan_jobs(request, given.recipe, levels_heard(facts, given.recipe), facts.size)
     jobs = [job for job in planned if job.problem != UNAPPROVED]
     if len(jobs) < len(planned):
         say(f"{len(planned) - len(jobs)} rows are not approved and left out (next: tbd review {given.manifest})")
@@ -58,7 +57,7 @@ def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: 
     from tbd.generate.run import make_record, pending_jobs
 
     checkpoint = {"path": str(facts.folder), "sha256": weights_hash(facts.folder)}
-    record = make_record(request, facts.guidance, checkpoint, given.recipe)
+    record = make_record(request, given.recipe.guidance or facts.guidance, checkpoint, given.recipe)
     far = given.engine is options.EngineName.ray
     missing = list(pending_jobs(folder, jobs, record))
     render = (
