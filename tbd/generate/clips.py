@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tbd.errors import InputError, UsageError
 from tbd.generate.recipe import GenerateRecipe
-from tbd.hashes import seeded_fraction
+from tbd.hashes import seeded_fraction, sha256_file
 from tbd.manifest import dataset_roots, levels, locate_manifest, read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
@@ -79,6 +79,15 @@ class RenderJob:
         """Which frame and sound it is made of, for records."""
         named = {"portrait": self.portrait, "speech": self.speech}
         return {"frame": self.frame, **{key: clip.path.name if clip else None for key, clip in named.items()}}
+
+    def content(self) -> list[Any]:
+        """What picture and sound are made of, wherever the files lie: their sha256, windows, crops and rates.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        clips = [clip for clip in (self.portrait, self.speech) if clip is not None]
+        return [[[sha256_file(file) for file in clip.media], clip.window] for clip in clips]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +60,12 @@ class ClusterRun:
     recipe: GenerateRecipe
     roots: Sequence[Path]
 
+    def settled(self, device: str) -> ClusterRun:
+        """With ``precision = auto`` as it is on the workers' devices."""
+        recipe = self.recipe.settled([device])
+        record = replace(self.record, recipe=self.record.recipe | {"precision": recipe.precision})
+        return replace(self, record=record, recipe=recipe)
+
 
 @dataclass(frozen=True)
 class RemoteVideo:
@@ -93,11 +99,13 @@ def _rendered(
     folder, checkpoint = weights.used_folder(), run.checkpoint.absolute()
     paths = [checkpoint, *run.roots, *([folder] if folder else [])]
     with joined(run.address, paths, partial(checkpoint_hash, checkpoint)):
-        open_run(run.folder, run.record)
         gpus = cluster_size("GPU")
+        device = "cuda" if gpus else "cpu"
+        run = run.settled(device)
+        open_run(run.folder, run.record)
         pool: ClusterPool[RenderJob, RemoteVideo | str] = ClusterPool(
             render_remotely, most=len(missing), failed=partial(_failed, run.folder), gpus=int(gpus > 0), said=say,
-            begin=load_on_worker, given=(checkpoint, "cuda" if gpus else "cpu", run.record, run.recipe, folder),
+            begin=load_on_worker, given=(checkpoint, device, run.record, run.recipe, folder),
         )  # fmt: skip
         with pool:
             for job, done in pool.run(missing, stopping):

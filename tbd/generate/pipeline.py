@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -319,6 +320,7 @@ class TalkingHeadPipeline(CardedPipeline):
         scheduler = make_scheduler(sampling.preset.scheduler, self.scheduler.config)
         scheduler = copy.deepcopy(self.scheduler) if type(scheduler) is type(self.scheduler) else scheduler
         scheduler.set_timesteps(sampling.preset.steps, device=self._execution_device)
+        chance = {"generator": clip.generator} if "generator" in signature(scheduler.step).parameters else {}
         latents = self._chance(length, clip.generator)
         if clip.common is not None:
             latents = mixed_noise(latents, clip.common, self.recipe.noise.shared)
@@ -343,7 +345,7 @@ class TalkingHeadPipeline(CardedPipeline):
                     prediction[0, :, window.first : window.last] = one[
                         :, window.first - window.start : window.last - window.start
                     ]
-            latents = scheduler.step(prediction, timestep, latents, return_dict=False)[0]
+            latents = scheduler.step(prediction, timestep, latents, return_dict=False, **chance)[0]
             if clip.callback is not None:
                 latents = clip.callback(self, clip.count, timestep, {"latents": latents}).get("latents", latents)
             clip.count += 1

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,13 @@ class RunRecord:
     recipe: dict[str, Any]
     guidance: dict[str, Any]
     versions: dict[str, str]
+
+    @property
+    def manifest_name(self) -> str:
+        """Name of the manifest's folder, wherever the project lies; empty where the record does not tell (``.``)."""
+        path = Path(self.manifest)
+        name = (path.parent if path.suffix == ".parquet" else path).name
+        return "" if name == ".." else name
 
     def essence(self) -> dict[str, Any]:
         """What must not change while a folder fills."""
@@ -91,40 +98,89 @@ def make_record(
     )  # fmt: skip
 
 
+def settled_recipe(folder: Path, recipe: GenerateRecipe, devices: Sequence[str]) -> GenerateRecipe:
+    """The recipe of a run with ``precision = auto`` as its folder was begun, else as these devices work.
+
+    Args:
+        devices: none where they are not known yet; ``auto`` then stays in a fresh folder.
+
+    Raises:
+        InputError: the folder's record cannot be read.
+    """
+    found = recorded_run(folder)
+    begun = found.recipe.get("precision", "auto") if found else "auto"
+    if recipe.precision == "auto" and begun != "auto":
+        return recipe.model_copy(update={"precision": begun})
+    return recipe.settled(devices) if devices else recipe
+
+
+def recorded_run(folder: Path) -> RunRecord | None:
+    """The record of a run folder; None where it has none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    file = folder / RUN
+    if not file.is_file():
+        return None
+    try:
+        found = RunRecord(**json.loads(file.read_text(encoding="utf-8")))
+        recipes.difference(found.essence(), found.essence())
+        found.recipe.get("precision")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{file}: not the record of a run ({error})", next=f"another folder than {folder}") from None
+    return found
+
+
 def open_run(folder: Path, record: RunRecord) -> None:
     """Begin a run folder, or go on in one.
 
     Raises:
-        InputError: it holds videos that were made otherwise.
+        InputError: it holds videos that were made otherwise, or of another manifest.
     """
-    file = folder / RUN
-    if file.is_file():
-        try:
-            found = RunRecord(**json.loads(file.read_text(encoding="utf-8")))
-            changed = recipes.difference(found.essence(), record.essence())
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"{file}: not the record of a run ({error})", next=f"another folder than {folder}"
-            ) from None
-        if changed:
-            raise InputError(
-                f"{folder}: its videos were made otherwise\n" + "\n".join(f"  {line}" for line in changed),
-                next="another folder with -o runs/NAME",
-            )
+    found = recorded_run(folder)
+    if found is None:
+        workspace.write_json(folder / RUN, asdict(record))
         return
-    workspace.write_json(file, asdict(record))
+    before, now = found.manifest_name, record.manifest_name
+    if before and now and before != now:
+        raise InputError(
+            f"{folder}: its videos are of the manifest {found.manifest}, not of {record.manifest}",
+            next="another folder with -o runs/NAME",
+        )
+    older = found.recipe.get("precision") == "auto"  # as tbd 0.2.0 wrote it: nobody knows what it meant there
+    known = replace(found, recipe=found.recipe | {"precision": record.recipe["precision"]}) if older else found
+    if changed := recipes.difference(known.essence(), record.essence()):
+        raise InputError(
+            f"{folder}: its videos were made otherwise\n" + "\n".join(f"  {line}" for line in changed),
+            next="another folder with -o runs/NAME",
+        )
+    if known != found:
+        workspace.write_json(folder / RUN, asdict(known))
 
 
 def pending_jobs(folder: Path, jobs: Sequence[RenderJob], record: RunRecord) -> Iterator[RenderJob]:
-    """The jobs whose video is not there yet, or was made of other prompts, portrait or settings."""
+    """The jobs whose video is not there yet, or was made of other prompts, media, windows, crops or settings."""
     for job in jobs:
-        if recorded_details(folder / VIDEOS / f"{job.clip_id}.mp4").get("digest") != job_digest(job, record):
+        made = recorded_details(folder / VIDEOS / f"{job.clip_id}.mp4").get("digest")
+        if made is None or made != _digest_if_readable(job, record):
             yield job
 
 
+def _digest_if_readable(job: RenderJob, record: RunRecord) -> str | None:
+    try:
+        return job_digest(job, record)
+    except InputError:  # rendering it will say what is wrong
+        return None
+
+
 def job_digest(job: RenderJob, record: RunRecord) -> str:
-    """Changes whenever a job's video would."""
-    return recipes.digest([job.clip_id, job.prompts, job.source(), job.seed, record.essence()])
+    """Changes whenever a job's video would, and not with where the media lie.
+
+    Raises:
+        InputError: a file of the job cannot be read.
+    """
+    return recipes.digest([job.clip_id, job.prompts, job.source(), job.content(), job.seed, record.essence()])
 
 
 def render_jobs(

@@ -34,6 +34,10 @@ PRESETS = {
 """``paper``: 40 DDIM steps (section 4.4.2). ``fast``: DPM-Solver++(2M), guidance in the middle, re-used deep features."""
 
 
+UNSEEDED = ("DPMSolverSDEScheduler",)
+"""Samplers of diffusers whose ``step`` draws noise and takes no generator."""
+
+
 def find_preset(name: str) -> SamplerPreset:
     """A preset by name.
 
@@ -53,12 +57,17 @@ def make_scheduler(name: str, config: Any) -> Any:
         config: of the scheduler that was saved with the model.
 
     Raises:
-        UsageError: diffusers has no such scheduler.
+        UsageError: diffusers has no such scheduler, or it draws noise of its own that no seed reaches.
     """
     import diffusers
 
     kind = getattr(diffusers, name, None)
     if kind is None or not hasattr(kind, "set_timesteps"):
         raise UsageError(f"diffusers has no scheduler {name!r}", next="--set sampler.scheduler=DDIMScheduler")
+    if name in UNSEEDED:
+        raise UsageError(
+            f"scheduler {name!r}: draws noise that the seed does not reach, so no video could be made again",
+            next="--set sampler.scheduler=EulerAncestralDiscreteScheduler, which draws it from the seed",
+        )
     extra = {"algorithm_type": "dpmsolver++", "solver_order": 2} if name.startswith("DPMSolverMulti") else {}
     return kind.from_config(config, **extra)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -157,6 +157,18 @@ class CanonicalClip:
         x0, y0, x1, y1 = map(float, box)
         sound = root / speech if speech else None
         return cls(root / row["file_name"], row.get("start"), row.get("end"), (x0, y0, x1, y1), rule, sound)
+
+    @property
+    def media(self) -> tuple[Path, ...]:
+        """The files that it is read from."""
+        return tuple(file for file in (self.path, self.audio_file) if file is not None)
+
+    @property
+    def window(self) -> list[Any]:
+        """What of those files it is: plain values for hashes."""
+        rule = self.rule
+        box = list(self.crop_box or ())
+        return [self.start, self.end, box, rule.version, rule.size, rule.fps, rule.sample_rate]
 
     @cached_property
     def source(self) -> Probe:

@@ -51,6 +51,7 @@ class CachePlan:
         left_out: rows that cannot be trained on, by reason.
         bytes: that will be written.
         free: bytes on the disk.
+        unreadable: ``manifest/clip_id`` -> why a file of it cannot be read; none of them is among those to make.
     """
 
     keep: LatentCache | None
@@ -61,6 +62,7 @@ class CachePlan:
     left_out: dict[str, list[str]]
     bytes: int
     free: int
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -86,13 +88,12 @@ def plan_cache(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) -> 
         clips: to train on and to validate with.
         recipe: sizes and levels.
         keep: the cache.
-
-    Raises:
-        InputError: a file cannot be read.
     """
     # where two rows share a file of the cache, the one that has sound makes it
     mine = sorted((*clips.train, *clips.validation), key=lambda clip: (clip.has_audio, clip.manifest, clip.clip_id))
-    rewritten = keep.hash_media(mine)
+    rewritten, odd = keep.hash_media(mine)
+    unreadable = {clip.name: odd[file] for clip in mine for file in clip.media if file in odd}
+    mine = [clip for clip in mine if clip.name not in unreadable]
     stale = sum(not rewritten.isdisjoint(clip.media) for clip in mine)
     lacking = {keep.path(clip): clip for clip in mine if not keep.holds(clip)}
     chunks = recipe.model.chunks
@@ -100,7 +101,8 @@ def plan_cache(clips: TrainingClips, recipe: TrainRecipe, keep: LatentCache) -> 
     texts = tuple(text for text in wanted if not keep.holds_text(text, chunks))
     size = sum(_clip_bytes(clip, recipe) for clip in lacking.values()) + len(texts) * _text_bytes(recipe)
     free = shutil.disk_usage(keep.folder).free
-    return CachePlan(keep, tuple(lacking.values()), texts, len(mine) - len(lacking), stale, clips.left_out, size, free)
+    present = len(mine) - len(lacking)
+    return CachePlan(keep, tuple(lacking.values()), texts, present, stale, clips.left_out, size, free, unreadable)
 
 
 def plan_unseen(clips: TrainingClips, recipe: TrainRecipe, folder: Path) -> CachePlan:
@@ -162,7 +164,7 @@ def build_cache(
     """
     assert found.keep is not None
     check_disk_space(found, found.keep.folder)
-    done = CacheResult()
+    done = CacheResult(failed=dict(found.unreadable))
     for text in found.texts:
         embedded = base.text.encode([text], recipe.model.chunks, recipe.model.text.overflow)[0]
         write_tensors(found.keep.text_path(text, recipe.model.chunks), {"text": embedded})

@@ -47,8 +47,7 @@ class TrainingClip:
     @property
     def media(self) -> tuple[Path, ...]:
         """The files that it is read from."""
-        files = (self.canonical.path, self.canonical.audio_file)
-        return tuple(file for file in files if file is not None)
+        return self.canonical.media
 
     @property
     def footage(self) -> tuple[Any, ...]:
@@ -58,9 +57,7 @@ class TrainingClip:
     @property
     def window(self) -> list[Any]:
         """What of those files it is: plain values for hashes."""
-        clip = self.canonical
-        rule = clip.rule
-        return [clip.start, clip.end, list(clip.crop_box or ()), rule.version, rule.size, rule.fps, rule.sample_rate]
+        return self.canonical.window
 
 
 @dataclass(frozen=True)

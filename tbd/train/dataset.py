@@ -126,9 +126,12 @@ class TrainingDataset(Dataset[Sample]):
         if self.keep is None or clip.name in self._rewritten or not self.keep.knows(clip):
             return False
         with reading(clip):
-            changed = self.keep.changed(clip)
-        if changed:
-            raise InputError("its file was rewritten while training", next="the same command goes on with --changed")
+            rewritten = self.keep.rewritten(clip)
+        if rewritten:
+            raise InputError(
+                "its file was rewritten while training",
+                next="the same command goes on, and reads it from the media; tbd train cache makes it anew before",
+            )
         return self.keep.path(clip).is_file()
 
     def _region(self, clip: TrainingClip) -> Sample:

@@ -8,7 +8,7 @@ at, and which clips could not be made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,16 @@ class LatentCache:
         """Whether a file of the clip is not as it was when it was last read in full, or never was."""
         return any(self._differs(file) for file in clip.media)
 
+    def rewritten(self, clip: TrainingClip) -> bool:
+        """Whether the bytes of a file of the clip are others than when it was last read in full, or never were read.
+
+        A file that was only touched, linked or given other rights has other times, and is read once to see that.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        return any(self._differs(file) and not self._has_the_same_bytes(file) for file in clip.media)
+
     def knows(self, clip: TrainingClip) -> bool:
         """Whether every file of the clip was once read in full."""
         return all(str(file) in self._known for file in clip.media)
@@ -82,26 +92,26 @@ class LatentCache:
         """Whether a text's embedding is there, whole."""
         return is_whole(self.text_path(text, chunks), "text")
 
-    def hash_media(self, clips: Iterable[TrainingClip]) -> set[Path]:
+    def hash_media(self, clips: Iterable[TrainingClip]) -> tuple[set[Path], dict[Path, str]]:
         """Read the bytes of every file that has changed, so that ``path`` can tell where its clip lies.
 
         Returns:
-            The files whose bytes are not those of the last time.
-
-        Raises:
-            InputError: a file cannot be read.
+            The files whose bytes are not those of the last time; and file -> reason of those that cannot be read.
         """
-        fresh = [file for file in {file: None for clip in clips for file in clip.media} if self._differs(file)]
-        rewritten = set()
-        for start in range(0, len(fresh), AT_ONCE):
-            part = [
-                (str(file), file_stamp(file, strict=True), sha256_file(file)) for file in fresh[start : start + AT_ONCE]
-            ]
-            rewritten |= {Path(name) for name, _, sha in part if self._known.get(name, ("", sha))[1] != sha}
-            self._known |= {name: (stamp, sha) for name, stamp, sha in part}
-            with self._index() as index:
-                index.write_many("REPLACE INTO media VALUES (?, ?, ?)", part)
-        return rewritten
+        rewritten: set[Path] = set()
+        unreadable: dict[Path, str] = {}
+        part: list[tuple[str, str, str]] = []
+        for file in {file: None for clip in clips for file in clip.media}:
+            try:
+                if not self._differs(file):
+                    continue
+                part.append((str(file), file_stamp(file, strict=True), sha256_file(file)))
+            except InputError as error:
+                unreadable[file] = error.message
+            if len(part) == AT_ONCE:
+                rewritten |= self._noted(part)
+                part = []
+        return rewritten | self._noted(part), unreadable
 
     def failure(self, clip: TrainingClip) -> str:
         """Why a clip could not be made, or could only be made without its sound; empty when nothing was wrong."""
@@ -135,6 +145,22 @@ class LatentCache:
 
     def _differs(self, file: Path) -> bool:
         return self._known.get(str(file), ("",))[0] != file_stamp(file, strict=True)
+
+    def _has_the_same_bytes(self, file: Path) -> bool:
+        stamp, (_, known) = file_stamp(file, strict=True), self._known.get(str(file), ("", ""))
+        if not known or sha256_file(file) != known:
+            return False
+        self._known[str(file)] = (stamp, known)
+        return True
+
+    def _noted(self, part: Sequence[tuple[str, str, str]]) -> set[Path]:
+        """Note path, stamp and sha256 of files in the index; those whose bytes have changed."""
+        rewritten = {Path(name) for name, _, sha in part if self._known.get(name, ("", sha))[1] != sha}
+        self._known |= {name: (stamp, sha) for name, stamp, sha in part}
+        if part:
+            with self._index() as index:
+                index.write_many("REPLACE INTO media VALUES (?, ?, ?)", part)
+        return rewritten
 
     def _at(self, kind: str, key: list[Any]) -> Path:
         name = digest(key)

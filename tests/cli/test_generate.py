@@ -92,6 +92,7 @@ def test_a_split_on_two_devices(generate, tmp_path):
     code, out, err = generate("--manifest", folder, "-o", "run", "--devices", "cpu,cpu", "--json", image=None)
     assert code == 0 and json.loads(out)["rendered"] == 2 and "on 2 x cpu" in err
     assert sorted(path.name for path in (tmp_path / "run" / "videos").iterdir()) == ["c0.mp4", "c1.mp4"]
+    assert json.loads((tmp_path / "run/run.json").read_text())["recipe"]["precision"] == "float32", "auto on a CPU"
 
 
 def mp3(path, seconds):

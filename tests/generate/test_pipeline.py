@@ -12,7 +12,7 @@ from talking_head import FRAMES, PROMPTS, SIZE, noise, picture, pipeline, speech
 from tbd.errors import InputError, UsageError
 from tbd.generate.guidance_scales import GuidanceScales
 from tbd.generate.pipeline import Sampling, TalkingHeadPipeline
-from tbd.generate.sampler_presets import PRESETS
+from tbd.generate.sampler_presets import PRESETS, make_scheduler
 from tbd.model.ddim import sample_clip
 from tbd.model.network import TBDNetwork
 from tbd.model.published_weights import load_hallo, load_motion
@@ -176,6 +176,22 @@ def test_other_schedulers_fit(pipe, name):
     preset = replace(PRESETS["paper"], scheduler=name, steps=4)
     found = run(pipe, FRAMES, steps=None, sampling=Sampling(preset=preset)).frames
     assert torch.isfinite(found).all() and found.std() > 0.05
+
+
+@pytest.mark.parametrize("name", ["EulerAncestralDiscreteScheduler", "LCMScheduler"])
+def test_samplers_that_draw_noise_draw_it_from_the_seed(pipe, name):
+    def video(seed):
+        preset = replace(PRESETS["paper"], scheduler=name, steps=2)
+        return run(pipe, FRAMES, steps=None, sampling=Sampling(preset=preset), generator=noise(seed)).frames
+
+    first = video(3)
+    torch.randn(5)  # whatever else of this process drew
+    assert torch.equal(first, video(3)) and not torch.equal(first, video(4))
+
+
+def test_a_sampler_that_no_seed_reaches_is_refused(pipe):
+    with pytest.raises(UsageError, match="the seed does not reach"):
+        make_scheduler("DPMSolverSDEScheduler", pipe.scheduler.config)
 
 
 def test_mistakes_are_named(pipe):

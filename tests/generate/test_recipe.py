@@ -35,7 +35,7 @@ def test_levels_of_a_model_that_heard_one_text_need_a_schedule():
     with pytest.raises(UsageError, match="one joined text"):
         guided(trained, "guidance.levels=3")
     assert guided(trained, "guidance.levels=3", "guidance.schedule=hard").k == 3
-    with pytest.raises(UsageError, match="fractions: 3 positive .* 3 levels"):
+    with pytest.raises(UsageError, match=r"fractions: 3 positive .* 3 levels"):
         guided(Guidance(levels=3), "guidance.fractions=[0.5,0.5]")
 
 

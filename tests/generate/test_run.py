@@ -2,9 +2,11 @@
 
 import json
 import multiprocessing
+import shutil
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +21,10 @@ from tbd.evaluate.inputs.sources import EvaluationRequest
 from tbd.generate.clips import ClipRequest, plan_jobs
 from tbd.generate.recipe import load_generate_recipe
 from tbd.generate.render import fit_prompts, render_video
-from tbd.generate.run import RUN, make_record, network_calls, open_run, pending_jobs, render_jobs
+from tbd.generate.run import RUN, make_record, network_calls, open_run, pending_jobs, render_jobs, settled_recipe
 from tbd.manifest import count_tokens
 from tbd.media import audio, video
+from tbd.media.canonical import ClipRule
 from tbd.media.recorded import recorded_details
 from tbd.selection import Selection
 
@@ -132,6 +135,50 @@ def test_other_prompts_are_rendered_anew(pipe, manifest, tmp_path):
     render_jobs([pipe], tmp_path, [job], record, RECIPE)
     assert list(pending_jobs(tmp_path, [job], record)) == []
     assert list(pending_jobs(tmp_path, [replace(job, prompts=("a", "b"))], record)) != []
+
+
+def test_other_crops_windows_and_files_are_rendered_anew_and_a_moved_data_set_is_not(pipe, manifest, tmp_path):
+    record = make_record(ClipRequest(manifest), pipe.recipe.guidance, CHECKPOINT, RECIPE)
+    (job,) = jobs(manifest, clips=("c000",))
+    render_jobs([pipe], tmp_path, [job], record, RECIPE)
+    (tmp_path / "moved").mkdir()
+    other = shutil.copy(job.speech.path, tmp_path / "moved")  # with times of its own
+
+    def anew(**parts):
+        changed = {name: replace(getattr(job, name), **how) for name, how in parts.items()}
+        return list(pending_jobs(tmp_path, [replace(job, **changed)], record)) != []
+
+    assert not anew() and not anew(speech={"path": Path(other)}, portrait={"path": Path(other)})
+    assert anew(portrait={"crop_box": (0.0, 0.0, 48.0, 48.0)}) and anew(speech={"start": 0.1})
+    assert anew(speech={"audio_file": Path(other)}) and anew(speech={"rule": ClipRule(size=SIZE, fps=30)})
+    Path(other).write_bytes(Path(other).read_bytes() + b"\0")
+    assert anew(portrait={"path": Path(other)}), "another file of the same name"
+    Path(other).unlink()
+    assert anew(portrait={"path": Path(other)}), "rendering says that it is gone"
+
+
+def test_a_folder_is_of_one_manifest_wherever_it_lies(pipe, manifest, tmp_path):
+    def record(path):
+        return make_record(ClipRequest(path), pipe.recipe.guidance, CHECKPOINT, RECIPE)
+
+    open_run(tmp_path, record(Path("data_manifests/label")))
+    open_run(tmp_path, record(Path("/elsewhere/label/label.parquet")))
+    with pytest.raises(InputError, match=r"of the manifest data_manifests/label, not of data_manifests/cot"):
+        open_run(tmp_path, record(Path("data_manifests/cot")))
+
+
+def test_auto_is_the_precision_that_a_folder_was_begun_in(pipe, manifest, tmp_path):
+    def opened(recipe):
+        open_run(tmp_path, make_record(ClipRequest(manifest), pipe.recipe.guidance, CHECKPOINT, recipe))
+        return json.loads((tmp_path / RUN).read_text())["recipe"]["precision"]
+
+    assert RECIPE.precision == "auto" and settled_recipe(tmp_path, RECIPE, ["cuda:0"]).precision == "bfloat16"
+    assert settled_recipe(tmp_path, RECIPE, []).precision == "auto", "a cluster that is not joined yet"
+    assert opened(RECIPE) == "auto", "as tbd 0.2.0 wrote it"
+    assert opened(settled_recipe(tmp_path, RECIPE, ["cpu"])) == "float32"
+    assert settled_recipe(tmp_path, RECIPE, ["cuda:0"]).precision == "float32", "and it stays"
+    with pytest.raises(InputError, match="precision: float32 -> bfloat16"):
+        opened(load_generate_recipe(["steps=1", "scale=1", "precision=bfloat16"]))
 
 
 def test_a_seed_of_a_clip_depends_on_nothing_else(manifest):

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from tbd import workspace
 from tbd.errors import InputError, MissingError
-from tbd.train import cache_builder, cache_state
+from tbd.train import cache_builder, cache_state, latent_cache
 from tbd.train.approved_clips import read_training_clips
 from tbd.train.clips import TrainingClips
 from tbd.train.latent_cache import LatentCache, write_tensors
@@ -253,6 +253,24 @@ def test_a_file_that_is_rewritten_while_it_is_read_is_not_kept(tmp_path, monkeyp
     keep = _keep(tmp_path / "cache")
     made = cache_builder.build_cache(cache_builder.plan_cache(clips, RECIPE, keep), RECIPE, training.base())
     assert "rewritten while it was read" in made.failed["toy/c000"] and made.clips == 0
+
+
+def test_a_file_that_nobody_can_open_is_passed_over_and_recorded(tmp_path, monkeypatch):
+    clips, keep = _copies(tmp_path / "media"), _keep(tmp_path / "cache")
+    odd, real = clips.train[1], latent_cache.sha256_file
+
+    def refused(file):
+        if file == odd.canonical.path:
+            raise InputError(f"{file}: cannot be read (Permission denied)")
+        return real(file)
+
+    monkeypatch.setattr(latent_cache, "sha256_file", refused)
+    plan = cache_builder.plan_cache(clips, RECIPE, keep)
+    assert odd not in plan.clips and len(plan.clips) == 2 and list(plan.unreadable) == [odd.name]
+    made = cache_builder.build_cache(plan, RECIPE, training.base())
+    assert made.clips == 2 and "Permission denied" in made.failed[odd.name]
+    (note,) = cache_state.cached_clips(clips, RECIPE, 2, keep).notes
+    assert "not in the cache: 3 clips or texts" in note, "the clip and its two texts"
 
 
 def test_training_is_told_what_is_not_in_the_cache(tmp_path):

@@ -252,8 +252,13 @@ def test_a_clip_that_is_rewritten_during_a_run_is_noticed_and_one_that_was_befor
     keep = training.filled(tmp_path / "cache", clips, STAGE2)
     samples = _samples(clips.train, 2, keep)
     assert "moments" in samples[0]
+    file.chmod(0o600)
+    (tmp_path / "linked.mp4").hardlink_to(file)
+    file.touch()
+    assert keep.changed(clips.train[0]) and "moments" in samples[0], "other times, the same bytes"
     file.write_bytes((training.media() / "001.mp4").read_bytes())
-    assert "rewritten while training" in samples[0]["error"] and "--changed" in samples[0]["next"]
+    assert "rewritten while training" in samples[0]["error"]
+    assert samples[0]["next"].startswith("the same command goes on") and "--changed" not in samples[0]["next"]
     assert "frames" in _samples(clips.train, 2, keep)[0]
 
 

@@ -13,6 +13,7 @@ from tbd.cli import options
 from tbd.cli.generate.inputs import GenerateOptions, ModelFacts, levels_heard, model_facts, open_pipelines
 from tbd.clip_failures import raise_if_all_bugs
 from tbd.console import document, human_seconds, interruptible, out, progress, say
+from tbd.devices import device_list
 from tbd.errors import Interrupted, UsageError
 from tbd.generate.clips import UNAPPROVED, ClipRequest, RenderJob, plan_jobs
 
@@ -54,11 +55,13 @@ def _dry_run(given: GenerateOptions, jobs: list[RenderJob], folder: Path) -> int
 
 def _run(given: GenerateOptions, facts: ModelFacts, request: ClipRequest, jobs: list[RenderJob], folder: Path) -> int:
     from tbd.generate.load import weights_hash
-    from tbd.generate.run import make_record, pending_jobs
+    from tbd.generate.run import make_record, pending_jobs, settled_recipe
 
+    far = given.engine is options.EngineName.ray
+    devices = [] if far else device_list(given.devices)  # those of a cluster are known once it is joined
+    given = replace(given, recipe=settled_recipe(folder, given.recipe, devices))
     checkpoint = {"path": str(facts.folder), "sha256": weights_hash(facts.folder)}
     record = make_record(request, given.recipe.guidance or facts.guidance, checkpoint, given.recipe)
-    far = given.engine is options.EngineName.ray
     missing = list(pending_jobs(folder, jobs, record))
     render = (
         _on_cluster(given, facts, jobs, folder, record) if far else _here(given, facts, jobs, folder, record, missing)

@@ -100,8 +100,9 @@ def cache(
     summary |= {"clips": made.clips, "texts": made.texts, "failed": made.failed}
     document(summary) if json else out(f"{made.clips} clips and {made.texts} texts made, {len(made.failed)} failed")
     raise_if_stopped(stopping if made.stopped else None)
-    raise_if_all_bugs(made.failed, len(plan.clips))
-    return int(options.too_many(len(made.failed), len(plan.clips), max_failed))
+    tried = len(plan.clips) + len(plan.unreadable)
+    raise_if_all_bugs(made.failed, tried)
+    return int(options.too_many(len(made.failed), tried, max_failed))
 
 
 def _say_plan(plan: CachePlan, place: Path) -> None:
@@ -110,6 +111,9 @@ def _say_plan(plan: CachePlan, place: Path) -> None:
         f"{plan.present} clips are in {place}; {len(plan.clips)} clips{stale} and {len(plan.texts)} texts to make: "
         f"{human_bytes(plan.bytes)} ({human_bytes(plan.free)} free)"
     )
+    if plan.unreadable:
+        name, reason = next(iter(plan.unreadable.items()))
+        say(f"{len(plan.unreadable)} clips cannot be read and are passed over (e.g. {name}: {reason})")
 
 
 def _say_failed(failed: Mapping[str, str], stage: int | None) -> None:
