@@ -17,7 +17,7 @@ from tbd.manifest import dataset_roots, levels, locate_manifest, read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
 from tbd.manifest.start_frames import start_rows
-from tbd.media.canonical import CanonicalClip
+from tbd.media.canonical import HEARD_RATE, CanonicalClip
 from tbd.schema import ManifestRow
 from tbd.selection import ROW_KEYS, Selection, select
 
@@ -131,7 +131,7 @@ def plan_jobs(request: ClipRequest, recipe: GenerateRecipe, k: int, size: int) -
         )
     chosen = select(split, request.selection, keys=ROW_KEYS, seed=recipe.seed)
     places = dataset_roots(file.parent, request.roots)
-    rule = clip_rule(file.parent).model_copy(update={"size": size})
+    rule = clip_rule(file.parent).model_copy(update={"size": size, "sample_rate": HEARD_RATE})
     clips = {row["clip_id"]: _canonical(row, places, rule) for row in rows}
     portraits = start_rows(rows, chosen, recipe.reference)
     return [_job(row, clips, portraits[row["clip_id"]], recipe, k) for row in chosen]

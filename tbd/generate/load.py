@@ -96,4 +96,5 @@ def _from_checkpoint(path: Path) -> TalkingHeadPipeline:
         recipe=saved.recipe.model_dump(mode="json"),
         frames=recipe["stage2"]["frames"],
         size=recipe["data"]["size"],
+        clip_rule={key: value for key, value in saved.meta.clip_rule.items() if key == "fps"},
     )

@@ -47,6 +47,8 @@ class ClipRule(Recipe):
     """Frames that are looked at for the reference picture, and for the union."""
 
 
+HEARD_RATE = 16_000
+"""Hz of the sound that wav2vec 2.0 hears, in training and in sampling, whatever rate a manifest was annotated with."""
 TIGHT = 1.3
 """A crop of fewer sides of the face than this is flagged: hair and chin may be cut."""
 

@@ -41,6 +41,8 @@ class CheckpointMeta(BaseModel):
     scheduler: dict[str, Any] = {}
     guidance: dict[str, Any] = {}
     trained: dict[str, int] = {}
+    clip_rule: dict[str, Any] = {}
+    """``ClipRule`` of the clips: rates, and how their crops were chosen; empty where an older version did not record it."""
     manifests: dict[str, str] = {}
     """Manifest -> sha256 of its Parquet file."""
     encoders: dict[str, str] = {}

@@ -12,7 +12,7 @@ from tbd.hashes import seeded_fraction
 from tbd.manifest import count_tokens, dataset_roots, levels, locate_manifest, read_manifest
 from tbd.manifest.rows import as_rows
 from tbd.manifest.run import clip_rule
-from tbd.media.canonical import CanonicalClip, ClipRule
+from tbd.media.canonical import HEARD_RATE, CanonicalClip, ClipRule
 from tbd.schema import ManifestRow
 from tbd.selection import ROW_KEYS, Selection, select, value_of
 from tbd.train.clips import TrainingClip, TrainingClips, footage_names
@@ -44,19 +44,17 @@ def read_training_clips(
 
     Raises:
         InputError: no manifest, or no row that can be used; says why the rows were left out.
-        UsageError: two manifests of one name, or a selection that nothing fits.
+        UsageError: two manifests of one name or of different clip rules, or a selection that nothing fits.
     """
     selection, places = selection or Selection(), _named(manifests)
     chosen, unsplit = _chosen(places, recipe, selection)
+    rules = _rules(places, recipe.data.size)
     found: list[TrainingClip] = []
     left_out: dict[str, list[str]] = {}
     excluded: Counter[str] = Counter()
     for name, path in places.items():
         folder = locate_manifest(path).parent
-        media, rule = (
-            dataset_roots(folder, given_roots or {}),
-            clip_rule(folder).model_copy(update={"size": recipe.data.size}),
-        )
+        media, rule = dataset_roots(folder, given_roots or {}), rules[name]
         for row in chosen[name]:
             if reason := _excluded(row, recipe, name in unsplit):
                 excluded[reason] += 1
@@ -204,6 +202,28 @@ def _named(manifests: Sequence[Path]) -> dict[str, Path]:
     if twice:
         raise UsageError(f"two manifests called {twice[0]}", next="tbd manifest merge A B -o data_manifests/both")
     return dict(zip(names, manifests, strict=True))
+
+
+def _rules(places: Mapping[str, Path], size: int) -> dict[str, ClipRule]:
+    """The rule of each manifest's clips at the recipe's size, with the sound that the network hears.
+
+    Raises:
+        UsageError: they differ in what a model learns: it has one rate, and its portraits are cropped in one way.
+    """
+    rules = {
+        name: clip_rule(locate_manifest(path).parent).model_copy(update={"size": size, "sample_rate": HEARD_RATE})
+        for name, path in places.items()
+    }
+    first = next(iter(rules))
+    for name, rule in rules.items():
+        for key in ("fps", "scale", "lift"):
+            one, other = getattr(rules[first], key), getattr(rule, key)
+            if one != other:
+                raise UsageError(
+                    f"{first} was annotated with clip.{key}={one:g}, and {name} with {other:g}; a model learns one of them",
+                    next=f"tbd annotate DATASET --set clip.{key}={one:g} -o NEW_FOLDER, for {name}",
+                )
+    return rules
 
 
 def _nothing(

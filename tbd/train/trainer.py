@@ -315,6 +315,7 @@ class Trainer:
             scheduler=dict(self.schedule.config),
             guidance=self.recipe.model.guidance.model_dump(mode="json"),
             trained={"parameters": sum(p.numel() for p in state.learning), "names": len(state.names)},
+            clip_rule=self.clips.train[0].canonical.rule.model_dump(mode="json"),
             manifests={name: sha256_file(locate_manifest(path)) for name, path in self.clips.manifests.items()},
             encoders=self.encoders.base.identities,
             folders=encoder_folders(

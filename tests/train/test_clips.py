@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,33 @@ def test_a_review_counts_from_the_next_run_on(tmp_path):
     decide(toy, "c000", "reject", training.usable(1)[0]["prompts"])
     after = read_training_clips([toy], training.recipe(), 1)
     assert set(_names(before)) - set(_names(after)) == {"c000"} and before.digest() != after.digest()
+
+
+def _annotated_with(folder, **rule):
+    """A manifest of two clips whose record says so of its clip rule."""
+    made = training.manifest(folder, training.usable(2))
+    document = json.loads((made / "run.json").read_text())
+    document["recipe"]["clip"] |= rule
+    (made / "run.json").write_text(json.dumps(document))
+    return made
+
+
+@pytest.mark.parametrize(("key", "value"), [("fps", 30.0), ("scale", 2.2), ("lift", 0.3)])
+def test_manifests_that_were_cropped_or_timed_otherwise_are_not_mixed(tmp_path, key, value):
+    one, other = (
+        training.manifest(tmp_path / "one", training.usable(2)),
+        _annotated_with(tmp_path / "b", **{key: value}),
+    )
+    with pytest.raises(UsageError, match=rf"clip\.{key}=.*, and b with {value:g}"):
+        read_training_clips([one, other], training.recipe(), 1)
+    assert getattr(read_training_clips([other], training.recipe(), 1).train[0].canonical.rule, key) == value
+
+
+def test_the_sound_is_at_the_rate_that_the_network_hears_whatever_a_manifest_says(tmp_path):
+    plain = read_training_clips([training.manifest(tmp_path / "toy", training.usable(2))], training.recipe(), 2)
+    other = read_training_clips([_annotated_with(tmp_path / "b" / "toy", sample_rate=24_000)], training.recipe(), 2)
+    one, two = plain.train[0].canonical, other.train[0].canonical
+    assert one.rule == two.rule.model_copy(update={"size": one.rule.size}) and (one.audio() == two.audio()).all()
 
 
 def test_the_canonical_clip_has_the_size_of_the_recipe_and_the_rule_of_the_manifest(toy):

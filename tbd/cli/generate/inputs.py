@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbd.cli.options import EngineName
+from tbd.console import say
 from tbd.errors import InputError, UsageError
 from tbd.selection import Selection
 
@@ -58,12 +59,14 @@ class ModelFacts:
         guidance: of its prompt levels, as the checkpoint was trained.
         size: side of its pictures.
         frames: of its windows.
+        notes: what a person should know who gives it a portrait of their own.
     """
 
     folder: Path
     guidance: Guidance
     size: int
     frames: int
+    notes: tuple[str, ...] = ()
 
 
 def model_facts(given: GenerateOptions) -> ModelFacts:
@@ -85,7 +88,8 @@ def model_facts(given: GenerateOptions) -> ModelFacts:
             next=f"tbd train stage2 MANIFEST --from {path} -o checkpoints/stage2",
         )
     recipe: Any = saved.meta.recipe
-    return ModelFacts(saved.path, saved.recipe.guidance, recipe["data"]["size"], recipe["stage2"]["frames"])
+    notes = tuple(_crop_notes(saved.meta.clip_rule))
+    return ModelFacts(saved.path, saved.recipe.guidance, recipe["data"]["size"], recipe["stage2"]["frames"], notes)
 
 
 def levels_heard(facts: ModelFacts, recipe: GenerateRecipe) -> int:
@@ -153,6 +157,8 @@ def open_pipeline(given: GenerateOptions, facts: ModelFacts) -> TalkingHeadPipel
             f"--devices {given.devices}: one portrait's videos are made on one device; only a split is shared out",
             next=f"--devices {given.devices.split(',')[0]}",
         )
+    for note in facts.notes:
+        say(note)
     return _load(given, facts, device_list(given.devices)[0])
 
 
@@ -160,6 +166,19 @@ def _load(given: GenerateOptions, facts: ModelFacts, device: str) -> TalkingHead
     from tbd.generate.load import load_pipeline
 
     return load_pipeline(facts.folder, device=device, precision=given.recipe.precision, compile=given.recipe.compile)
+
+
+def _crop_notes(trained: Mapping[str, Any]) -> Iterator[str]:
+    """Where portraits are cropped otherwise than the clips that were trained on."""
+    from tbd.media.canonical import ClipRule
+
+    for key in ("scale", "lift"):
+        own, usual = trained.get(key), getattr(ClipRule(), key)
+        if own is not None and own != usual:
+            yield (
+                f"trained on crops with clip.{key}={own:g}, and portraits are cropped with {usual:g}: "
+                "the face may be larger or smaller than the model knows it"
+            )
 
 
 def _saved_facts(path: Path) -> ModelFacts:
