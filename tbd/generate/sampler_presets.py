@@ -61,13 +61,13 @@ def make_scheduler(name: str, config: Any) -> Any:
     """
     import diffusers
 
-    kind = getattr(diffusers, name, None)
-    if kind is None or not hasattr(kind, "set_timesteps"):
-        raise UsageError(f"diffusers has no scheduler {name!r}", next="--set sampler.scheduler=DDIMScheduler")
     if name in UNSEEDED:
         raise UsageError(
             f"scheduler {name!r}: draws noise that the seed does not reach, so no video could be made again",
             next="--set sampler.scheduler=EulerAncestralDiscreteScheduler, which draws it from the seed",
         )
+    kind = getattr(diffusers, name, None)
+    if kind is None or not hasattr(kind, "set_timesteps"):
+        raise UsageError(f"diffusers has no scheduler {name!r}", next="--set sampler.scheduler=DDIMScheduler")
     extra = {"algorithm_type": "dpmsolver++", "solver_order": 2} if name.startswith("DPMSolverMulti") else {}
     return kind.from_config(config, **extra)

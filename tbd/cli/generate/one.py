@@ -171,8 +171,8 @@ def _many(given: GenerateOptions, facts: ModelFacts, cells: Sequence[tuple[Any, 
         studio.render(folder / name, texts, recipe)
         found.append(GridCell(row, column, folder / name))
     write_grid(found, folder, fps=studio.pipe.clip_rule.fps, sound=studio.samples)
-    told = {"picture": str(picture), "video": str(film), "cells": len(found)}
-    document(told) if given.json else out(f"{picture}\n{film}: {len(found)} videos")
+    done = {"picture": str(picture), "video": str(film), "cells": len(found)}
+    document(done) if given.json else out(f"{picture}\n{film}: {len(found)} videos")
     return 0
 
 
