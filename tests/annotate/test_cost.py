@@ -5,9 +5,9 @@ import json
 import pytest
 from known_replies import honest
 from lying_server import LyingServer, slow
-from scripted import fake_examine, mead_tree
+from scripted import mead_tree
 
-from tbd.annotate import examine_pool, run
+from tbd.annotate import run
 from tbd.annotate.cost import ClipCost, cost_line, measured_cost
 from tbd.annotate.journal import Journal
 from tbd.annotate.pace import META, PaceClock, RunPace
@@ -33,9 +33,7 @@ def _annotate(tmp_path, clips, name="out", **given):
     return run.run_annotation(run.prepare_annotation(request))
 
 
-@pytest.fixture(autouse=True)
-def no_pixels(monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+pytestmark = pytest.mark.usefixtures("no_pixels")
 
 
 def test_the_table_by_hand():

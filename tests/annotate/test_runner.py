@@ -1,50 +1,23 @@
 import json
 import threading
 
-import pyarrow.parquet as pq
 import pytest
-from scripted import ScriptedBackend, fake_examine, mead_tree
+from scripted import ScriptedBackend, annotate, mead_tree, table
 
-from tbd.annotate import backends, examine_pool, run
+from tbd.annotate import backends, run
 from tbd.annotate.backends.base import Reply
 from tbd.annotate.recipe import AnnotateRecipe
-from tbd.errors import MissingError, TbdError, UsageError
+from tbd.errors import MissingError, UsageError
 from tbd.selection import Selection
 
 CLIPS = [(speaker, emotion, level, index) for speaker in ("M003", "W009") for emotion in ("happy", "angry")
          for level in (1, 3) for index in (1, 2)]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def no_pixels(monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+pytestmark = pytest.mark.usefixtures("no_pixels")
 
 
 @pytest.fixture
 def dataset(tmp_path):
     return mead_tree(tmp_path / "mead", CLIPS)
-
-
-@pytest.fixture
-def use(monkeypatch):
-    """Put a scripted backend where the recipe's would be."""
-
-    def put(backend):
-        monkeypatch.setattr(backends, "create", lambda *_, **__: backend)
-        monkeypatch.setattr(backends, "open_all", lambda *_, **__: [backend] * backend.concurrency)
-        return backend
-
-    return put
-
-
-def annotate(dataset, output, **changes):
-    recipe = changes.pop("recipe", AnnotateRecipe(backend={"name": "facs"}))
-    request = run.AnnotationRequest(dataset, recipe, output, workers=0, quiet=True, **changes)
-    return run.run_annotation(run.prepare_annotation(request))
-
-
-def table(output):
-    return pq.read_table(output / "manifest.parquet").to_pylist()
 
 
 def test_every_clip_becomes_a_row(dataset, tmp_path):
@@ -336,47 +309,6 @@ def test_a_gate_that_breaks_costs_one_row(dataset, tmp_path, monkeypatch):
     rows._checked.cache_clear()
     assert summary["status"] == {"error": 4, "success": len(CLIPS) - 4}
     assert all("gates: a bug in tbd" in row["error"] for row in table(tmp_path / "out") if row["status"] == "error")
-
-
-def test_when_every_clip_fails_of_a_bug_the_program_says_that_it_is_one(dataset, tmp_path, use):
-    def script(face, question, good):
-        raise ZeroDivisionError("everywhere")
-
-    use(ScriptedBackend(script))
-    with pytest.raises(RuntimeError, match="bug in tbd"):
-        annotate(dataset, tmp_path / "out")
-    assert len(table(tmp_path / "out")) == len(CLIPS), "the rows are there all the same"
-
-
-@pytest.mark.parametrize("keep_going", [False, True])
-def test_a_run_whose_first_clips_fail_alike_stops_unless_told(tmp_path, use, keep_going):
-    dataset = mead_tree(tmp_path / "mead", [("M003", "happy", 1, index) for index in range(1, 41)])
-    use(ScriptedBackend(lambda face, question, good: Reply(f"{face.key} is nonsense")))
-    if keep_going:
-        assert annotate(dataset, tmp_path / "out", keep_going=True)["status"] == {"error": 40}
-        return
-    with pytest.raises(TbdError, match="first 20 clips failed alike") as raised:
-        annotate(dataset, tmp_path / "out")
-    assert "--keep-going" in raised.value.next
-    assert 20 <= len(table(tmp_path / "out")) < 40
-
-
-def test_one_refused_chain_stops_no_run_however_many_clips_share_it(tmp_path, use):
-    clips = [("M003", "happy", 1, index) for index in range(1, 31)] + [("W009", "happy", 1, 1)]
-    dataset = mead_tree(tmp_path / "mead", clips)
-    use(ScriptedBackend(lambda face, question, good: Reply("nonsense") if "M003" in face.key else good))
-    recipe = AnnotateRecipe(chain={"per": "identity"}, backend={"name": "facs"})
-    assert annotate(dataset, tmp_path / "out", recipe=recipe)["status"] == {"error": 30, "success": 1}
-
-
-def test_chains_that_all_fail_alike_stop_the_run(tmp_path, use):
-    dataset = mead_tree(
-        tmp_path / "mead", [(f"M{100 + who}", "happy", 1, take) for who in range(30) for take in (1, 2)]
-    )
-    use(ScriptedBackend(lambda face, question, good: Reply("nonsense")))
-    with pytest.raises(TbdError, match="first 20 chains failed alike"):
-        annotate(dataset, tmp_path / "out", recipe=AnnotateRecipe(chain={"per": "identity"}, backend={"name": "facs"}))
-    assert 20 <= len(table(tmp_path / "out")) < 60
 
 
 def test_a_refused_and_a_truncated_text_are_asked_anew_and_differently(dataset, tmp_path, use):

@@ -5,9 +5,9 @@ import json
 import shlex
 
 import pytest
-from scripted import fake_examine, mead_tree
+from scripted import mead_tree
 
-from tbd.annotate import examine_pool, run
+from tbd.annotate import run
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import InputError, MissingError
 from tbd.manifest import merge_manifests
@@ -17,9 +17,7 @@ CLIPS = [(speaker, emotion, 1, index) for speaker in ("M003", "W009") for emotio
          for index in range(1, 6)]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def no_pixels(monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+pytestmark = pytest.mark.usefixtures("no_pixels")
 
 
 @pytest.fixture

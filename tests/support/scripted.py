@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
+from tbd.annotate import run
 from tbd.annotate.backends.base import ConversationStart, Question, Reply, Usage
 from tbd.annotate.backends.facs import FacsBackend
 from tbd.annotate.examine_pool import Examined, ExamineJob
+from tbd.annotate.recipe import AnnotateRecipe
 from tbd.schema import Medium
 
 Script = Callable[[ConversationStart, Question, Reply], Reply]
@@ -91,3 +95,15 @@ def mead_tree(root: Path, clips: Sequence[tuple[str, str, int, int]], words: str
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{words} {speaker} {emotion} {level} {index}")
     return root
+
+
+def annotate(dataset: Path, output: Path, **changes: Any) -> dict[str, Any]:
+    """Annotate a dataset in this process; the summary."""
+    recipe = changes.pop("recipe", AnnotateRecipe(backend={"name": "facs"}))
+    request = run.AnnotationRequest(dataset, recipe, output, workers=0, quiet=True, **changes)
+    return run.run_annotation(run.prepare_annotation(request))
+
+
+def table(output: Path) -> list[dict[str, Any]]:
+    """The rows of a manifest folder."""
+    return pq.read_table(output / "manifest.parquet").to_pylist()
