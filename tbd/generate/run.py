@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from tbd import __version__, workspace
 from tbd import recipe as recipes
 from tbd.clip_failures import why_failed
@@ -124,11 +126,11 @@ def recorded_run(folder: Path) -> RunRecord | None:
     if not file.is_file():
         return None
     try:
-        found = RunRecord(**json.loads(file.read_text(encoding="utf-8")))
-        recipes.difference(found.essence(), found.essence())
-        found.recipe.get("precision")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{file}: not the record of a run ({error})", next=f"another folder than {folder}") from None
+        found = TypeAdapter(RunRecord).validate_json(file.read_bytes())
+        found.essence()
+    except (OSError, ValueError, KeyError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{file}: not the record of a run ({why})", next=f"another folder than {folder}") from None
     return found
 
 

@@ -64,13 +64,14 @@ def test_the_command_says_again_what_was_asked(tmp_path):
     record, *_ = results.read(folder)
     request = EvaluationRequest(
         reference=Path("true videos"), pairs=Path("p.csv"), split="test", clips_file=Path("c.txt"), baselines=False,
+        vae=Path("vae"),
         selection=Selection({"emotion": "anger|fear"}, ("a",), "stratified:3", 2, "1/2"), seed=7, roots={"mead": Path("/d")},
     )  # fmt: skip
     asked = asked_options(request)
     told = repeated(page(document, "x", (), replace(record, asked=asked)))
     assert told[:4] == ["tbd", "eval", "runs/mine", "--reference"]
     assert " ".join(told[4:-8]) == (
-        "true videos --pairs p.csv --split test --where emotion=anger|fear --clips c.txt --sample stratified:3 --seed 7 "
+        "true videos --pairs p.csv --vae vae --split test --where emotion=anger|fear --clips c.txt --sample stratified:3 --seed 7 "
         "--limit 2 --root mead=/d --no-baselines"
     )
     assert asked_options(EvaluationRequest(alone=True, portraits=Path("p.png"))) == (

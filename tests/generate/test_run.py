@@ -271,3 +271,13 @@ def test_an_interrupted_video_leaves_nothing(pipe, tmp_path):
         render_video(pipe, tmp_path / "a.mp4", np.zeros((SIZE, SIZE, 3), np.uint8), np.ones(6400, np.float32),
                      ["a", "b"], sampling=RECIPE.sampling(), seed=0, told=stop)  # fmt: skip
     assert not list(tmp_path.iterdir())
+
+
+LACKING = '{"manifest": "m", "split": "test", "checkpoint": {}, "recipe": {}, "guidance": {}, "versions": {}}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"manifest": 3}', "\xff", LACKING])
+def test_a_record_that_is_none_is_said_in_words(tmp_path, text):
+    (tmp_path / RUN).write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"not the record of a run"):
+        settled_recipe(tmp_path, RECIPE, ["cpu"])

@@ -25,6 +25,7 @@ def asked_options(request: EvaluationRequest) -> tuple[str, ...] | None:
         "--reference": request.reference,
         "--pairs": request.pairs,
         "--portraits": request.portraits,
+        "--vae": request.vae,
         "--split": request.split,
         "--where": where or None,
         "--clips": request.clips_file,
