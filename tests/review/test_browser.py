@@ -2,7 +2,7 @@
 
 import pytest
 from media import tone, video
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from review import FAIL, WARN, chain, flagged, manifest, meanings, small
 from review_browser import (
     DESKTOP,
@@ -31,9 +31,9 @@ __all__ = ["chromium", "visit"]
 
 def test_a_key_pressed_while_a_card_is_saved_decides_nothing_and_says_so(visit, tmp_path):
     site = Site(small(tmp_path / "m", 7), check=check)
-    page, held = visit(site), []
+    held = []
+    page = visit(site, routes={"**/decide*": lambda route: held.append(route)})
     card(page, "clip_001")
-    page.route("**/decide*", lambda route: held.append(route))
     page.keyboard.press("a")
     page.keyboard.press("a")
     status(page, "The last one is still being saved; press again when the next is here.")
@@ -179,13 +179,11 @@ def test_two_browsers_at_once_never_share_a_card(visit, tmp_path):
 
 
 def test_when_the_server_is_gone_the_page_says_that_nothing_was_saved(visit, tmp_path):
-    page = visit(Site(small(tmp_path / "m", 2)))
-    page.route("**/decide*", lambda route: route.abort())
-    page.once("console", lambda message: None)
+    answers = iter([Route.abort, Route.continue_])
+    page = visit(Site(small(tmp_path / "m", 2)), routes={"**/decide*": lambda route: next(answers)(route)})
     page.keyboard.press("a")
     status(page, "nothing was saved")
     card(page, "clip_001")
-    page.unroute("**/decide*")
     page.keyboard.press("a")
     card(page, "clip_000")
 

@@ -37,7 +37,7 @@ def visit(chromium):
     """Opens a site as one person's browser; afterwards nothing may stand in any browser's error console."""
     contexts, servers, wrong = [], [], []
 
-    def open_page(site, size=DESKTOP, name=None, **kwargs):
+    def open_page(site, size=DESKTOP, name=None, routes=None, **kwargs):
         if site not in [known for known, _, _ in servers]:
             server = served(site.app)
             servers.append((site, server, server.__enter__()))
@@ -45,6 +45,8 @@ def visit(chromium):
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()
+        for address, handler in (routes or {}).items():  # an open page may send its next request past a new route
+            page.route(address, handler)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.goto(next(address for known, _, address in servers if known is site))
