@@ -14,6 +14,9 @@
 #   make browser Chromium for the tests of the review page (make test asks for it)
 # PYTHON=python3.12 chooses the interpreter, VENV=DIR the environment, ARGS="…" adds arguments.
 
+# An image may forbid Python to keep bytecode; then each process that a test starts compiles torch and diffusers anew (10 s).
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
