@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tbd import __version__, workspace
 from tbd import recipe as recipes
@@ -42,6 +42,9 @@ class RunRecord:
         guidance: of the prompt levels, resolved.
         versions: of tbd, torch and diffusers.
     """
+
+    # A later tbd may record more of what must not change: its folders are not gone on with.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     manifest: str
     split: str
@@ -128,10 +131,17 @@ def recorded_run(folder: Path) -> RunRecord | None:
     try:
         found = TypeAdapter(RunRecord).validate_json(file.read_bytes())
         found.essence()
-    except (OSError, ValueError, KeyError) as error:
-        why = str(error).splitlines()[0]
+    except (OSError, ValidationError, KeyError) as error:
+        why = _mistake(error)
         raise InputError(f"{file}: not the record of a run ({why})", next=f"another folder than {folder}") from None
     return found
+
+
+def _mistake(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return ": ".join([*map(str, first["loc"]), first["msg"]])
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def open_run(folder: Path, record: RunRecord) -> None:

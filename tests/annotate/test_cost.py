@@ -20,6 +20,7 @@ from tbd.selection import Selection
 MEAD = 281_400
 QWEN = ClipCost(chain=2.4, look=0.9, row=0.003, start=60)
 LATENCY = 0.02
+pytestmark = pytest.mark.usefixtures("no_pixels")
 
 
 def _annotate(tmp_path, clips, name="out", **given):
@@ -31,9 +32,6 @@ def _annotate(tmp_path, clips, name="out", **given):
         dataset, recipe, tmp_path / name, workers=0, quiet=True, **given, selection=Selection(limit=clips)
     )
     return run.run_annotation(run.prepare_annotation(request))
-
-
-pytestmark = pytest.mark.usefixtures("no_pixels")
 
 
 def test_the_table_by_hand():

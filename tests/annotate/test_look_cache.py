@@ -11,7 +11,7 @@ from media import FakeDetector, face, number, numbered, still, tone, video
 from scripted import ScriptedBackend
 
 from tbd import workspace
-from tbd.annotate import backends, look_cache, run
+from tbd.annotate import look_cache, run
 from tbd.annotate.examine_pool import ExamineJob, examine_clip
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import InputError
@@ -82,12 +82,10 @@ def annotate(dataset, output, mode="cot", frames=1):
 
 
 @pytest.mark.parametrize("frames", [None, 1, 3])
-def test_a_manifest_of_kept_looks_has_the_bytes_of_a_first_one(media, tmp_path, kept, detector, monkeypatch, frames):
+def test_a_manifest_of_kept_looks_has_the_bytes_of_a_first_one(media, tmp_path, kept, detector, use, frames):
     shown = []
     if frames:  # a backend with eyes
-        backend = ScriptedBackend(lambda start, question, good: (shown.append(start.images.tobytes()), good)[1])
-        monkeypatch.setattr(backends, "create", lambda *_, **__: backend)
-        monkeypatch.setattr(backends, "open_all", lambda *_, **__: [backend])
+        use(ScriptedBackend(lambda start, question, good: (shown.append(start.images.tobytes()), good)[1]))
     first = annotate(media, tmp_path / "first", frames=frames or 1)
     seen, pictures = detector.seen, sorted(shown)
     assert len(entries(kept)) == 6 and seen > 40

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import fake_examine, mead_tree
+from scripted import mead_tree
 
-from tbd.annotate import examine_pool, run
+from tbd.annotate import run
 from tbd.annotate.backends.base import ConversationStart, Question, ShownFace
 from tbd.annotate.backends.oracle import MOST_UNITS, OracleBackend, mentions, shown_face
 from tbd.annotate.facs import ACTION_UNITS
@@ -141,8 +141,7 @@ CLIPS = [(speaker, "happy", 2, index) for speaker in ("M003", "W009") for index 
 
 
 @pytest.fixture
-def drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+def drawn(tmp_path, no_pixels):
     root = mead_tree(tmp_path / "mead", CLIPS)
     for number, path in enumerate(sorted(root.rglob("*.mp4"))):
         write_units(path, Acting({6: 0.6, 12: 0.2 + 0.2 * number}), np.zeros(50), 25.0)

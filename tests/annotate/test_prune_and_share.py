@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from scripted import ScriptedBackend, fake_examine, mead_tree
+from scripted import ScriptedBackend, mead_tree
 
-from tbd.annotate import backends, examine_pool, run
+from tbd.annotate import run
 from tbd.annotate.backends.retry import Pace
 from tbd.annotate.prune import prune_rows
 from tbd.annotate.recipe import AnnotateRecipe
@@ -16,8 +16,7 @@ from tbd.manifest.push import push_manifest
 
 
 @pytest.fixture
-def annotated(tmp_path, monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+def annotated(tmp_path, no_pixels):
     dataset = mead_tree(tmp_path / "mead", [("W009", "happy", level, 1) for level in (1, 2, 3)])
     recipe = AnnotateRecipe(backend={"name": "facs"})
     request = run.AnnotationRequest(dataset, recipe, tmp_path / "out", workers=0, quiet=True)
@@ -36,10 +35,8 @@ def test_clips_that_left_are_said_and_pruned(annotated):
     assert prune_rows(annotated.folder) == {"gone": [], "kept": 2}
 
 
-def test_what_a_run_cost_stands_in_its_report(tmp_path, monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
-    monkeypatch.setattr(backends, "create", lambda *_, **__: ScriptedBackend())
-    monkeypatch.setattr(backends, "open_all", lambda *_, **__: [ScriptedBackend()])
+def test_what_a_run_cost_stands_in_its_report(tmp_path, no_pixels, use):
+    use(ScriptedBackend())
     dataset = mead_tree(tmp_path / "mead", [("W009", "happy", level, 1) for level in (1, 2, 3)])
     for price, money in (((2.0, 10.0), 3 * 4 * (100 * 2 + 20 * 10) / 1e6), ((0.0, 0.0), 0)):
         recipe = AnnotateRecipe(server={"price": price})

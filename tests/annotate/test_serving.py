@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from scripted import fake_examine, mead_tree
+from scripted import mead_tree
 
 import tbd
-from tbd.annotate import examine_pool
 from tbd.annotate.backends import serving
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.cli import main
@@ -61,8 +60,7 @@ def until_gone(tmp_path):
             time.sleep(0.02)
 
 
-def test_a_run_starts_a_server_waits_for_it_and_ends_it(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+def test_a_run_starts_a_server_waits_for_it_and_ends_it(tmp_path, monkeypatch, no_pixels):
     dataset = mead_tree(tmp_path / "mead", [("M003", "angry", 2, index) for index in (1, 2)])
     command = ["annotate", str(dataset), "-o", str(tmp_path / "out"), "--serve", "--workers", "0", "-q"]
     command += ["--set", f"server.command={GOOD} slow"]

@@ -15,8 +15,6 @@ from tbd.selection import Selection
 
 CLIPS = [(speaker, emotion, 1, index) for speaker in ("M003", "W009") for emotion in ("happy", "angry", "sad")
          for index in range(1, 6)]  # fmt: skip
-
-
 pytestmark = pytest.mark.usefixtures("no_pixels")
 
 

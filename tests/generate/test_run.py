@@ -273,10 +273,11 @@ def test_an_interrupted_video_leaves_nothing(pipe, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-LACKING = '{"manifest": "m", "split": "test", "checkpoint": {}, "recipe": {}, "guidance": {}, "versions": {}}'
+LACKING = {"manifest": "m", "split": "test", "checkpoint": {}, "recipe": {}, "guidance": {}, "versions": {}}
+LATER = LACKING | {"checkpoint": {"sha256": "1"}, "lora": "2"}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"manifest": 3}', "\xff", LACKING])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"manifest": 3}', "\xff", json.dumps(LACKING), json.dumps(LATER)])
 def test_a_record_that_is_none_is_said_in_words(tmp_path, text):
     (tmp_path / RUN).write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match=r"not the record of a run"):

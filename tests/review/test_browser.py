@@ -37,6 +37,8 @@ def test_a_key_pressed_while_a_card_is_saved_decides_nothing_and_says_so(visit, 
     page.keyboard.press("a")
     page.keyboard.press("a")
     status(page, "The last one is still being saved; press again when the next is here.")
+    while not held:
+        page.wait_for_timeout(25)
     assert len(held) == 1
     held[0].continue_()
     card(page, "clip_003")

@@ -8,20 +8,20 @@ from figure_4 import FIGURE_4
 from known_replies import honest, known_reply
 from known_replies import step_of as step
 from lying_server import LyingServer, completion, cuts, says, sends, silent, status
-from scripted import fake_examine, mead_tree
+from scripted import mead_tree
 
-from tbd.annotate import examine_pool, run
+from tbd.annotate import run
 from tbd.annotate.recipe import AnnotateRecipe
 from tbd.errors import MissingError
 
 CLIPS = [(speaker, "angry", 2, index) for speaker in ("M003", "W009") for index in range(1, 9)]
 SETTINGS = {"timeout": 1.5, "retries": 1, "backoff": 0.01, "concurrency": 4}
 FAILED = ("failed", "refused", "truncated")
+pytestmark = pytest.mark.usefixtures("no_pixels")
 
 
 @pytest.fixture(autouse=True)
-def no_pixels(monkeypatch):
-    monkeypatch.setattr(examine_pool, "examine_clip", fake_examine)
+def no_key(monkeypatch):
     monkeypatch.delenv("TBD_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
