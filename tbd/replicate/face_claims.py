@@ -96,7 +96,7 @@ def people_apart(readings: Sequence[ClipReading], drawn: Sequence[ClipReading] =
     ceiling = _purity(drawn)
     purity = mean_over_people(shares)
     words = (
-        f"{purity.words()} of a clip's {found.k} nearest neighbours show the same person (chance {found.chance:.2f}"
+        f"{purity.words()} of the clips' nearest neighbours (k = {found.k}) show the same person (chance {found.chance:.2f}"
         + (f"; the drawn clips themselves {ceiling:.2f}" if ceiling is not None else "")
         + f"). Nearly all clips of a person start from the same picture of theirs. The goal was {PURE}."
     )
