@@ -102,10 +102,11 @@ def _interrupted(argv: Sequence[str]) -> int:
 def _usage(error: Any, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "tbd"
+    words = error.format_message().replace(": Value error, ", ": ")  # pydantic's, which typer reads values with
     if as_json:
-        document({"error": {"kind": "usage", "message": error.format_message(), "next": f"{path} --help"}})
-    if error.format_message():
-        say(f"error: {error.format_message()}\nnext:  {path} --help")
+        document({"error": {"kind": "usage", "message": words, "next": f"{path} --help"}})
+    if words:
+        say(f"error: {words}\nnext:  {path} --help")
     return 2
 
 

@@ -18,7 +18,7 @@ from tbd.manifest.schema import REVIEW_COLUMNS, SCHEMA, SCHEMA_VERSION
 from tbd.storage import copied
 from tbd.workspace import url_of
 
-MANIFEST = "manifest.parquet"
+MANIFEST, JOURNAL = "manifest.parquet", "journal.sqlite"
 
 
 def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -83,7 +83,7 @@ def locate_manifest(path: str | Path) -> Path:
     file = path / MANIFEST
     if file.is_file():
         return file
-    if (path / "journal.sqlite").is_file():
+    if (path / JOURNAL).is_file():
         raise InputError(f"{path}: annotated, but not sealed yet", next=f"tbd manifest seal {path}")
     if path.is_dir():
         raise InputError(f"{path}: no manifest in this folder ({MANIFEST} is missing)", next="tbd manifest list")
@@ -102,7 +102,8 @@ def open_manifest(file: Path) -> Iterator[pq.ParquetFile]:
             _check(file, parquet.schema_arrow)
             yield parquet
     except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
-        raise InputError(f"{file}: {_damage(file, error)}", next=f"tbd manifest seal {file.parent}") from None
+        seal = f"tbd manifest seal {file.parent}" if (file.parent / JOURNAL).is_file() else None
+        raise InputError(f"{file}: {_damage(file, error)}", next=seal or "tbd manifest list") from None
 
 
 def row_groups(file: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

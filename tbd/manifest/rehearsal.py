@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tbd.manifest import reviews
-from tbd.manifest.reader import MANIFEST
+from tbd.manifest.reader import JOURNAL, MANIFEST
 from tbd.manifest.run import RUN
-
-JOURNAL = "journal.sqlite"
 
 
 @contextmanager

@@ -89,6 +89,16 @@ def test_a_bad_file_has_its_own_message(folder, harm, message):
         read_manifest(folder)
 
 
+@pytest.mark.parametrize(("journal", "way_on"), [(True, "tbd manifest seal {}"), (False, "tbd manifest list")])
+def test_a_damaged_table_is_sealed_again_where_there_is_something_to_seal(folder, journal, way_on):
+    (folder / "manifest.parquet").write_bytes(b"PAR1")
+    if journal:
+        (folder / "journal.sqlite").touch()
+    with pytest.raises(InputError) as caught:
+        read_manifest(folder)
+    assert caught.value.next == way_on.format(folder)
+
+
 def test_a_folder_with_only_a_journal_says_how_to_seal_it(tmp_path):
     (tmp_path / "journal.sqlite").touch()
     with pytest.raises(InputError, match="not sealed yet") as caught:

@@ -130,7 +130,11 @@ def _manifests(request: StudyRequest, runs: Mapping[str, Path]) -> tuple[Path, .
     documents = {name: sources.run_json(folder) for name, folder in runs.items()}
     if request.table and not all(document.get("manifest") for document in documents.values()):
         return ()
-    found = sources.manifest_of(sources.EvaluationRequest(), runs, documents)
+    try:
+        found = sources.manifest_of(sources.EvaluationRequest(), runs, documents)
+    except UsageError as error:
+        error.next = "tbd study new RUN RUN -o DIR --manifest data_manifests/NAME, or --table CSV"
+        raise
     return (found,) if found else ()
 
 

@@ -65,3 +65,10 @@ def test_what_cannot_be_done_is_said_with_a_way_on(project, capsys, arguments, c
     found, said = told(capsys, *arguments)
     assert found == code and words in said.err and "next:" in said.err
     assert json.loads(main(["study", *arguments, "--json"]) and capsys.readouterr().out)["error"]["message"]
+
+
+def test_runs_without_a_record_are_told_what_a_study_takes(project, capsys):
+    (project / "runs/mine/run.json").unlink()
+    (project / "data_manifests").rename(project / "elsewhere")
+    code, said = told(capsys, "new", "runs/mine")
+    assert code == 2 and "next:  tbd study new" in said.err and "--manifest" in said.err
